@@ -1,0 +1,1 @@
+//! An OpenAI server without a GPU: phalanx-engine on real time

@@ -1,0 +1,1 @@
+//! OpenAI over HTTP, routed by phalanx-routing

@@ -1,0 +1,1 @@
+//! Kubernetes and Kthena manifests: parsing with places, validation, and conversion to the pure crates' types

@@ -1,0 +1,1 @@
+//! A fleet of engines on virtual time: traces in, the production policies, a report out
