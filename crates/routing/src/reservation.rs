@@ -1,0 +1,63 @@
+//! The load that a decision counted, until it is settled.
+
+use core::time::Duration;
+
+use crate::endpoint::EndpointId;
+
+/// The load of one request under way: a claim on the router that [`decide`](crate::Router::decide)d it, given back by
+/// [`settle`](crate::Router::settle).
+///
+/// It cannot be cloned, so it cannot be settled twice. Dropping it instead leaves its load counted for ever: hold it in
+/// a guard that settles as [`ClientGone`](Outcome::ClientGone) when work is abandoned.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "load is counted until the reservation is settled"]
+pub struct Reservation {
+    pub(crate) endpoint: EndpointId,
+    pub(crate) uncached_tokens: u32,
+    pub(crate) decided: Duration,
+    pub(crate) first_token: Option<Duration>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The answer was complete.
+    Success,
+    /// The endpoint failed or refused before the answer began.
+    Error,
+    /// The client went away.
+    ClientGone,
+    /// The endpoint's answer broke off.
+    Cut,
+}
+
+/// What a settled request took, by the times that the caller gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// From the decision to the first token, if one came.
+    pub first_token: Option<Duration>,
+    /// From the decision to the end.
+    pub total: Duration,
+}
+
+impl Reservation {
+    /// The endpoint that bears the load.
+    #[must_use]
+    pub fn endpoint(&self) -> EndpointId {
+        self.endpoint
+    }
+
+    /// Whether the prompt is still to be computed, as far as the router was told.
+    #[must_use]
+    pub fn is_prefilling(&self) -> bool {
+        self.first_token.is_none()
+    }
+
+    pub(crate) fn settled(&self, now: Duration) -> Settled {
+        Settled {
+            first_token: self.first_token.map(|at| at.saturating_sub(self.decided)),
+            total: now.saturating_sub(self.decided),
+        }
+    }
+}
