@@ -1,0 +1,39 @@
+//! Every source file says at its head what it is.
+
+use super::{Check, Violation};
+use crate::error::Error;
+use crate::source::Source;
+use crate::workspace::Workspace;
+
+pub(crate) const CHECK: Check =
+    Check { name: "docs", holds: "every source file but tests.rs begins with `//!` docs of at least a few words", run };
+
+/// Fewer words than this say nothing.
+const FEWEST_WORDS: usize = 3;
+
+fn run(workspace: &Workspace) -> Result<Vec<Violation>, Error> {
+    Ok(workspace.sources.iter().filter_map(judge).collect())
+}
+
+fn judge(source: &Source) -> Option<Violation> {
+    if source.file_name() == "tests.rs" {
+        return None;
+    }
+    let head = source.text.lines().map_while(|line| line.strip_prefix("//!"));
+    let words = head.flat_map(str::split_whitespace).count();
+    (words < FEWEST_WORDS).then(|| Violation::of(&source.path, "must begin with `//!` docs that say what the file is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_docs_at_its_head_is_found() {
+        let source = |text| Source::new("phalanx-gang", "crates/gang/src/plan.rs", text);
+        assert!(judge(&source("use std::fmt;\n//! Too late.\n")).is_some());
+        assert!(judge(&source("//! Plans.\n")).is_some());
+        assert!(judge(&source("//! Where each pod goes.\nuse std::fmt;\n")).is_none());
+        assert!(judge(&Source::new("phalanx-gang", "crates/gang/src/plan/tests.rs", "use super::*;\n")).is_none());
+    }
+}
