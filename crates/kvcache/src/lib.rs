@@ -1,1 +1,60 @@
-//! KV-cache blocks: their identity, one engine's pool, and who in a fleet holds which prefix
+//! KV-cache blocks: their identity, one engine's pool, and who in a fleet holds which prefix.
+//!
+//! An inference engine keeps the attention keys and values of the tokens that it has seen, in blocks of equal size, and
+//! reuses them for a later prompt that begins with the same tokens. Three questions follow, and this crate answers them:
+//!
+//! | question | answer |
+//! |---|---|
+//! | Are these two blocks the same, with everything before them? | [`ChainHasher`]: tokens or text in, [`BlockHash`]es out |
+//! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
+//! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`CacheEvent`]s, asked for an [`Overlap`] |
+//!
+//! What it is not: it moves no tensors, speaks no wire format and runs no tokenizer. There is no clock, no randomness and
+//! no I/O in it, and no answer depends on the order of a hash table.
+//!
+//! # Example
+//!
+//! A pool computes a prompt, tells the index about it, and the index finds the prefix again:
+//!
+//! ```
+//! use phalanx_kvcache::{BlockSize, ChainHasher, FleetIndex, Overlap, Pool};
+//!
+//! let hasher = ChainHasher::new(BlockSize::new(4)?);
+//! let first = hasher.hash_tokens(&[1, 2, 3, 4, 5, 6, 7, 8, 9]); // two full blocks; the ninth token is in none
+//! assert_eq!(first.len(), 2);
+//!
+//! let mut pool = Pool::new(16);
+//! let mut events = Vec::new();
+//! let mut sequence = pool.allocate(&first, 3, &mut events)?; // nothing to reuse yet
+//! pool.seal(&mut sequence, &first, &mut events)?; // both full blocks are computed: now they match
+//!
+//! let mut index = FleetIndex::new();
+//! let rank = index.join();
+//! for (seq, event) in (0..).zip(&events) {
+//!     index.apply(rank, seq, event)?;
+//! }
+//!
+//! let second = hasher.hash_tokens(&[1, 2, 3, 4, 99, 99, 99, 99]); // shares the first block only
+//! let mut overlap = Overlap::new();
+//! index.overlap(&second, &mut overlap);
+//! assert_eq!(overlap.as_slice(), [(rank, 1)]);
+//! assert_eq!(pool.match_prefix(&second), 1);
+//! pool.free(sequence);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod block;
+mod chain;
+mod event;
+mod index;
+mod lookup;
+mod overlap;
+mod pool;
+pub mod text;
+
+pub use block::{BlockHash, BlockSize, BlockSizeError};
+pub use chain::ChainHasher;
+pub use event::CacheEvent;
+pub use index::{FleetIndex, IndexError, RankId};
+pub use overlap::Overlap;
+pub use pool::{AllocateError, Pool, SealError, Sequence};

@@ -1,0 +1,65 @@
+//! A list of slots from the least to the most recently used, linked by index.
+
+const NONE: u32 = u32::MAX;
+
+/// Doubly linked over slot numbers: push, pop and removal from the middle in constant time.
+#[derive(Clone, Debug)]
+pub(super) struct Lru {
+    links: Vec<Link>,
+    first: u32,
+    last: u32,
+    len: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    before: u32,
+    after: u32,
+}
+
+impl Lru {
+    pub(super) fn new() -> Self {
+        Self { links: Vec::new(), first: NONE, last: NONE, len: 0 }
+    }
+
+    /// Adds a slot that is not in the list, as the most recently used.
+    pub(super) fn push_back(&mut self, slot: u32) {
+        if self.links.len() <= slot as usize {
+            self.links.resize(slot as usize + 1, Link { before: NONE, after: NONE });
+        }
+        self.links[slot as usize] = Link { before: self.last, after: NONE };
+        match self.last {
+            NONE => self.first = slot,
+            last => self.links[last as usize].after = slot,
+        }
+        self.last = slot;
+        self.len += 1;
+    }
+
+    /// Takes the least recently used slot.
+    pub(super) fn pop_front(&mut self) -> Option<u32> {
+        (self.first != NONE).then(|| {
+            let slot = self.first;
+            self.remove(slot);
+            slot
+        })
+    }
+
+    /// Takes a slot that is in the list.
+    pub(super) fn remove(&mut self, slot: u32) {
+        let Link { before, after } = self.links[slot as usize];
+        match before {
+            NONE => self.first = after,
+            before => self.links[before as usize].after = after,
+        }
+        match after {
+            NONE => self.last = before,
+            after => self.links[after as usize].before = before,
+        }
+        self.len -= 1;
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+}
