@@ -1,1 +1,52 @@
-//! OpenAI over HTTP, routed by phalanx-routing
+//! OpenAI over HTTP, in front of a fleet: each request goes to the endpoint where [`phalanx_routing`] says it runs best.
+//!
+//! The gateway reads a request once, finds the model's route, turns the prompt into KV-block identities
+//! ([`phalanx_kvcache::ChainHasher::hash_text`]), asks the fleet index who holds them, lets the router decide, and passes
+//! the client's own bytes on. Upstream status, headers and body come back as they are, streams chunk by chunk. Load is
+//! counted from the decision to the last byte on every path: see [`Outcome`](phalanx_routing::Outcome).
+//!
+//! | path | what |
+//! |---|---|
+//! | `POST /v1/chat/completions`, `POST /v1/completions` | routed by the body's `model` |
+//! | `GET /v1/models` | the models that have a route |
+//! | `GET /healthz` | 200 while the gateway serves |
+//!
+//! Every routed answer carries `x-phalanx-endpoint`, the name of the endpoint that gave it. Errors of the gateway's own
+//! have OpenAI's shape; an engine's errors are its own.
+//!
+//! ```
+//! use phalanx_gateway::{Endpoint, Gateway, GatewayConfig, Pool};
+//! use phalanx_kvcache::BlockSize;
+//! use phalanx_routing::{ModelRoute, Policy, RouteTable};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let routes = RouteTable::new([ModelRoute::to("tiny", "tiny-server")])?;
+//! let engine = Endpoint::new("engine-0", "127.0.0.1:9000".parse()?);
+//! let config = GatewayConfig::new(routes, Policy::parse("prefix-aware")?)
+//!     .with_block_size(BlockSize::new(16)?)
+//!     .with_pool("tiny-server", Pool::of([engine]));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let gateway = Gateway::start(config, listener)?;
+//! println!("curl http://{}/v1/models", gateway.address());
+//! gateway.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod ask;
+mod body;
+mod config;
+mod desk;
+mod disaggregated;
+mod error;
+mod flight;
+mod proxy;
+mod server;
+mod times;
+
+pub use config::{Endpoint, GatewayConfig, Phase, Pool};
+pub use error::{ConfigError, StartError};
+pub use server::{Gateway, GatewayHandle};
+pub use times::DecisionTimes;

@@ -1,0 +1,168 @@
+//! What a gateway serves: routes, pools of endpoints, a policy and limits.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use phalanx_kvcache::{BlockSize, FleetIndex};
+use phalanx_routing::{Policy, RouteTable, Seed};
+
+/// One engine that takes requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) phase: Phase,
+    pub(crate) group: String,
+}
+
+/// Which part of a request an endpoint runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The whole request.
+    #[default]
+    Both,
+    /// The prompt; its KV then goes to a decode endpoint of the same group.
+    Prefill,
+    /// Everything after the prompt.
+    Decode,
+}
+
+/// The endpoints behind one ModelServer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pool {
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) served_model: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Settings of one [`Gateway`](crate::Gateway).
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    pub(crate) routes: RouteTable,
+    pub(crate) policy: Policy,
+    pub(crate) seed: Seed,
+    pub(crate) block_size: BlockSize,
+    pub(crate) pools: BTreeMap<String, Pool>,
+    pub(crate) max_body: usize,
+    pub(crate) max_indexed_blocks: u32,
+    pub(crate) tries: usize,
+}
+
+impl Endpoint {
+    /// An endpoint that runs whole requests. Its name stands in answers and logs.
+    ///
+    /// ```
+    /// use phalanx_gateway::Endpoint;
+    ///
+    /// let endpoint = Endpoint::new("chat-0-leader-0", "127.0.0.1:9000".parse()?);
+    /// assert_eq!(endpoint.name(), "chat-0-leader-0");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
+        Self { name: name.into(), address, phase: Phase::Both, group: String::new() }
+    }
+
+    /// Runs one phase only; prefill and decode pair when their `group` is equal.
+    #[must_use]
+    pub fn in_phase(mut self, phase: Phase, group: impl Into<String>) -> Self {
+        self.phase = phase;
+        self.group = group.into();
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Pool {
+    /// A pool of endpoints that run whole requests, or of prefill and decode endpoints that pair up.
+    ///
+    /// ```
+    /// use phalanx_gateway::{Endpoint, Phase, Pool};
+    ///
+    /// let address = "127.0.0.1:9000".parse()?;
+    /// let pool = Pool::of([
+    ///     Endpoint::new("prefill-0", address).in_phase(Phase::Prefill, "a"),
+    ///     Endpoint::new("decode-0", address).in_phase(Phase::Decode, "a"),
+    /// ]);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn of(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        Self { endpoints: endpoints.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The name under which the engines serve the model, when it is not the one that clients use.
+    #[must_use]
+    pub fn serving(mut self, model: impl Into<String>) -> Self {
+        self.served_model = Some(model.into());
+        self
+    }
+
+    /// How long an engine may take until its response head; without it there is no limit.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl GatewayConfig {
+    /// A gateway for `routes` that decides by `policy`. Defaults: blocks of 16 tokens, bodies up to 64 MiB, an index of
+    /// at most 4 million (block, endpoint) pairs, three endpoints tried before the first byte, seed 0.
+    ///
+    /// ```
+    /// use phalanx_gateway::{GatewayConfig, Pool};
+    /// use phalanx_routing::{ModelRoute, Policy, RouteTable};
+    ///
+    /// let routes = RouteTable::new([ModelRoute::to("tiny", "server")])?;
+    /// let config = GatewayConfig::new(routes, Policy::parse("least-load")?).with_pool("server", Pool::default());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn new(routes: RouteTable, policy: Policy) -> Self {
+        Self {
+            routes,
+            policy,
+            seed: Seed::from(0),
+            block_size: BlockSize::new(16).expect("16 is a block size"),
+            pools: BTreeMap::new(),
+            max_body: 64 << 20,
+            max_indexed_blocks: FleetIndex::DEFAULT_MAX_PAIRS,
+            tries: 3,
+        }
+    }
+
+    /// Adds the pool that routes name `server`, or replaces it.
+    #[must_use]
+    pub fn with_pool(mut self, server: impl Into<String>, pool: Pool) -> Self {
+        self.pools.insert(server.into(), pool);
+        self
+    }
+
+    /// Tokens a KV block: must be the engines' own, or nothing they report matches a prompt.
+    #[must_use]
+    pub fn with_block_size(mut self, block_size: BlockSize) -> Self {
+        self.block_size = block_size;
+        self
+    }
+
+    /// The seed of ties and weighted targets.
+    #[must_use]
+    pub fn with_seed(mut self, seed: Seed) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The largest request body in bytes; a larger one is answered 413.
+    #[must_use]
+    pub fn with_max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+}

@@ -1,0 +1,218 @@
+//! Where decisions are made: routes, the fleet index and the router behind one short lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap, RankId};
+use phalanx_routing::{EndpointId, Outcome, Refusal, Request, Reservation, RouteTable, Router};
+
+use crate::ask::Ask;
+use crate::config::{Endpoint, GatewayConfig, Phase};
+use crate::error::ConfigError;
+use crate::flight::Flight;
+use crate::times::DecisionTimes;
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) hasher: ChainHasher,
+    pub(crate) max_body: usize,
+    pub(crate) tries: usize,
+    routes: RouteTable,
+    servers: BTreeMap<String, Server>,
+    endpoints: Vec<Endpoint>,
+    ids: Vec<EndpointId>,
+    block_size: BlockSize,
+    epoch: Instant,
+    requests: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// What decisions read and change.
+#[derive(Debug)]
+struct State {
+    router: Router,
+    index: FleetIndex,
+    ranks: Vec<RankId>,
+    overlap: Overlap,
+    evidence: Vec<(EndpointId, u32)>,
+    times: DecisionTimes,
+}
+
+/// The endpoints behind one ModelServer, by what they run.
+#[derive(Debug, Default)]
+pub(crate) struct Server {
+    pub(crate) served_model: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) whole: Vec<EndpointId>,
+    pub(crate) decode: Vec<EndpointId>,
+    /// Prefill endpoints by pairing group.
+    pub(crate) prefill: BTreeMap<String, Vec<EndpointId>>,
+}
+
+/// What an endpoint is chosen for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work<'a> {
+    /// The prompt is computed there, but for what its cache holds.
+    Prompt(&'a Ask),
+    /// The prompt's KV arrives from elsewhere: its last token is computed.
+    Decode,
+}
+
+impl Desk {
+    pub(crate) fn open(config: GatewayConfig) -> Result<Arc<Self>, ConfigError> {
+        for route in config.routes.routes() {
+            for target in route.targets() {
+                if !config.pools.contains_key(target.server()) {
+                    let (model, server) = (route.model().to_owned(), target.server().to_owned());
+                    return Err(ConfigError::UnknownServer { model, server });
+                }
+            }
+        }
+        let mut state = State {
+            router: Router::new(config.policy, config.seed),
+            index: FleetIndex::with_max_pairs(config.max_indexed_blocks),
+            ranks: Vec::new(),
+            overlap: Overlap::default(),
+            evidence: Vec::new(),
+            times: DecisionTimes::new(),
+        };
+        let mut desk = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut names = BTreeSet::new();
+        for (name, pool) in config.pools {
+            let mut server = Server { served_model: pool.served_model, timeout: pool.timeout, ..Server::default() };
+            for endpoint in pool.endpoints {
+                if !names.insert(endpoint.name.clone()) {
+                    return Err(ConfigError::DuplicateEndpoint(endpoint.name));
+                }
+                let id = state.router.join();
+                state.ranks.push(state.index.join());
+                match endpoint.phase {
+                    Phase::Both => server.whole.push(id),
+                    Phase::Decode => server.decode.push(id),
+                    Phase::Prefill => server.prefill.entry(endpoint.group.clone()).or_default().push(id),
+                }
+                desk.0.push(endpoint);
+                desk.1.push(id);
+            }
+            desk.2.insert(name, server);
+        }
+        let (endpoints, ids, servers) = desk;
+        Ok(Arc::new(Self {
+            hasher: ChainHasher::new(config.block_size),
+            max_body: config.max_body,
+            tries: config.tries,
+            routes: config.routes.with_seed(config.seed),
+            servers,
+            endpoints,
+            ids,
+            block_size: config.block_size,
+            epoch: Instant::now(),
+            requests: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// A number for the request that draws are made from: the same for the same request id.
+    pub(crate) fn key(&self, request_id: Option<&[u8]>) -> u64 {
+        use std::hash::Hasher as _;
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        request_id.map_or(count, |id| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            hasher.write(id);
+            hasher.finish()
+        })
+    }
+
+    /// The server that the route of `model` leads to, if it has one.
+    pub(crate) fn server(&self, model: &str, key: u64) -> Option<&Server> {
+        let target = self.routes.resolve(model, key).ok()?;
+        self.servers.get(target.server())
+    }
+
+    pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
+        self.routes.models()
+    }
+
+    pub(crate) fn endpoint(&self, index: usize) -> &Endpoint {
+        &self.endpoints[index]
+    }
+
+    pub(crate) fn id(&self, index: usize) -> EndpointId {
+        self.ids[index]
+    }
+
+    /// Chooses among `candidates`, which must be in id order as `excluded` must, and books the load there.
+    pub(crate) fn choose(
+        self: &Arc<Self>,
+        work: Work<'_>,
+        key: u64,
+        candidates: &[EndpointId],
+        excluded: &[EndpointId],
+    ) -> Result<Flight, Refusal> {
+        let now = self.epoch.elapsed();
+        let mut state = self.lock();
+        let State { router, index, overlap, evidence, times, .. } = &mut *state;
+        let start = Instant::now();
+        evidence.clear();
+        let prompt_tokens = match work {
+            Work::Decode => 1,
+            Work::Prompt(ask) => {
+                index.overlap(&ask.blocks, overlap);
+                let block = self.block_size.tokens();
+                // Ranks and endpoints joined together, so that rank order is id order.
+                evidence
+                    .extend(overlap.as_slice().iter().map(|&(rank, blocks)| (self.ids[rank.index()], blocks * block)));
+                ask.prompt_tokens
+            }
+        };
+        let request = Request { key, prompt_tokens, evidence, candidates, excluded };
+        let decision = router.decide(&request, now);
+        times.record(start.elapsed());
+        drop(state);
+        let decision = decision?;
+        Ok(Flight::new(Arc::clone(self), decision.endpoint.index(), decision.reservation))
+    }
+
+    pub(crate) fn first_token(&self, reservation: &mut Reservation) {
+        let now = self.epoch.elapsed();
+        self.lock().router.first_token(reservation, now);
+    }
+
+    pub(crate) fn settle(&self, reservation: Reservation, outcome: Outcome) {
+        let now = self.epoch.elapsed();
+        self.lock().router.settle(reservation, outcome, now);
+    }
+
+    /// Counts an update of the cache of the endpoint named `name`; `false` when there is none of that name.
+    pub(crate) fn cache_update(&self, name: &str, sequence: u64, event: &CacheEvent) -> bool {
+        let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.name == name) else { return false };
+        let mut state = self.lock();
+        let rank = state.ranks[index];
+        // A gap empties the rank inside the index: what it still holds is learned again from the updates to come.
+        let _ = state.index.apply(rank, sequence, event);
+        true
+    }
+
+    pub(crate) fn decision_times(&self) -> DecisionTimes {
+        self.lock().times.clone()
+    }
+
+    /// Requests decided and not yet settled.
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.lock().router.outstanding()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No step of a decision leaves the state half changed, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    pub(crate) fn is_disaggregated(&self) -> bool {
+        self.whole.is_empty() && !self.decode.is_empty()
+    }
+}

@@ -1,0 +1,87 @@
+//! Prefill on one endpoint, decode on another: the bodies of the two legs, under vLLM's `kv_transfer_params`.
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::body::GatewayBody;
+
+/// The largest answer of a prefill leg: one token and the transfer's parameters.
+const MAX_PREFILL_ANSWER: usize = 8 << 20;
+
+/// How the prefill leg ended.
+#[derive(Debug)]
+pub(crate) enum Prefilled {
+    /// The prompt's KV can be fetched with these parameters.
+    At(Box<RawValue>),
+    /// The engine found fault with the request: its client should know.
+    Refused(Response<GatewayBody>),
+    /// No KV will come.
+    Nowhere,
+}
+
+/// The request that computes the prompt and one token, and keeps the KV for a decode engine.
+pub(crate) fn prefill_body(body: &[u8]) -> Option<Bytes> {
+    let mut value: Value = serde_json::from_slice(body).ok()?;
+    let fields = value.as_object_mut()?;
+    fields.remove("stream_options");
+    fields.insert("stream".to_owned(), false.into());
+    fields.insert("max_tokens".to_owned(), 1.into());
+    if fields.contains_key("max_completion_tokens") {
+        fields.insert("max_completion_tokens".to_owned(), 1.into());
+    }
+    let parameters = json!({
+        "do_remote_decode": true, "do_remote_prefill": false, "remote_engine_id": null, "remote_block_ids": null,
+        "remote_host": null, "remote_port": null,
+    });
+    fields.insert("kv_transfer_params".to_owned(), parameters);
+    Some(value.to_string().into())
+}
+
+/// The transfer's parameters in the prefill leg's answer, which is read to its end.
+pub(crate) async fn read_prefilled(response: Response<Incoming>) -> Option<Box<RawValue>> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        kv_transfer_params: Option<Box<RawValue>>,
+    }
+    if !response.status().is_success() {
+        return None;
+    }
+    let body = Limited::new(response.into_body(), MAX_PREFILL_ANSWER).collect().await.ok()?.to_bytes();
+    let answer: Answer = serde_json::from_slice(&body).ok()?;
+    answer.kv_transfer_params.filter(|parameters| parameters.get() != "null")
+}
+
+/// The client's own bytes with the transfer's parameters as the first field.
+pub(crate) fn decode_body(body: &Bytes, parameters: &RawValue) -> Bytes {
+    let Some(brace) = body.iter().position(|&byte| byte == b'{') else { return body.clone() };
+    let (open, rest) = body.split_at(brace + 1);
+    [open, b"\"kv_transfer_params\":", parameters.get().as_bytes(), b",", rest].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefill_leg_computes_one_token() {
+        let body = br#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":9}"#;
+        let value: Value = serde_json::from_slice(&prefill_body(body).expect("an object")).expect("valid");
+        assert_eq!(value["stream"], false);
+        assert_eq!((&value["max_tokens"], &value["max_completion_tokens"]), (&json!(1), &json!(1)));
+        assert_eq!(value["kv_transfer_params"]["do_remote_decode"], true);
+        assert!(value.get("stream_options").is_none());
+        assert_eq!(prefill_body(b"[]"), None);
+    }
+
+    #[test]
+    fn the_decode_leg_keeps_the_clients_bytes() {
+        let body = Bytes::from_static(br#" {"model":"m","temperature":1.0}"#);
+        let parameters = RawValue::from_string(r#"{"remote_port":1}"#.to_owned()).expect("valid");
+        let decode = decode_body(&body, &parameters);
+        assert_eq!(decode, r#" {"kv_transfer_params":{"remote_port":1},"model":"m","temperature":1.0}"#);
+    }
+}

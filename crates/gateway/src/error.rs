@@ -1,0 +1,33 @@
+//! Why a gateway could not start.
+
+/// What is wrong with a [`GatewayConfig`](crate::GatewayConfig).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A route leads to a pool that was not given.
+    #[error("the route of model `{model}` leads to the server `{server}`, which has no pool")]
+    UnknownServer {
+        /// The model's name.
+        model: String,
+        /// The missing pool's name.
+        server: String,
+    },
+    /// Two endpoints have one name, so that logs and headers could not tell them apart.
+    #[error("two endpoints are named `{0}`")]
+    DuplicateEndpoint(String),
+    /// More endpoints or cached blocks than the index holds.
+    #[error("the fleet has more endpoints than can be indexed: {0}")]
+    TooManyEndpoints(usize),
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The listener has no local address: it is not bound.
+    #[error("the listener has no address: {0}")]
+    Address(#[source] std::io::Error),
+}

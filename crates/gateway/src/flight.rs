@@ -1,0 +1,57 @@
+//! A request under way to one endpoint.
+
+use std::sync::Arc;
+
+use phalanx_routing::{Outcome, Reservation};
+
+use crate::desk::Desk;
+
+/// Holds a reservation and settles it exactly once: at [`settle`](Self::settle), or, when the client went away and the
+/// work was dropped, at drop.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    desk: Arc<Desk>,
+    endpoint: usize,
+    reservation: Option<Reservation>,
+    first_token_seen: bool,
+}
+
+impl Flight {
+    pub(crate) fn new(desk: Arc<Desk>, endpoint: usize, reservation: Reservation) -> Self {
+        Self { desk, endpoint, reservation: Some(reservation), first_token_seen: false }
+    }
+
+    /// The prompt is computed: it burdens the endpoint no longer.
+    pub(crate) fn first_token(&mut self) {
+        if let Some(reservation) = &mut self.reservation
+            && !self.first_token_seen
+        {
+            self.first_token_seen = true;
+            self.desk.first_token(reservation);
+        }
+    }
+
+    pub(crate) fn settle(mut self, outcome: Outcome) {
+        if let Some(reservation) = self.reservation.take() {
+            self.desk.settle(reservation, outcome);
+        }
+    }
+
+    /// The endpoint's name.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.desk.endpoint(self.endpoint).name
+    }
+
+    /// The endpoint's place in the desk's list.
+    pub(crate) fn index(&self) -> usize {
+        self.endpoint
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            self.desk.settle(reservation, Outcome::ClientGone);
+        }
+    }
+}

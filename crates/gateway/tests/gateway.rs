@@ -1,0 +1,216 @@
+//! The gateway on real sockets, in front of engines that behave and engines that do not.
+
+mod support;
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
+use phalanx_gateway::{Endpoint, Phase, Pool};
+use serde_json::{Value, json};
+
+use support::{Engine, Script, Seen, events, gateway, gateway_with, nobody, pool, response, send, settled};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn text(response: http::Response<hyper::body::Incoming>) -> String {
+    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+    String::from_utf8(body.to_vec()).expect("text")
+}
+
+fn json_ok(body: &str) -> Script {
+    Script::Answer(response("200 OK", "application/json", body))
+}
+
+#[tokio::test]
+async fn the_clients_bytes_reach_the_engine_and_the_engines_reach_the_client() {
+    let mut engine = Engine::start(json_ok(r#"{"id": 1.0}"#)).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let body = r#"{ "model":"m", "messages":[{"role":"user","content":"hi"}], "unknown": 1.50 }"#;
+    let answer = send(&gateway, Method::POST, CHAT, body).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["x-phalanx-endpoint"], "e0");
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    assert_eq!(text(answer).await, r#"{"id": 1.0}"#);
+    let (head, seen) = engine.request().await;
+    assert_eq!(seen, body);
+    assert!(head.starts_with("post /v1/chat/completions http/1.1\r\n"), "{head}");
+    assert!(!head.contains("x-hop"), "a header of one connection went on: {head}");
+    settled(&gateway).await;
+    assert_eq!(gateway.handle().decision_times().count(), 1);
+}
+
+#[tokio::test]
+async fn the_model_is_renamed_for_the_engine() {
+    let mut engine = Engine::start(json_ok("{}")).await;
+    let gateway = gateway(pool(&[engine.address]).serving("real-name")).await;
+    let answer = send(&gateway, Method::POST, "/v1/completions", r#"{"prompt":"x", "model": "m" }"#).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(engine.request().await.1, r#"{"prompt":"x", "model": "real-name" }"#);
+}
+
+#[tokio::test]
+async fn an_engines_error_is_the_clients_to_read() {
+    for status in ["400 Bad Request", "422 Unprocessable Entity", "429 Too Many Requests", "500 Internal Server Error"]
+    {
+        let engine = Engine::start(Script::Answer(response(status, "application/json", r#"{"error":"mine"}"#))).await;
+        let gateway = gateway(pool(&[engine.address])).await;
+        let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+        assert_eq!(answer.status().as_str(), &status[..3]);
+        assert_eq!(text(answer).await, r#"{"error":"mine"}"#);
+        settled(&gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn bad_requests_are_told_what_was_expected() {
+    let gateway = gateway(Pool::default()).await;
+    let cases = [
+        (Method::POST, CHAT, "{", 400, "JSON"),
+        (Method::POST, CHAT, r#"{"messages":[]}"#, 400, "`model` is missing"),
+        (Method::POST, CHAT, r#"{"model":"other"}"#, 404, "`other` has no route"),
+        (Method::POST, CHAT, r#"{"model":"m"}"#, 503, "no endpoint for model `m`"),
+        (Method::GET, CHAT, "", 405, "POST"),
+        (Method::POST, "/v1/models", "", 405, "GET"),
+        (Method::GET, "/v2/anything", "", 404, "/v2/anything"),
+    ];
+    for (method, path, body, status, message) in cases {
+        let answer = send(&gateway, method, path, body).await;
+        assert_eq!(answer.status().as_u16(), status, "{path} {body}");
+        let error: Value = serde_json::from_str(&text(answer).await).expect("JSON");
+        assert_eq!(error["error"]["code"], status);
+        assert!(error["error"]["message"].as_str().expect("a message").contains(message), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn models_and_health_are_answered_here() {
+    let gateway = gateway(Pool::default()).await;
+    let models: Value =
+        serde_json::from_str(&text(send(&gateway, Method::GET, "/v1/models", "").await).await).expect("JSON");
+    assert_eq!(models["data"][0]["id"], "m");
+    assert_eq!(send(&gateway, Method::GET, "/healthz", "").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused() {
+    let gateway = gateway_with(Pool::default(), |config| config.with_max_body(100)).await;
+    let body = json!({ "model": "m", "prompt": "x".repeat(200) }).to_string();
+    let answer = send(&gateway, Method::POST, CHAT, &body).await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_costs_no_request() {
+    let engine = Engine::start(json_ok("{}")).await;
+    let closing = Engine::start(Script::Close).await;
+    let gateway = gateway(pool(&[nobody().await, closing.address, engine.address])).await;
+    for _ in 0..20 {
+        let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["x-phalanx-endpoint"], "e2");
+    }
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn when_all_are_down_the_client_is_told() {
+    let gateway = gateway(pool(&[nobody().await, nobody().await])).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_stream_passes_whole() {
+    let engine = Engine::start(Script::Answer(events(&["1", "2", "[DONE]"], true))).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await;
+    assert_eq!(text(answer).await, "data: 1\n\ndata: 2\n\ndata: [DONE]\n\n");
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_keeps_its_chunks_and_says_so() {
+    let engine = Engine::start(Script::Answer(events(&["1", "2"], false))).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let answer = text(send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await).await;
+    let rest = answer.strip_prefix("data: 1\n\ndata: 2\n\ndata: ").expect("both chunks");
+    let error: Value = serde_json::from_str(rest).expect("an error event");
+    assert_eq!(error["error"]["code"], 502);
+    assert!(!answer.contains("[DONE]"));
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_frees_the_engine() {
+    let mut engine = Engine::start(Script::AnswerThenWait(events(&["1"], false))).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let mut answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await;
+    assert!(answer.frame().await.is_some());
+    engine.request().await;
+    assert_eq!(gateway.handle().outstanding(), 1);
+    drop(answer);
+    assert_eq!(engine.seen.recv().await, Some(Seen::Closed));
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_too_slow_times_out() {
+    let engine = Engine::start(Script::AnswerThenWait(String::new())).await;
+    let slow = pool(&[engine.address]).with_timeout(std::time::Duration::from_millis(50));
+    let gateway = gateway(slow).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    settled(&gateway).await;
+}
+
+fn pair(prefill: &Engine, decode: &Engine) -> Pool {
+    Pool::of([
+        Endpoint::new("p", prefill.address).in_phase(Phase::Prefill, "g"),
+        Endpoint::new("d", decode.address).in_phase(Phase::Decode, "g"),
+    ])
+}
+
+#[tokio::test]
+async fn prefill_hands_its_kv_to_decode() {
+    let mut prefill = Engine::start(json_ok(r#"{"kv_transfer_params":{"remote_port":7}}"#)).await;
+    let mut decode = Engine::start(json_ok(r#"{"text":"done"}"#)).await;
+    let gateway = gateway(pair(&prefill, &decode)).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m","max_tokens":9}"#).await;
+    assert_eq!(answer.headers()["x-phalanx-endpoint"], "d");
+    assert_eq!(text(answer).await, r#"{"text":"done"}"#);
+    let first: Value = serde_json::from_str(&prefill.request().await.1).expect("JSON");
+    assert_eq!((&first["max_tokens"], &first["kv_transfer_params"]["do_remote_decode"]), (&json!(1), &json!(true)));
+    let second = decode.request().await.1;
+    assert_eq!(second, r#"{"kv_transfer_params":{"remote_port":7},"model":"m","max_tokens":9}"#);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn decode_does_all_when_prefill_cannot() {
+    let prefill = Engine::start(Script::Close).await;
+    let mut decode = Engine::start(json_ok("{}")).await;
+    let gateway = gateway(pair(&prefill, &decode)).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(decode.request().await.1, r#"{"model":"m"}"#);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_request_that_prefill_refuses_is_the_clients_to_mend() {
+    let refusal = Script::Answer(response("400 Bad Request", "application/json", "{}"));
+    let (prefill, decode) = (Engine::start(refusal).await, Engine::start(json_ok("{}")).await);
+    let gateway = gateway(pair(&prefill, &decode)).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_open_answers() {
+    let engine = Engine::start(Script::Answer(events(&["1", "[DONE]"], true))).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await;
+    let (read, ()) = tokio::join!(text(answer), gateway.shutdown());
+    assert!(read.ends_with("data: [DONE]\n\n"));
+}
