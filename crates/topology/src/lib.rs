@@ -1,1 +1,75 @@
-//! A cluster as a tree of domains over nodes and devices, with an exact ledger of what is free
+//! A cluster as a tree of domains over nodes and devices, with an exact ledger of what is free.
+//!
+//! * [`Topology`] is the tree: levels that you name, coarse to fine (zone, block, rack), the domains of each level, and
+//!   the nodes. It is immutable and stored as columns by dense ids, with the nodes in path order, so that every domain is a
+//!   range of nodes. Build it from rows ([`Topology::builder`]) or from node labels ([`Topology::from_labels`]).
+//! * [`Inventory`] is the ledger over it: devices (up to 64 a node) and any number of integer resources, what there is and
+//!   what is free. A [`Transaction`] reserves all or nothing; its [`Receipt`] gives it back; a [`fork`](Inventory::fork) is
+//!   for trying out.
+//! * [`Demand`] is what one pod asks.
+//!
+//! It decides nothing: where a group of pods should go is the business of `phalanx-gang`. It does no I/O, reads no clock
+//! and knows nothing of Kubernetes objects.
+//!
+//! ```
+//! use phalanx_topology::{Demand, Inventory, Topology};
+//! use std::sync::Arc;
+//!
+//! // Rows come in any order; the tree is sorted by path.
+//! let topology = Topology::builder(["block", "rack"])
+//!     .node("n3", &[("block", "b1"), ("rack", "r2")])
+//!     .node("n1", &[("block", "b1"), ("rack", "r1")])
+//!     .node("n2", &[("block", "b1"), ("rack", "r1")])
+//!     .build()?;
+//! let rack = topology.level("rack").unwrap();
+//! let [n1, n3] = ["n1", "n3"].map(|name| topology.node(name).unwrap());
+//!
+//! let mut inventory = Inventory::new(Arc::new(topology));
+//! let cpu = inventory.resource("cpu");
+//! for node in inventory.topology().clone().nodes() {
+//!     inventory.set_devices(node, 8, "H100")?;
+//!     inventory.set_capacity(node, cpu, 128_000)?;
+//! }
+//!
+//! // Two pods of four devices and 48 cores: both or neither.
+//! let pod = Demand::devices(4).with(cpu, 48_000);
+//! let mut transaction = inventory.transaction();
+//! transaction.reserve(n1, &pod)?;
+//! transaction.reserve(n1, &pod)?;
+//! let receipt = transaction.commit();
+//!
+//! assert_eq!(inventory.fits(n1, &pod), 0);
+//! assert_eq!(inventory.fits(n3, &pod), 2);
+//! let free_in_racks: Vec<u32> = (inventory.topology().domains(rack))
+//!     .map(|domain| inventory.topology().nodes_of(domain).map(|n| inventory.free_devices(n).len()).sum())
+//!     .collect();
+//! assert_eq!(free_in_racks, [8, 8]);
+//! inventory.release(receipt)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Two promises hold after any sequence of operations, and each has a property test: no device and no resource is ever
+//! given out twice, and a reservation that is released, rolled back or refused leaves the state as it was, bit for bit.
+
+mod builder;
+mod demand;
+mod devices;
+mod error;
+mod fit;
+mod hash;
+mod ids;
+mod inventory;
+mod paged;
+mod topology;
+mod transaction;
+mod tree;
+
+pub use builder::{LevelLabel, TopologyBuilder};
+pub use demand::Demand;
+pub use devices::DeviceSet;
+pub use error::TopologyError;
+pub use fit::Limit;
+pub use ids::{DomainId, LevelId, NodeId, ResourceId};
+pub use inventory::{CapacityError, Inventory};
+pub use topology::Topology;
+pub use transaction::{Mark, Receipt, ReleaseError, Reservation, ReserveError, Transaction};

@@ -1,0 +1,72 @@
+//! Why a topology cannot be built.
+
+/// Why a set of rows or labels is not a topology.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopologyError {
+    /// No level was named.
+    #[error("a topology needs at least one level above its nodes")]
+    NoLevels,
+    /// More levels than [`Topology::MAX_LEVELS`](crate::Topology::MAX_LEVELS).
+    #[error("{found} levels are named, at most {max} are possible")]
+    TooManyLevels {
+        /// How many were named.
+        found: usize,
+        /// How many are possible.
+        max: usize,
+    },
+    /// A level has an empty name.
+    #[error("level {position} has an empty name")]
+    EmptyLevelName {
+        /// Its position, 0 being the coarsest.
+        position: usize,
+    },
+    /// Two levels have the same name.
+    #[error("level {level:?} is named twice")]
+    DuplicateLevel {
+        /// The name.
+        level: String,
+    },
+    /// A level is called like the one that is always there.
+    #[error("level \"node\" is always there, below the last named one: leave it out")]
+    ReservedLevel,
+    /// A node names a level that the topology does not have.
+    #[error("node {node:?} names level {level:?}, expected one of {expected}")]
+    UnknownLevel {
+        /// The node.
+        node: String,
+        /// The level that it names.
+        level: String,
+        /// The names that there are, coarse to fine.
+        expected: String,
+    },
+    /// A node gives two domains for one level.
+    #[error("node {node:?} gives two domains for level {level:?}")]
+    TwoDomains {
+        /// The node.
+        node: String,
+        /// The level.
+        level: String,
+    },
+    /// A node has an empty name.
+    #[error("a node has an empty name")]
+    EmptyNodeName,
+    /// Two nodes have the same name.
+    #[error("node {node:?} is listed twice")]
+    DuplicateNode {
+        /// The name.
+        node: String,
+    },
+    /// A name contains the separator of paths.
+    #[error("{name:?} contains '/', which separates the parts of a path")]
+    SlashInName {
+        /// The name of a level, domain or node.
+        name: String,
+    },
+    /// More nodes than ids.
+    #[error("{found} nodes are too many: nodes and domains together must fit 32 bits")]
+    TooManyNodes {
+        /// How many there are.
+        found: usize,
+    },
+}
