@@ -32,11 +32,13 @@ fn run(workspace: &Workspace) -> Result<Vec<Violation>, Error> {
     Ok(found)
 }
 
-fn parse(path: &str, text: &str) -> Result<toml::Table, Error> {
+/// Reads a manifest.
+pub(super) fn parse(path: &str, text: &str) -> Result<toml::Table, Error> {
     text.parse().map_err(|source| Error::Toml { path: path.to_owned(), source: Box::new(source) })
 }
 
-fn look<'a>(table: &'a toml::Table, keys: &[&str]) -> Option<&'a toml::Value> {
+/// The value under these keys, one inside the other.
+pub(super) fn look<'a>(table: &'a toml::Table, keys: &[&str]) -> Option<&'a toml::Value> {
     let (first, rest) = keys.split_first()?;
     rest.iter().try_fold(table.get(*first)?, |value, key| value.get(key))
 }

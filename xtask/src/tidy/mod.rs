@@ -1,6 +1,7 @@
 //! What the compiler does not check: one file a check, all of them also tests of this package.
 
 mod docs;
+mod examples;
 mod folders;
 mod graph;
 mod length;
@@ -48,6 +49,7 @@ pub(crate) const CHECKS: &[Check] = &[
     length::CHECK,
     sleeps::CHECK,
     unfinished::CHECK,
+    examples::CHECK,
 ];
 
 /// Something that should not be there, and where.

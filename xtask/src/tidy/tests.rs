@@ -51,4 +51,4 @@ macro_rules! each {
     };
 }
 
-each!(graph, runtime, purity, signatures, lints, folders, versions, docs, length, sleeps, unfinished);
+each!(graph, runtime, purity, signatures, lints, folders, versions, docs, length, sleeps, unfinished, examples);
