@@ -113,7 +113,10 @@ impl Row {
         };
         let mut seen = match &self.seen {
             Seen::Skipped(reason) => format!("SKIPPED: {reason}"),
-            Seen::Number(number) if self.want == Want::Yes => if *number > 0.0 { "yes" } else { "no" }.to_owned(),
+            Seen::Number(number) if self.want == Want::Yes && !number.is_nan() => {
+                if *number > 0.0 { "yes" } else { "no" }.to_owned()
+            }
+            Seen::Number(number) if number.is_nan() => "nothing".to_owned(),
             Seen::Number(number) => with_unit(plain(*number)),
         };
         if !self.note.is_empty() && !self.skipped() {
