@@ -58,3 +58,4 @@ pub use event::CacheEvent;
 pub use index::{FleetIndex, IndexError, RankId};
 pub use overlap::Overlap;
 pub use pool::{AllocateError, Pool, SealError, Sequence};
+pub use text::{chat_text, text_tokens};
