@@ -1,0 +1,192 @@
+//! What a client may ask: the bodies of `/v1/completions` and `/v1/chat/completions`, read and checked.
+
+use phalanx_kvcache::text::{chat_text, text_tokens};
+use phalanx_kvcache::{BlockHash, ChainHasher};
+use serde::Deserialize;
+
+use crate::error::ApiError;
+
+/// Tokens generated when a request states no limit: OpenAI's default for completions.
+const DEFAULT_COMPLETION_TOKENS: u32 = 16;
+/// Tokens generated when a chat request states no limit: there is no model to stop by itself.
+const DEFAULT_CHAT_TOKENS: u32 = 64;
+
+/// The body of `/v1/completions`. Fields that only steer sampling are accepted, as any engine does, and change nothing.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CompletionBody {
+    model: Option<String>,
+    prompt: PromptField,
+    #[serde(flatten)]
+    common: Common,
+}
+
+/// The body of `/v1/chat/completions`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ChatBody {
+    model: Option<String>,
+    messages: Vec<Message>,
+    #[serde(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Deserialize)]
+struct Common {
+    max_tokens: Option<i64>,
+    max_completion_tokens: Option<i64>,
+    #[serde(default)]
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    n: Option<i64>,
+    kv_transfer_params: Option<KvTransfer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+/// The prefill/decode handshake's part of a request, under the field names of vLLM's NIXL connector.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+struct KvTransfer {
+    #[serde(default)]
+    do_remote_decode: bool,
+    #[serde(default)]
+    do_remote_prefill: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PromptField {
+    Text(String),
+    Tokens(Vec<u32>),
+    Texts(Vec<String>),
+    TokenLists(Vec<Vec<u32>>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    role: String,
+    content: Option<Content>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+/// A request that passed every check, in the engine's terms.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) blocks: Vec<BlockHash>,
+    pub(crate) prompt_tokens: u32,
+    pub(crate) output_tokens: u32,
+    pub(crate) stream: bool,
+    pub(crate) include_usage: bool,
+    /// The answer names where a decode engine finds this prompt's KV.
+    pub(crate) hands_over_kv: bool,
+    /// The prompt's KV comes from a prefill engine.
+    pub(crate) kv_arrives: bool,
+}
+
+impl CompletionBody {
+    pub(crate) fn check(self, served: &str, hasher: &ChainHasher) -> Result<Ask, ApiError> {
+        check_model(self.model.as_deref(), served)?;
+        let (blocks, prompt_tokens) = match self.prompt {
+            PromptField::Text(text) => hash_text(&text, hasher)?,
+            PromptField::Tokens(tokens) => hash_tokens(&tokens, hasher)?,
+            PromptField::Texts(texts) => hash_text(&only_one(texts)?, hasher)?,
+            PromptField::TokenLists(lists) => hash_tokens(&only_one(lists)?, hasher)?,
+        };
+        self.common.ask(blocks, prompt_tokens, DEFAULT_COMPLETION_TOKENS)
+    }
+}
+
+impl ChatBody {
+    pub(crate) fn check(self, served: &str, hasher: &ChainHasher) -> Result<Ask, ApiError> {
+        check_model(self.model.as_deref(), served)?;
+        if self.messages.is_empty() {
+            return Err(ApiError::invalid("messages", "`messages` is empty; expected one message or more"));
+        }
+        let contents: Vec<String> = self.messages.iter().map(Message::text).collect();
+        let roles = self.messages.iter().map(|message| message.role.as_str());
+        let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
+        let (blocks, prompt_tokens) = hash_text(&text, hasher)?;
+        self.common.ask(blocks, prompt_tokens, DEFAULT_CHAT_TOKENS)
+    }
+}
+
+impl Common {
+    fn ask(self, blocks: Vec<BlockHash>, prompt_tokens: u32, default: u32) -> Result<Ask, ApiError> {
+        if self.n.is_some_and(|n| n != 1) {
+            return Err(ApiError::invalid("n", "`n` must be 1: an emulated engine gives one answer a request"));
+        }
+        let output_tokens = match self.max_completion_tokens.or(self.max_tokens) {
+            None => default,
+            Some(limit) => u32::try_from(limit).ok().filter(|&limit| limit > 0).ok_or_else(|| {
+                ApiError::invalid("max_tokens", format!("`max_tokens` is {limit}; expected 1 to {}", u32::MAX))
+            })?,
+        };
+        let transfer = self.kv_transfer_params.unwrap_or_default();
+        Ok(Ask {
+            blocks,
+            prompt_tokens,
+            output_tokens,
+            stream: self.stream.unwrap_or(false),
+            include_usage: self.stream_options.is_some_and(|options| options.include_usage),
+            hands_over_kv: transfer.do_remote_decode,
+            kv_arrives: transfer.do_remote_prefill,
+        })
+    }
+}
+
+impl Message {
+    fn text(&self) -> String {
+        match &self.content {
+            None => String::new(),
+            Some(Content::Text(text)) => text.clone(),
+            Some(Content::Parts(parts)) => {
+                parts.iter().filter_map(|part| part.text.as_deref()).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}
+
+fn check_model(asked: Option<&str>, served: &str) -> Result<(), ApiError> {
+    match asked {
+        Some(name) if name != served => Err(ApiError::unknown_model(name, served)),
+        _ => Ok(()),
+    }
+}
+
+fn only_one<T>(mut prompts: Vec<T>) -> Result<T, ApiError> {
+    match (prompts.pop(), prompts.is_empty()) {
+        (Some(prompt), true) => Ok(prompt),
+        _ => Err(ApiError::invalid("prompt", "`prompt` must hold exactly one prompt: send one request a prompt")),
+    }
+}
+
+fn hash_text(text: &str, hasher: &ChainHasher) -> Result<(Vec<BlockHash>, u32), ApiError> {
+    nonempty(text_tokens(text.as_bytes()))?;
+    Ok((hasher.hash_text(text.as_bytes()), text_tokens(text.as_bytes())))
+}
+
+fn hash_tokens(tokens: &[u32], hasher: &ChainHasher) -> Result<(Vec<BlockHash>, u32), ApiError> {
+    let count = u32::try_from(tokens.len()).map_err(|_| ApiError::invalid("prompt", "`prompt` is too long"))?;
+    nonempty(count)?;
+    Ok((hasher.hash_tokens(tokens), count))
+}
+
+fn nonempty(tokens: u32) -> Result<(), ApiError> {
+    if tokens == 0 {
+        return Err(ApiError::invalid("prompt", "the prompt is empty; expected one token or more"));
+    }
+    Ok(())
+}

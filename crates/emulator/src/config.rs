@@ -1,0 +1,51 @@
+//! What an emulated engine is told when it starts.
+
+use phalanx_engine::EngineConfig;
+
+/// Settings of one [`Emulator`](crate::Emulator).
+#[derive(Clone, Debug)]
+pub struct EmulatorConfig {
+    model: String,
+    engine: EngineConfig,
+    cache_updates: bool,
+}
+
+impl EmulatorConfig {
+    /// An engine that answers for `model` and runs as `engine` says.
+    ///
+    /// ```
+    /// use phalanx_emulator::EmulatorConfig;
+    /// use phalanx_engine::EngineConfig;
+    ///
+    /// let config = EmulatorConfig::new("tiny", EngineConfig::a100_8b());
+    /// assert_eq!(config.model(), "tiny");
+    /// ```
+    #[must_use]
+    pub fn new(model: impl Into<String>, engine: EngineConfig) -> Self {
+        Self { model: model.into(), engine, cache_updates: false }
+    }
+
+    /// Publishes what the KV cache stores and removes: see [`Emulator::cache_updates`](crate::Emulator::cache_updates).
+    /// Off by default, since nobody may be reading.
+    #[must_use]
+    pub fn with_cache_updates(mut self) -> Self {
+        self.cache_updates = true;
+        self
+    }
+
+    /// The name under which the model is served.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The engine behind the endpoints.
+    #[must_use]
+    pub fn engine(&self) -> &EngineConfig {
+        &self.engine
+    }
+
+    pub(crate) fn publishes_cache(&self) -> bool {
+        self.cache_updates
+    }
+}

@@ -1,0 +1,82 @@
+//! Errors: one for whoever starts an emulator, one for whoever sends it a request.
+
+use axum::Json;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why an emulator could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The listener has no local address: it is not bound.
+    #[error("the listener has no address: {0}")]
+    Address(#[source] std::io::Error),
+}
+
+/// An answer in OpenAI's error shape.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    param: Option<&'static str>,
+    message: String,
+}
+
+impl ApiError {
+    pub(crate) fn invalid(param: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind: "invalid_request_error",
+            param: Some(param),
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn body(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, kind: "invalid_request_error", param: None, message: message.into() }
+    }
+
+    pub(crate) fn unknown_model(name: &str, served: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            kind: "not_found_error",
+            param: Some("model"),
+            message: format!("the model `{name}` does not exist here; this engine serves `{served}`"),
+        }
+    }
+
+    pub(crate) fn unknown_path() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            kind: "not_found_error",
+            param: None,
+            message: "no such path; this engine serves /v1/completions, /v1/chat/completions and /v1/models".to_owned(),
+        }
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            kind: "server_error",
+            param: None,
+            message: "the engine is stopping".to_owned(),
+        }
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        Self { status: rejection.status(), kind: "invalid_request_error", param: None, message: rejection.body_text() }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": {
+            "message": self.message, "type": self.kind, "param": self.param, "code": self.status.as_u16(),
+        }});
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,181 @@
+//! The running emulator: its socket, its routes and its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use phalanx_engine::{Counters, Engine, Load, RequestId};
+use phalanx_kvcache::ChainHasher;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::completions;
+use crate::config::EmulatorConfig;
+use crate::driver::{CacheUpdate, Command, Driver};
+use crate::error::{ApiError, StartError};
+use crate::metrics::Metrics;
+
+/// The largest body that is read, in bytes: a prompt of 16 million tokens as text.
+const MAX_BODY: usize = 64 << 20;
+
+/// One emulated engine that serves. Dropping it stops the listener and ends open answers; [`shutdown`](Self::shutdown)
+/// lets them finish.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    cache_updates: Option<mpsc::UnboundedReceiver<CacheUpdate>>,
+    commands: mpsc::UnboundedSender<Command>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+/// What every request handler shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) model: String,
+    pub(crate) hasher: ChainHasher,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) address: SocketAddr,
+    metrics: Metrics,
+    next_id: AtomicU64,
+}
+
+impl Emulator {
+    /// Starts an engine behind `listener` and returns at once; must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Address`] when `listener` is not bound.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use phalanx_emulator::{Emulator, EmulatorConfig};
+    /// use phalanx_engine::EngineConfig;
+    ///
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// let emulator = Emulator::start(EmulatorConfig::new("tiny", EngineConfig::a100_8b()), listener)?;
+    /// assert!(emulator.address().ip().is_loopback());
+    /// emulator.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start(config: EmulatorConfig, listener: TcpListener) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(StartError::Address)?;
+        let publishes = config.publishes_cache();
+        let engine = config.engine().clone().report_tokens(true).report_cache(publishes);
+        let metrics = Metrics::new(config.model(), engine.block_size().tokens(), engine.kv_blocks());
+        let (cache_sender, cache_updates) = publishes.then(mpsc::unbounded_channel).unzip();
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let hasher = ChainHasher::new(engine.block_size());
+        tokio::spawn(Driver::new(Engine::new(engine), metrics.clone(), cache_sender).run(receiver));
+
+        let shared = Arc::new(Shared {
+            model: config.model().to_owned(),
+            hasher,
+            commands: commands.clone(),
+            address,
+            metrics,
+            next_id: AtomicU64::new(0),
+        });
+        let (stop, mut stopped) = watch::channel(false);
+        // Without TCP_NODELAY the first chunk of a stream waits for a delayed acknowledgement.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let server = axum::serve(listener, routes(shared)).with_graceful_shutdown(async move {
+            let _ = stopped.wait_for(|&stopped| stopped).await;
+        });
+        let server = tokio::spawn(async move {
+            // Accept errors are retried inside; serving ends when it is told to.
+            let _ = server.await;
+        });
+        Ok(Self { address, cache_updates, commands, stop, server })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The engine's KV-cache updates, in order from the first; `None` when they were not asked for
+    /// ([`EmulatorConfig::with_cache_updates`]) or were taken before. Unread updates are kept, so take and read them.
+    pub fn cache_updates(&mut self) -> Option<mpsc::UnboundedReceiver<CacheUpdate>> {
+        self.cache_updates.take()
+    }
+
+    /// What the engine has done since it started; `None` when it has stopped.
+    ///
+    /// ```
+    /// # async fn show(emulator: &phalanx_emulator::Emulator) {
+    /// if let Some(counters) = emulator.counters().await {
+    ///     println!("{} of {} prompt tokens were cached", counters.cached_tokens, counters.prompt_tokens);
+    /// }
+    /// # }
+    /// ```
+    pub async fn counters(&self) -> Option<Counters> {
+        measure(&self.commands).await.map(|(_, counters)| counters)
+    }
+
+    /// Takes no new connection, lets open answers finish, and returns when the last has.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        // A server that panicked is over too.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Shared {
+    pub(crate) fn next_id(&self) -> RequestId {
+        RequestId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/completions", post(completions::completion))
+        .route("/v1/chat/completions", post(completions::chat))
+        .route("/v1/models", get(models))
+        .route("/healthz", get(async || ""))
+        .route("/health", get(async || ""))
+        .route("/metrics", get(metrics))
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
+}
+
+async fn models(State(shared): State<Arc<Shared>>) -> Response {
+    let model = json!({ "id": shared.model, "object": "model", "created": 0, "owned_by": "phalanx" });
+    Json(json!({ "object": "list", "data": [model] })).into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
+    let (load, _) = measure(&shared.commands).await.ok_or_else(ApiError::stopping)?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], shared.metrics.page(&load)).into_response())
+}
+
+async fn measure(commands: &mpsc::UnboundedSender<Command>) -> Option<(Load, Counters)> {
+    let (reply, measured) = oneshot::channel();
+    commands.send(Command::Measure(reply)).ok()?;
+    measured.await.ok()
+}
+
+async fn unknown() -> ApiError {
+    ApiError::unknown_path()
+}
