@@ -97,7 +97,7 @@ pub(crate) struct Ask {
 }
 
 impl CompletionBody {
-    pub(crate) fn check(self, served: &str, hasher: &ChainHasher) -> Result<Ask, ApiError> {
+    pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
         check_model(self.model.as_deref(), served)?;
         let (blocks, prompt_tokens) = match self.prompt {
             PromptField::Text(text) => hash_text(&text, hasher)?,
@@ -110,7 +110,7 @@ impl CompletionBody {
 }
 
 impl ChatBody {
-    pub(crate) fn check(self, served: &str, hasher: &ChainHasher) -> Result<Ask, ApiError> {
+    pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
         check_model(self.model.as_deref(), served)?;
         if self.messages.is_empty() {
             return Err(ApiError::invalid("messages", "`messages` is empty; expected one message or more"));
@@ -159,9 +159,9 @@ impl Message {
     }
 }
 
-fn check_model(asked: Option<&str>, served: &str) -> Result<(), ApiError> {
+fn check_model(asked: Option<&str>, served: &[String]) -> Result<(), ApiError> {
     match asked {
-        Some(name) if name != served => Err(ApiError::unknown_model(name, served)),
+        Some(name) if served.iter().all(|known| known != name) => Err(ApiError::unknown_model(name, served)),
         _ => Ok(()),
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn completion(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body: CompletionBody = parse(&body?)?;
-    let ask = body.check(&shared.model, &shared.hasher)?;
+    let ask = body.check(&shared.models, &shared.hasher)?;
     answer(shared, ask, Kind::Completion).await
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn chat(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body: ChatBody = parse(&body?)?;
-    let ask = body.check(&shared.model, &shared.hasher)?;
+    let ask = body.check(&shared.models, &shared.hasher)?;
     answer(shared, ask, Kind::Chat).await
 }
 
@@ -196,7 +196,7 @@ impl Frame {
             (Kind::Chat, true) => "chat.completion.chunk",
             (Kind::Completion, _) => "text_completion",
         };
-        json!({ "id": self.id, "object": object, "created": self.created, "model": self.shared.model, "choices": choices })
+        json!({ "id": self.id, "object": object, "created": self.created, "model": self.shared.models[0], "choices": choices })
     }
 }
 

@@ -5,7 +5,7 @@ use phalanx_engine::EngineConfig;
 /// Settings of one [`Emulator`](crate::Emulator).
 #[derive(Clone, Debug)]
 pub struct EmulatorConfig {
-    model: String,
+    models: Vec<String>,
     engine: EngineConfig,
     cache_updates: bool,
 }
@@ -18,11 +18,26 @@ impl EmulatorConfig {
     /// use phalanx_engine::EngineConfig;
     ///
     /// let config = EmulatorConfig::new("tiny", EngineConfig::a100_8b());
-    /// assert_eq!(config.model(), "tiny");
+    /// assert_eq!(config.models(), ["tiny"]);
     /// ```
     #[must_use]
     pub fn new(model: impl Into<String>, engine: EngineConfig) -> Self {
-        Self { model: model.into(), engine, cache_updates: false }
+        Self { models: vec![model.into()], engine, cache_updates: false }
+    }
+
+    /// Serves the model under one more name; answers carry the first.
+    ///
+    /// ```
+    /// use phalanx_emulator::EmulatorConfig;
+    /// use phalanx_engine::EngineConfig;
+    ///
+    /// let config = EmulatorConfig::new("tiny", EngineConfig::a100_8b()).also_serving("tiny-latest");
+    /// assert_eq!(config.models(), ["tiny", "tiny-latest"]);
+    /// ```
+    #[must_use]
+    pub fn also_serving(mut self, model: impl Into<String>) -> Self {
+        self.models.push(model.into());
+        self
     }
 
     /// Publishes what the KV cache stores and removes: see [`Emulator::cache_updates`](crate::Emulator::cache_updates).
@@ -33,10 +48,10 @@ impl EmulatorConfig {
         self
     }
 
-    /// The name under which the model is served.
+    /// The names under which the model is served: at least one.
     #[must_use]
-    pub fn model(&self) -> &str {
-        &self.model
+    pub fn models(&self) -> &[String] {
+        &self.models
     }
 
     /// The engine behind the endpoints.

@@ -38,12 +38,12 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, kind: "invalid_request_error", param: None, message: message.into() }
     }
 
-    pub(crate) fn unknown_model(name: &str, served: &str) -> Self {
+    pub(crate) fn unknown_model(name: &str, served: &[String]) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
             kind: "not_found_error",
             param: Some("model"),
-            message: format!("the model `{name}` does not exist here; this engine serves `{served}`"),
+            message: format!("the model `{name}` does not exist here; this engine serves {}", served.join(", ")),
         }
     }
 

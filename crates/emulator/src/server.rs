@@ -40,7 +40,8 @@ pub struct Emulator {
 /// What every request handler shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) model: String,
+    /// At least one; answers carry the first.
+    pub(crate) models: Vec<String>,
     pub(crate) hasher: ChainHasher,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) address: SocketAddr,
@@ -72,14 +73,14 @@ impl Emulator {
         let address = listener.local_addr().map_err(StartError::Address)?;
         let publishes = config.publishes_cache();
         let engine = config.engine().clone().report_tokens(true).report_cache(publishes);
-        let metrics = Metrics::new(config.model(), engine.block_size().tokens(), engine.kv_blocks());
+        let metrics = Metrics::new(&config.models()[0], engine.block_size().tokens(), engine.kv_blocks());
         let (cache_sender, cache_updates) = publishes.then(mpsc::unbounded_channel).unzip();
         let (commands, receiver) = mpsc::unbounded_channel();
         let hasher = ChainHasher::new(engine.block_size());
         tokio::spawn(Driver::new(Engine::new(engine), metrics.clone(), cache_sender).run(receiver));
 
         let shared = Arc::new(Shared {
-            model: config.model().to_owned(),
+            models: config.models().to_vec(),
             hasher,
             commands: commands.clone(),
             address,
@@ -160,8 +161,9 @@ fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn models(State(shared): State<Arc<Shared>>) -> Response {
-    let model = json!({ "id": shared.model, "object": "model", "created": 0, "owned_by": "phalanx" });
-    Json(json!({ "object": "list", "data": [model] })).into_response()
+    let model = |id: &String| json!({ "id": id, "object": "model", "created": 0, "owned_by": "phalanx" });
+    let data: Vec<_> = shared.models.iter().map(model).collect();
+    Json(json!({ "object": "list", "data": data })).into_response()
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {

@@ -1,6 +1,6 @@
 //! Where decisions are made: routes, the fleet index and the router behind one short lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,8 +48,10 @@ pub(crate) struct Server {
     pub(crate) timeout: Option<Duration>,
     pub(crate) whole: Vec<EndpointId>,
     pub(crate) decode: Vec<EndpointId>,
+    /// The pairing group of each decode endpoint, by its place in the desk's list.
+    decode_groups: BTreeMap<usize, String>,
     /// Prefill endpoints by pairing group.
-    pub(crate) prefill: BTreeMap<String, Vec<EndpointId>>,
+    prefill: BTreeMap<String, Vec<EndpointId>>,
 }
 
 /// What an endpoint is chosen for.
@@ -79,34 +81,28 @@ impl Desk {
             evidence: Vec::new(),
             times: DecisionTimes::new(),
         };
-        let mut desk = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut names = BTreeSet::new();
+        let (mut known, mut ids, mut servers) = (Known::default(), Vec::new(), BTreeMap::new());
         for (name, pool) in config.pools {
             let mut server = Server { served_model: pool.served_model, timeout: pool.timeout, ..Server::default() };
             for endpoint in pool.endpoints {
-                if !names.insert(endpoint.name.clone()) {
-                    return Err(ConfigError::DuplicateEndpoint(endpoint.name));
+                let (phase, group) = (endpoint.phase, endpoint.group.clone());
+                let index = known.index_of(endpoint)?;
+                if index == ids.len() {
+                    ids.push(state.router.join());
+                    state.ranks.push(state.index.join());
                 }
-                let id = state.router.join();
-                state.ranks.push(state.index.join());
-                match endpoint.phase {
-                    Phase::Both => server.whole.push(id),
-                    Phase::Decode => server.decode.push(id),
-                    Phase::Prefill => server.prefill.entry(endpoint.group.clone()).or_default().push(id),
-                }
-                desk.0.push(endpoint);
-                desk.1.push(id);
+                server.add(index, ids[index], phase, group);
             }
-            desk.2.insert(name, server);
+            server.sort();
+            servers.insert(name, server);
         }
-        let (endpoints, ids, servers) = desk;
         Ok(Arc::new(Self {
             hasher: ChainHasher::new(config.block_size),
             max_body: config.max_body,
             tries: config.tries,
             routes: config.routes.with_seed(config.seed),
             servers,
-            endpoints,
+            endpoints: known.endpoints,
             ids,
             block_size: config.block_size,
             epoch: Instant::now(),
@@ -211,7 +207,53 @@ impl Desk {
     }
 }
 
+/// Endpoints by name. One may be in several pools, and its load is the load of all of them.
+#[derive(Debug, Default)]
+struct Known {
+    endpoints: Vec<Endpoint>,
+    places: BTreeMap<String, usize>,
+}
+
+impl Known {
+    fn index_of(&mut self, endpoint: Endpoint) -> Result<usize, ConfigError> {
+        if let Some(&index) = self.places.get(&endpoint.name) {
+            if self.endpoints[index].address != endpoint.address {
+                return Err(ConfigError::DuplicateEndpoint(endpoint.name));
+            }
+            return Ok(index);
+        }
+        self.places.insert(endpoint.name.clone(), self.endpoints.len());
+        self.endpoints.push(endpoint);
+        Ok(self.endpoints.len() - 1)
+    }
+}
+
 impl Server {
+    fn add(&mut self, index: usize, id: EndpointId, phase: Phase, group: String) {
+        match phase {
+            Phase::Both => self.whole.push(id),
+            Phase::Prefill => self.prefill.entry(group).or_default().push(id),
+            Phase::Decode => {
+                self.decode.push(id);
+                self.decode_groups.insert(index, group);
+            }
+        }
+    }
+
+    /// Candidates are given to the router in id order, each once.
+    fn sort(&mut self) {
+        for ids in self.prefill.values_mut().chain([&mut self.whole, &mut self.decode]) {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+    }
+
+    /// The prefill endpoints that can hand their KV to the decode endpoint at `index`.
+    pub(crate) fn prefill_for(&self, index: usize) -> &[EndpointId] {
+        let group = self.decode_groups.get(&index);
+        group.and_then(|group| self.prefill.get(group)).map_or(&[], Vec::as_slice)
+    }
+
     pub(crate) fn is_disaggregated(&self) -> bool {
         self.whole.is_empty() && !self.decode.is_empty()
     }

@@ -12,12 +12,9 @@ pub enum ConfigError {
         /// The missing pool's name.
         server: String,
     },
-    /// Two endpoints have one name, so that logs and headers could not tell them apart.
-    #[error("two endpoints are named `{0}`")]
+    /// Two endpoints of different addresses have one name, so that logs and headers could not tell them apart.
+    #[error("two endpoints are named `{0}` and have different addresses")]
     DuplicateEndpoint(String),
-    /// More endpoints or cached blocks than the index holds.
-    #[error("the fleet has more endpoints than can be indexed: {0}")]
-    TooManyEndpoints(usize),
 }
 
 /// Why a gateway could not start.

@@ -71,8 +71,7 @@ impl Proxy<'_> {
     async fn run_pair(&self) -> Result<Response<GatewayBody>, ApiError> {
         let body = self.ask.body_for(self.server.served_model.as_deref());
         let decode = self.choose(Work::Decode, &self.server.decode, &[])?;
-        let group = &self.desk.endpoint(decode.index()).group;
-        let prefill = self.server.prefill.get(group).map_or(&[][..], Vec::as_slice);
+        let prefill = self.server.prefill_for(decode.index());
         let prefilled = match self.choose(Work::Prompt(self.ask), prefill, &[]) {
             Ok(flight) => self.prefill(flight, &body).await,
             Err(_) => Prefilled::Nowhere,

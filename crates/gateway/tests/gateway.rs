@@ -4,8 +4,10 @@ mod support;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use phalanx_gateway::{Endpoint, Phase, Pool};
+use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Phase, Pool, StartError};
+use phalanx_routing::{ModelRoute, Policy, RouteTable};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use support::{Engine, Script, Seen, events, gateway, gateway_with, nobody, pool, response, send, settled};
 
@@ -213,4 +215,27 @@ async fn shutdown_waits_for_open_answers() {
     let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await;
     let (read, ()) = tokio::join!(text(answer), gateway.shutdown());
     assert!(read.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn a_configuration_that_contradicts_itself_starts_nothing() {
+    let address = nobody().await;
+    let two = RouteTable::new([ModelRoute::to("a", "one"), ModelRoute::to("b", "two")]).expect("two routes");
+    let config = GatewayConfig::new(two, Policy::LeastLoad).with_pool("one", pool(&[address]));
+    let unknown = ConfigError::UnknownServer { model: "b".to_owned(), server: "two".to_owned() };
+    assert_eq!(refused(config.clone()).await, unknown);
+
+    // One endpoint may serve two pools, but one name is one address.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    assert!(Gateway::start(config.clone().with_pool("two", pool(&[address])), listener).is_ok());
+    let elsewhere = config.with_pool("two", pool(&[nobody().await]));
+    assert_eq!(refused(elsewhere).await, ConfigError::DuplicateEndpoint("e0".to_owned()));
+}
+
+async fn refused(config: GatewayConfig) -> ConfigError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    match Gateway::start(config, listener) {
+        Err(StartError::Config(error)) => error,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
 }
