@@ -1,1 +1,71 @@
-//! Kubernetes and Kthena manifests: parsing with places, validation, and conversion to the pure crates' types
+//! Kubernetes and Kthena manifests: read with places, checked as a whole, and turned into what the other rooms work on.
+//!
+//! [`Manifests::read`] takes texts and their names and gives either everything that they say or everything that is wrong
+//! with them, each [`Problem`] with file, line, field, what was found and what was expected. Unknown fields are problems,
+//! as under `kubectl --validate=strict`; pod specs, metadata and status are the cluster's business and stay open. What is
+//! valid but not acted on in this release is kept and listed as a [`Warning`]. Read are Node, and Kthena's ModelServing,
+//! ModelServer and ModelRoute with the API groups, fields and defaults that Kthena gives them.
+//!
+//! Then [`Manifests::inventory`] is the cluster, [`ModelServing::groups`] are the gangs to place on it with the names and
+//! labels of their pods, [`Manifests::route_table`] says which server has which model, and a [`ServerSelector`] which pods
+//! a server has.
+//!
+//! This crate reads no files and talks to no cluster.
+//!
+//! ```
+//! use phalanx_manifest::{Manifests, Settings};
+//!
+//! let text = "
+//! apiVersion: v1
+//! kind: Node
+//! metadata:
+//!   name: gpu-1
+//!   labels: {topology.kubernetes.io/rack: rack-1}
+//! status:
+//!   allocatable: {nvidia.com/gpu: 8}
+//! ---
+//! apiVersion: workload.serving.volcano.sh/v1alpha1
+//! kind: ModelServing
+//! metadata: {name: chat}
+//! spec:
+//!   replicas: 2
+//!   template:
+//!     roles:
+//!     - name: decode
+//!       workerReplicas: 0
+//!       entryTemplate:
+//!         spec: {containers: [{name: engine, resources: {limits: {nvidia.com/gpu: 4}}}]}
+//! ";
+//! let manifests = Manifests::read([("chat.yaml", text)], &Settings::new())?;
+//! assert_eq!(manifests.inventory()?.free_devices_total(), 8);
+//! let groups: Vec<_> = manifests.servings()[0].groups().collect();
+//! assert_eq!(groups[1].name(), "chat-1");
+//! assert_eq!(groups[1].pods().map(|pod| pod.name()).collect::<Vec<_>>(), ["chat-1-decode-0-0"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod duration;
+mod field;
+mod manifests;
+mod name;
+mod node;
+mod problem;
+mod quantity;
+mod resources;
+mod route;
+mod server;
+mod serving;
+mod settings;
+mod template;
+mod tree;
+
+pub use manifests::{InventoryError, Manifests, RoutesError};
+pub use name::ObjectName;
+pub use node::Node;
+pub use problem::{Problem, Problems, Warning};
+pub use quantity::{Quantity, QuantityError};
+pub use route::{ModelRoute, RouteRule, RouteTarget};
+pub use server::{InferenceEngine, ModelServer, Part, Phase, ServerSelector};
+pub use serving::{ModelServing, Pod, Role, ServingGroup, TopologyMode, TopologyPolicy};
+pub use settings::Settings;
+pub use template::PodTemplate;

@@ -1,0 +1,77 @@
+//! What only several objects together can get wrong.
+
+use std::collections::BTreeMap;
+
+use super::Reading;
+use crate::name::ObjectName;
+use crate::server::Phase;
+
+/// Checks that what objects say of each other is there. Objects that could not be read count as there.
+pub(super) fn references(reading: &mut Reading<'_>) {
+    targets(reading);
+    selectors(reading);
+    shared_models(reading);
+}
+
+/// Each target of a route is a ModelServer of its namespace.
+fn targets(reading: &mut Reading<'_>) {
+    for (route, places) in reading.found.routes.iter().zip(&reading.routes) {
+        for (server, place) in &places.servers {
+            let name = ObjectName::new(route.name.namespace(), server);
+            if !reading.seen.contains_key(&("ModelServer", name.to_string())) {
+                let expected = format!("a ModelServer of namespace {} that is given too", name.namespace());
+                reading.problems.push(place.problem(format!("{server:?}, which is not there"), expected));
+            }
+        }
+        if route.targets().is_empty() && !places.servers.is_empty() {
+            let message = "no rule of it can be acted on in this release: its model has no route";
+            reading.found.warnings.push(places.route.warning(message));
+        }
+    }
+}
+
+/// Each ModelServer has pods among the ModelServings that are given.
+fn selectors(reading: &mut Reading<'_>) {
+    for (server, place) in reading.found.servers.iter().zip(&reading.selectors) {
+        let mut phases = Vec::new();
+        let here = reading.found.servings.iter().filter(|serving| serving.name.namespace() == server.name.namespace());
+        let entries = here.flat_map(|serving| serving.groups()).flat_map(|group| group.entries().collect::<Vec<_>>());
+        for pod in entries {
+            if let Some(part) = server.selector.matches(&pod.labels())
+                && !phases.contains(&part.phase)
+            {
+                phases.push(part.phase);
+            }
+            let complete = if server.selector.is_disaggregated() { 2 } else { 1 };
+            if phases.len() == complete {
+                break;
+            }
+        }
+        let message = match (server.selector.is_disaggregated(), &phases[..]) {
+            (_, []) => "selects no role of the ModelServings that are given",
+            (true, [Phase::Prefill]) => "selects prefill pods but no decode pods",
+            (true, [Phase::Decode]) => "selects decode pods but no prefill pods",
+            _ => continue,
+        };
+        reading.found.warnings.push(place.warning(message));
+    }
+}
+
+/// The oldest route has a model; the others say so.
+fn shared_models(reading: &mut Reading<'_>) {
+    let mut owners: BTreeMap<&str, &ObjectName> = BTreeMap::new();
+    let mut routes: Vec<_> = reading.found.routes.iter().zip(&reading.routes).collect();
+    routes.sort_by_key(|(route, _)| route.age());
+    for (route, places) in routes {
+        if route.model.is_empty() || route.targets().is_empty() {
+            continue;
+        }
+        if let Some(owner) = owners.get(route.model.as_str()) {
+            let message =
+                format!("takes no request: {owner} has the model {:?} and is older or first by name", route.model);
+            reading.found.warnings.push(places.route.warning(message));
+        } else {
+            owners.insert(&route.model, &route.name);
+        }
+    }
+}

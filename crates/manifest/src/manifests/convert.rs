@@ -1,0 +1,126 @@
+//! From manifests to what the pure crates work on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use phalanx_routing::{RouteTable, RouteTableError, Target};
+use phalanx_topology::{CapacityError, Inventory, Topology, TopologyError};
+use thiserror::Error;
+
+use super::Manifests;
+use crate::name::ObjectName;
+use crate::server::ModelServer;
+
+/// Why nodes make no inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InventoryError {
+    /// The levels or the nodes make no tree.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// A node cannot have what it says.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+    /// Too many different resources.
+    #[error("{found} different resources, expected at most {max}")]
+    TooManyResources {
+        /// How many the manifests name.
+        found: usize,
+        /// How many can be counted.
+        max: usize,
+    },
+}
+
+/// Why routes make no table.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(transparent)]
+pub struct RoutesError(#[from] RouteTableError);
+
+/// More resources than any cluster has.
+const MAX_RESOURCES: usize = 1000;
+
+impl Manifests {
+    /// The cluster that the Nodes make: their tree by the labels of the levels, and what they offer. Accelerators count as
+    /// devices and under their resource's name, so that a pod finds devices of its own make only; `pods` counts pods.
+    ///
+    /// # Errors
+    ///
+    /// When the levels of the settings are none that a topology can have.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let node = "{apiVersion: v1, kind: Node, metadata: {name: gpu-1}, status: {allocatable: {nvidia.com/gpu: 8}}}";
+    /// let inventory = Manifests::read([("n.yaml", node)], &Settings::new())?.inventory()?;
+    /// assert_eq!(inventory.free_devices_total(), 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn inventory(&self) -> Result<Inventory, InventoryError> {
+        let rows = self.nodes.iter().map(|node| (node.name(), node.labels()));
+        let topology = Arc::new(Topology::from_labels(self.settings.levels(), rows)?);
+        let roles = self.servings.iter().flat_map(|serving| &serving.roles);
+        let templates = roles.flat_map(|role| [Some(&role.entry), role.worker.as_ref()]).flatten();
+        let offered = self.nodes.iter().flat_map(|node| node.amounts().keys());
+        let names: BTreeSet<&String> =
+            offered.chain(templates.flat_map(|template| template.requests().keys())).collect();
+        if names.len() > MAX_RESOURCES {
+            return Err(InventoryError::TooManyResources { found: names.len(), max: MAX_RESOURCES });
+        }
+        let mut inventory = Inventory::new(Arc::clone(&topology));
+        for name in names {
+            inventory.resource(name);
+        }
+        for node in &self.nodes {
+            let id = topology.node(node.name()).expect("the topology has every node");
+            for (name, amount) in node.amounts() {
+                let resource = inventory.resource(name);
+                inventory.set_capacity(id, resource, *amount)?;
+            }
+            if let Some((resource, count)) = node.accelerators() {
+                let product = node.labels().get(&format!("{resource}.product"));
+                inventory.set_devices(id, count, product.map_or(resource, String::as_str))?;
+            }
+            inventory.set_cordoned(id, node.is_unschedulable());
+        }
+        Ok(inventory)
+    }
+
+    /// The routes by model. Targets name their servers as `namespace/name`, as [`ObjectName`] displays; see
+    /// [`server`](Self::server).
+    ///
+    /// # Errors
+    ///
+    /// None for manifests that were read without problems and whose names differ.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let table = Manifests::read([("empty.yaml", "")], &Settings::new())?.route_table()?;
+    /// assert_eq!(table.models().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn route_table(&self) -> Result<RouteTable, RoutesError> {
+        let mut routes: Vec<_> = self.routes.iter().filter(|route| !route.model.is_empty()).collect();
+        routes.retain(|route| !route.targets().is_empty());
+        routes.sort_by_key(|route| route.age());
+        let routes = routes.into_iter().zip(0..).map(|(route, order)| {
+            let server = |name: &str| ObjectName::new(route.name.namespace(), name).to_string();
+            let targets = route.targets().iter().map(|target| Target::new(server(target.server()), target.weight()));
+            phalanx_routing::ModelRoute::new(route.name.to_string(), route.model(), targets).with_order(order)
+        });
+        Ok(RouteTable::new(routes)?)
+    }
+
+    /// The ModelServer of a name as route targets give it: `namespace/name`.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// assert!(Manifests::read([("empty.yaml", "")], &Settings::new())?.server("default/chat").is_none());
+    /// # Ok::<(), phalanx_manifest::Problems>(())
+    /// ```
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&ModelServer> {
+        self.servers.iter().find(|server| server.name.to_string() == name)
+    }
+}

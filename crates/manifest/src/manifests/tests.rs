@@ -1,0 +1,4 @@
+mod convert;
+mod examples;
+mod hostile;
+mod rules;

@@ -1,0 +1,182 @@
+//! The rules of ModelServers and ModelRoutes, each broken once.
+
+use super::{ROUTE, SERVER, SERVING, check, warn};
+
+#[test]
+fn servers() {
+    let check = |from, to, line: u32, rest: &str| {
+        check(SERVER, from, to, &[&format!("{line}: ModelServer default/chat: spec{rest}")])
+    };
+    check("vLLM", "TGI", 6, ".inferenceEngine: found \"TGI\", expected one of vLLM, SGLang");
+    check("  inferenceEngine: vLLM\n", "", 5, ".inferenceEngine: found nothing, expected vLLM or SGLang");
+    check(
+        "  inferenceEngine",
+        "  model: \"\"\n  inferenceEngine",
+        6,
+        ".model: found \"\", expected a string that is not empty",
+    );
+    check("{app: chat}", "{}", 8, ".workloadSelector.matchLabels: found an empty mapping, expected at least one label");
+    check(
+        "    matchLabels: {app: chat}\n",
+        "",
+        7,
+        ".workloadSelector.matchLabels: found nothing, expected at least one label",
+    );
+    check(
+        "groupKey: group",
+        "groupKey: \"\"",
+        10,
+        ".workloadSelector.pdGroup.groupKey: found \"\", expected a label key",
+    );
+    check(
+        "{role: prefill}",
+        "{}",
+        11,
+        ".workloadSelector.pdGroup.prefillLabels: found an empty mapping, expected at least one label",
+    );
+    check(
+        "      decodeLabels: {role: decode}\n",
+        "",
+        9,
+        ".workloadSelector.pdGroup.decodeLabels: found nothing, expected at least one label",
+    );
+    check("port: 8000", "port: 0", 14, ".workloadPort.port: found 0, expected a whole number from 1 to 65535");
+    check(
+        "port: 8000",
+        "port: 8000\n    protocol: grpc",
+        15,
+        ".workloadPort.protocol: found \"grpc\", expected one of http, https",
+    );
+    check(
+        "  workloadPort",
+        "  trafficPolicy: {timeout: 10}\n  workloadPort",
+        13,
+        ".trafficPolicy.timeout: found 10, expected a duration like 30s, 1m30s or 100ms",
+    );
+    check(
+        "  workloadPort",
+        "  trafficPolicy: {retry: {attempts: -1}}\n  workloadPort",
+        13,
+        ".trafficPolicy.retry.attempts: found -1, expected a whole number from 0 to 2147483647",
+    );
+    check(
+        "  workloadPort",
+        "  kvConnector: {type: rdma}\n  workloadPort",
+        13,
+        ".kvConnector.type: found \"rdma\", expected one of http, lmcache, nixl, mooncake",
+    );
+    warn(SERVER, "vLLM", "SGLang", "6: ModelServer default/chat: spec.inferenceEngine: spoken to as vLLM");
+    warn(SERVER, "port: 8000", "port: 8000\n    protocol: https", "spec.workloadPort.protocol: not acted on");
+    warn(SERVER, "spec:", "spec:\n  kvConnector: {type: mooncake}", "spec.kvConnector.type: not acted on");
+    warn(SERVER, "spec:", "spec:\n  trafficPolicy: {retry: {attempts: 2}}", "spec.trafficPolicy.retry: not acted on");
+    warn(SERVER, "", "", "7: ModelServer default/chat: spec.workloadSelector: selects no role of the ModelServings");
+}
+
+#[test]
+fn selectors_of_half_a_pair_are_told() {
+    let server = SERVER
+        .replace("app: chat", "modelserving.volcano.sh/name: chat")
+        .replace("role: prefill", "modelserving.volcano.sh/role: prefill");
+    let both =
+        format!("{SERVING}---{}", server.replace("groupKey: group", "groupKey: modelserving.volcano.sh/group-name"));
+    warn(&both, "", "", "spec.workloadSelector: selects prefill pods but no decode pods");
+}
+
+#[test]
+fn routes() {
+    let check = |from, to, line: u32, rest: &str| {
+        check(ROUTE, from, to, &[&format!("{line}: ModelRoute default/chat: spec{rest}")])
+    };
+    check("  modelName: llama\n", "", 5, ": found neither modelName nor loraAdapters, expected one of them at least");
+    check(
+        "  rules:",
+        "  loraAdapters: [\"\"]\n  rules:",
+        7,
+        ".loraAdapters[0]: found \"\", expected a string that is not empty",
+    );
+    check(
+        "modelServerName: chat\n      weight",
+        "modelServerName: char\n      weight",
+        9,
+        ".rules[0].targetModels[0].modelServerName: found \"char\", which is not there, expected a ModelServer of namespace default that is given too",
+    );
+    check(
+        "weight: 70",
+        "weight: 101",
+        10,
+        ".rules[0].targetModels[0].weight: found 101, expected a whole number from 0 to 100",
+    );
+    check(
+        "weight: 70\n    - modelServerName: chat\n",
+        "weight: 0\n",
+        8,
+        ".rules[0].targetModels: found weights that add up to 0, expected one above 0",
+    );
+    check(
+        "    - modelServerName: chat\n---",
+        "    - {}\n---",
+        11,
+        ".rules[0].targetModels[1]: found no target, expected exactly one of modelServerName and externalModelProviderName",
+    );
+    check(
+        "weight: 70",
+        "externalModelProviderName: x",
+        9,
+        ".rules[0].targetModels[0]: found two targets in one, expected exactly one of modelServerName and externalModelProviderName",
+    );
+    check(
+        "  - targetModels:",
+        "  - modelMatch: {host: a}\n    targetModels:",
+        8,
+        ".rules[0].modelMatch.host: found an unknown field, expected one of headers, uri, body",
+    );
+    check(
+        "  rules:",
+        "  rateLimit: {unit: week}\n  rules:",
+        7,
+        ".rateLimit.unit: found \"week\", expected one of second, minute, hour, day, month",
+    );
+    check(
+        "  rules:",
+        "  rateLimit: {inputTokensPerUnit: 0}\n  rules:",
+        7,
+        ".rateLimit.inputTokensPerUnit: found 0, expected a whole number from 1 to 4294967295",
+    );
+    check(
+        "  rules:",
+        "  rateLimit: {global: {redis: {}}}\n  rules:",
+        7,
+        ".rateLimit.global.redis.address: found nothing, expected the address of a Redis server",
+    );
+    let lora = "  loraAdapters: [x]\n  rules:\n  - targetModels: [{externalModelProviderName: x}]\n";
+    let expected = ".rules[0].targetModels[0].externalModelProviderName: found \"x\", expected a modelServerName: adapters are not for external providers";
+    check("  rules:\n", lora, 9, expected);
+}
+
+#[test]
+fn routes_say_what_is_not_acted_on() {
+    let warn = |from, to, expected| warn(ROUTE, from, to, expected);
+    warn("  rules:", "  loraAdapters: [a]\n  rules:", "7: ModelRoute default/chat: spec.loraAdapters: not acted on");
+    warn("  rules:", "  parentRefs: [{name: gw}]\n  rules:", "spec.parentRefs: not acted on");
+    warn("  rules:", "  rateLimit: {inputTokensPerUnit: 5}\n  rules:", "spec.rateLimit: not acted on");
+    let beta = "  rules:\n  - modelMatch: {headers: {beta: {exact: b}}}\n    targetModels: [{modelServerName: chat}]\n";
+    warn(
+        "  rules:\n",
+        beta,
+        "8: ModelRoute default/chat: spec.rules[0].modelMatch.headers: not acted on in this release: the rule",
+    );
+    let first = "  rules:\n  - targetModels: [{modelServerName: chat}]\n";
+    warn("  rules:\n", first, "9: ModelRoute default/chat: spec.rules[1]: never reached");
+    warn("weight: 70", "weight: 70\n    - externalModelProviderName: x", "externalModelProviderName: not acted on");
+    warn(
+        "  - targetModels:",
+        "  - modelMatch: {uri: {prefix: /v1}}\n    targetModels:",
+        "2: ModelRoute default/chat: no rule of it can be",
+    );
+    let second = ROUTE.split("---").next().unwrap_or_default().replace("name: chat}", "name: second}");
+    warn(
+        "\napiVersion",
+        &format!("{second}---\napiVersion"),
+        "ModelRoute default/second: takes no request: default/chat has the model \"llama\"",
+    );
+}
