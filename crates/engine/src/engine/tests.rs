@@ -1,6 +1,8 @@
+mod reference;
+
 use std::collections::BTreeMap;
 
-use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap};
+use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap, Pool};
 use proptest::prelude::*;
 
 use super::*;
@@ -257,12 +259,19 @@ fn drive(config: &EngineConfig, script: &[(u64, Op)], eager: bool) -> Seen {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(2048))]
 
     #[test]
     fn one_jump_and_every_timeout_give_the_same_bytes(blocks in 8u32..24, script in script()) {
         let config = small(blocks).report_cache(true);
         prop_assert_eq!(drive(&config, &script, true), drive(&config, &script, false));
+    }
+
+    #[test]
+    fn the_engine_does_what_a_literal_one_does(blocks in 8u32..24, script in script()) {
+        let config = small(blocks).report_cache(true).report_tokens(true).with_step_time(StepTime::A100_8B);
+        let (events, _, stats) = drive(&config, &script, true);
+        prop_assert_eq!((events, stats.preemptions), reference::events(&config, &script));
     }
 
     #[test]

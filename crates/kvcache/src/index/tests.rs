@@ -164,7 +164,7 @@ fn run(bound: u32, ops: Vec<Op>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
     fn invariant_9_the_index_equals_a_naive_recount_and_a_recycled_slot_inherits_nothing(ops in ops()) {

@@ -113,7 +113,7 @@ fn prompt(n: usize) -> Vec<BlockHash> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(2048))]
 
     #[test]
     fn invariant_8_free_and_held_make_the_capacity_and_no_pinned_block_is_evicted(capacity in 0u32..16, ops in ops()) {

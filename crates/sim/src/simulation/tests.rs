@@ -97,7 +97,7 @@ fn nothing_gives_zeros() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn every_request_is_completed_or_rejected(
