@@ -1,0 +1,106 @@
+//! Decides where requests go, as a gateway would: a route names the server, the router picks the endpoint by what each
+//! one's cache holds and by its load, and the load is settled when the answer ends.
+//!
+//! Paste the body of `main` into a gateway: `decide` on arrival, `first_token` on the first byte of the answer, `settle`
+//! on every way out. Time is since an epoch of your own, and `key` is a hash of the request's id.
+
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::time::Duration;
+
+use phalanx_routing::{ModelRoute, Outcome, Policy, Request, RouteTable, Router, Seed, Target};
+
+/// What a gateway knows of a request: the prompt's tokens, and how many of them each endpoint holds.
+struct Arrival {
+    id: u64,
+    prompt_tokens: u32,
+    held: [u32; 3],
+}
+
+/// Costs in prefill tokens: the third request leaves the holder of its prefix to the prompt that waits there.
+const EXPECTED: &str = "\
+request 1 to stable, endpoint 2: 0 of 2000 tokens cached, 3 tied
+  endpoint 0: own 2000
+  endpoint 1: own 2000
+  endpoint 2: own 2000
+request 2 to stable, endpoint 1: 16000 of 30000 tokens cached, 1 tied
+  endpoint 0: own 30000
+  endpoint 1: own 14000
+  endpoint 2: waiting 2000 + own 30000 + delay of prefilling 15000 + sequence 1397
+request 3 to stable, endpoint 0: 0 of 30000 tokens cached, 1 tied
+  endpoint 0: own 30000
+  endpoint 1: waiting 14000 + own 14000 + delay of prefilling 7000 + sequence 1397
+  endpoint 2: waiting 2000 + own 30000 + delay of prefilling 15000 + sequence 1397
+endpoint 2: Success after 900ms
+endpoint 1: ClientGone after 890ms
+endpoint 0: Success after 880ms";
+
+/// Routes three requests and tells what was decided.
+///
+/// # Panics
+///
+/// When a decision is not the one that this example explains.
+pub fn main() {
+    // 95 % of the model's requests go to the stable server, the rest to the next release.
+    let targets = [Target::new("stable", 95), Target::new("next", 5)];
+    let table = RouteTable::new([ModelRoute::new("chat", "llama-70b", targets)]).expect("the routes are sound");
+
+    let policy = Policy::parse("prefix-aware").expect("a known policy");
+    let mut router = Router::new(policy, Seed::from(7));
+    let fleet = [router.join(), router.join(), router.join()];
+
+    // The second request shares a long prefix with what endpoint 1 holds; the third has the same, while 1 is busy.
+    let arrivals = [
+        Arrival { id: 1, prompt_tokens: 2_000, held: [0, 0, 0] },
+        Arrival { id: 2, prompt_tokens: 30_000, held: [0, 16_000, 0] },
+        Arrival { id: 3, prompt_tokens: 30_000, held: [0, 16_000, 0] },
+    ];
+    let mut lines = Vec::new();
+    let mut open = Vec::new();
+    for (arrival, at) in arrivals.iter().zip(0..) {
+        let now = Duration::from_millis(10 * at);
+        let server = table.resolve("llama-70b", arrival.id).expect("the model has a route").server();
+        let evidence: Vec<_> = fleet.iter().copied().zip(arrival.held).filter(|(_, tokens)| *tokens > 0).collect();
+        let request = Request {
+            key: arrival.id,
+            prompt_tokens: arrival.prompt_tokens,
+            evidence: &evidence,
+            candidates: &fleet,
+            excluded: &[],
+        };
+        let explanation = router.explain(&request).expect("the lists are in order");
+        let decision = router.decide(&request, now).expect("an endpoint is left");
+        assert_eq!(explanation.chosen, Some(decision.endpoint), "what is explained is what is done");
+        lines.push(format!(
+            "request {} to {server}, endpoint {}: {} of {} tokens cached, {} tied",
+            arrival.id,
+            decision.endpoint.index(),
+            decision.cached_tokens,
+            arrival.prompt_tokens,
+            decision.ties,
+        ));
+        for candidate in &explanation.candidates {
+            let terms: Vec<_> = (candidate.contributions.iter().filter(|part| part.cost > 0))
+                .map(|part| format!("{} {}", part.term, part.cost / 1000))
+                .collect();
+            lines.push(format!("  endpoint {}: {}", candidate.endpoint.index(), terms.join(" + ")));
+        }
+        open.push(decision.reservation);
+    }
+
+    // Whatever happens to a request, its reservation is settled, and the load is gone.
+    for (mut reservation, outcome) in open.into_iter().zip([Outcome::Success, Outcome::ClientGone, Outcome::Success]) {
+        if outcome == Outcome::Success {
+            router.first_token(&mut reservation, Duration::from_millis(400));
+        }
+        let endpoint = reservation.endpoint().index();
+        let settled = router.settle(reservation, outcome, Duration::from_millis(900));
+        lines.push(format!("endpoint {endpoint}: {outcome:?} after {:?}", settled.total));
+    }
+
+    for line in &lines {
+        println!("{line}");
+    }
+    assert_eq!(lines.join("\n"), EXPECTED);
+    assert_eq!(router.outstanding(), 0);
+}
