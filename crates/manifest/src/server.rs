@@ -9,6 +9,7 @@ use crate::duration;
 use crate::field::{Field, Fields};
 use crate::name::{Metadata, ObjectName, is_label_key, some_labels};
 use crate::problem::Place;
+use crate::serving::{GROUP_NAME, ROLE_ID};
 
 /// The pods that serve a model, and how they are spoken to.
 #[derive(Clone, Debug, PartialEq)]
@@ -195,6 +196,12 @@ impl ServerSelector {
         } else {
             None
         }
+    }
+
+    /// Whether it tells the replicas of one role apart.
+    pub(crate) fn names_a_replica(&self) -> bool {
+        let sets = self.pairing.iter().flat_map(|pairing| [&pairing.prefill, &pairing.decode]).chain([&self.labels]);
+        sets.flat_map(BTreeMap::keys).any(|key| key == GROUP_NAME || key == ROLE_ID)
     }
 
     /// Whether prefill and decode are separate.

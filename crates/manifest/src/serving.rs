@@ -11,6 +11,7 @@ mod group;
 mod read;
 mod rollout;
 
+pub(crate) use group::{GROUP_NAME, ROLE_ID};
 pub use group::{Pod, ServingGroup};
 
 /// So many groups of roles, each group placed as a gang.

@@ -35,7 +35,11 @@ fn selectors(reading: &mut Reading<'_>) {
     for (server, place) in reading.found.servers.iter().zip(&reading.selectors) {
         let mut phases = Vec::new();
         let here = reading.found.servings.iter().filter(|serving| serving.name.namespace() == server.name.namespace());
-        let entries = here.flat_map(|serving| serving.groups()).flat_map(|group| group.entries().collect::<Vec<_>>());
+        // Entries of one role differ in two labels only: where the selector asks for neither, one speaks for all.
+        let all = server.selector.names_a_replica();
+        let groups = here.flat_map(|serving| serving.groups().take(if all { usize::MAX } else { 1 }));
+        let entries =
+            groups.flat_map(|group| group.entries().filter(|pod| all || pod.replica() == 0).collect::<Vec<_>>());
         for pod in entries {
             if let Some(part) = server.selector.matches(&pod.labels())
                 && !phases.contains(&part.phase)

@@ -21,7 +21,9 @@ pub struct Pod<'a> {
     ordinal: u32,
 }
 
-const PREFIX: &str = "modelserving.volcano.sh";
+/// The labels that tell the replicas of one role apart.
+pub(crate) const GROUP_NAME: &str = "modelserving.volcano.sh/group-name";
+pub(crate) const ROLE_ID: &str = "modelserving.volcano.sh/role-id";
 
 impl<'a> ServingGroup<'a> {
     pub(super) fn new(serving: &'a ModelServing, ordinal: u32) -> Self {
@@ -111,13 +113,13 @@ impl<'a> Pod<'a> {
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::from([
-            (format!("{PREFIX}/name"), self.group.serving.name.name().to_owned()),
-            (format!("{PREFIX}/group-name"), self.group.name()),
-            (format!("{PREFIX}/role"), self.role.name.clone()),
-            (format!("{PREFIX}/role-id"), self.role_id()),
+            ("modelserving.volcano.sh/name".to_owned(), self.group.serving.name.name().to_owned()),
+            (GROUP_NAME.to_owned(), self.group.name()),
+            ("modelserving.volcano.sh/role".to_owned(), self.role.name.clone()),
+            (ROLE_ID.to_owned(), self.role_id()),
         ]);
         if self.is_entry() {
-            labels.insert(format!("{PREFIX}/entry"), "true".to_owned());
+            labels.insert("modelserving.volcano.sh/entry".to_owned(), "true".to_owned());
         }
         labels.extend(self.template().labels().clone());
         labels

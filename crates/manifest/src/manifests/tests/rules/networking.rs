@@ -180,3 +180,17 @@ fn routes_say_what_is_not_acted_on() {
         "ModelRoute default/second: takes no request: default/chat has the model \"llama\"",
     );
 }
+
+#[test]
+fn selectors_may_name_one_replica() {
+    let server = |label: &str| SERVER.replace("{app: chat}", &format!("{{modelserving.volcano.sh/{label}}}"));
+    let server = |label: &str| {
+        let text = server(label);
+        let (head, rest) = text.split_once("    pdGroup").expect("the base pairs");
+        format!("{SERVING}---{head}{}", &rest[rest.find("  workloadPort").expect("the base has a port")..])
+    };
+    assert_eq!(super::read(&server("group-name: chat-1")), (Vec::new(), Vec::new()));
+    assert_eq!(super::read(&server("role-id: prefill-1")), (Vec::new(), Vec::new()));
+    warn(&server("group-name: chat-2"), "", "", "selects no role");
+    warn(&server("role-id: decode-1"), "", "", "selects no role");
+}
