@@ -1,0 +1,73 @@
+//! Why a gang is not one, or cannot be planned on this topology.
+
+/// A mistake in a gang. That there is no room for it is no mistake but an [`Outcome`](crate::Outcome).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GangError {
+    /// A group has an empty name.
+    #[error("a group in {parent:?} has an empty name")]
+    EmptyName {
+        /// The path of the group that holds it; empty for the root.
+        parent: String,
+    },
+    /// A name contains the separator of paths.
+    #[error("group {group:?}: '/' separates the parts of a path and cannot be in a name")]
+    SlashInName {
+        /// The group's path.
+        group: String,
+    },
+    /// Two groups side by side have the same name.
+    #[error("group {group:?} is listed twice")]
+    DuplicateGroup {
+        /// The group's path.
+        group: String,
+    },
+    /// The minimum is above the maximum.
+    #[error("group {group:?}: min {min} exceeds max {max}")]
+    MinAboveMax {
+        /// The group's path.
+        group: String,
+        /// Its minimum.
+        min: u32,
+        /// Its maximum.
+        max: u32,
+    },
+    /// The tree is too deep.
+    #[error("group {group:?} is nested {depth} deep, at most {max} is possible")]
+    TooDeep {
+        /// The group's path.
+        group: String,
+        /// Its depth, the root's being 1.
+        depth: usize,
+        /// The greatest depth.
+        max: usize,
+    },
+    /// The gang has too many groups or, with all replicas, too many pods.
+    #[error("group {group:?}: the gang has more than {max} groups or pods with it")]
+    TooLarge {
+        /// The path of the group that exceeds the limit.
+        group: String,
+        /// The limit.
+        max: u32,
+    },
+    /// A level that the topology does not have. It is never ignored.
+    #[error("group {group:?} names level {level}, the topology's last level is {last}")]
+    UnknownLevel {
+        /// The group's path.
+        group: String,
+        /// The level's position.
+        level: usize,
+        /// The position of the last level, the nodes'.
+        last: usize,
+    },
+    /// A resource that the inventory has not interned.
+    #[error("group {group:?} asks resource {resource}, the inventory knows {known}")]
+    UnknownResource {
+        /// The group's path.
+        group: String,
+        /// The resource's position.
+        resource: usize,
+        /// How many the inventory knows.
+        known: usize,
+    },
+}

@@ -1,0 +1,353 @@
+//! The tight objective for equal units: fewest domains, then the fullest that suffice, level by level.
+
+mod cost;
+mod subset;
+
+use std::collections::BTreeMap;
+
+use phalanx_topology::{DomainId, LevelId, NodeId, Topology};
+
+use crate::budget::Steps;
+use crate::capacity::Capacity;
+use cost::Cost;
+use subset::Sums;
+
+/// Where units can go: a domain, or a node that is in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Domain(DomainId),
+    Outside(NodeId),
+}
+
+/// A place and how many units it holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    pub(crate) place: Place,
+    pub(crate) cap: u64,
+}
+
+/// Which units go where at the bottom level, and whether that is the optimum.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) units: Vec<(Place, u64)>,
+    pub(crate) optimal: bool,
+}
+
+/// The search was cut short.
+#[derive(Debug)]
+struct OutOfSteps;
+
+/// Solves one placement of equal units. Exact while the steps last; then largest domain first, the last one the smallest
+/// that holds the rest.
+#[derive(Debug)]
+pub(crate) struct Tight<'a> {
+    topology: &'a Topology,
+    /// Units by domain, at the bottom level and above.
+    caps: &'a [u64],
+    bottom: usize,
+    /// The level of the top items; costs are kept from there down.
+    base: usize,
+    steps: &'a mut Steps,
+    exact: bool,
+    /// What the levels below cost for so many units in a domain.
+    below: BTreeMap<(DomainId, u64), Cost>,
+}
+
+impl<'a> Tight<'a> {
+    /// Units are whole at `bottom`: pods at the node level, replicas that stay together at a coarser one.
+    pub(crate) fn new(topology: &'a Topology, caps: &'a [u64], bottom: LevelId, steps: &'a mut Steps) -> Self {
+        let bottom = bottom.index();
+        Self { topology, caps, bottom, base: 0, steps, exact: true, below: BTreeMap::new() }
+    }
+
+    /// Places `want` units on one of the domains of `level` that lie in `within`: the least capacity that suffices.
+    pub(crate) fn in_one(
+        &mut self,
+        domains: impl Iterator<Item = DomainId>,
+        level: LevelId,
+        want: u64,
+    ) -> Option<Choice> {
+        let items = self.items(domains);
+        let enough: Vec<Item> = items.into_iter().filter(|item| item.cap >= want).collect();
+        self.solve(&enough, level.index(), want)
+    }
+
+    /// Places `want` units anywhere in a domain, or in the cluster and then on the nodes outside the tree too.
+    pub(crate) fn within(&mut self, domain: Option<DomainId>, outside: Option<&Capacity>, want: u64) -> Option<Choice> {
+        match domain {
+            Some(domain) => {
+                let item = Item { place: Place::Domain(domain), cap: self.caps[domain.index()] };
+                let enough = item.cap >= want;
+                let level = self.topology.level_of(domain).index();
+                self.solve(if enough { std::slice::from_ref(&item) } else { &[] }, level, want)
+            }
+            None => {
+                let mut items = self.items(self.topology.domains(LevelId::new(0)));
+                let first = self.topology.tree_nodes().end;
+                let caps = outside.map_or(&[][..], Capacity::outside);
+                items.extend(
+                    caps.iter()
+                        .enumerate()
+                        .filter(|&(_, &cap)| cap > 0)
+                        .map(|(at, &cap)| Item { place: Place::Outside(NodeId::new((first + at) as u32)), cap }),
+                );
+                self.solve(&items, 0, want)
+            }
+        }
+    }
+
+    /// Places units on items of one level, in path order.
+    fn solve(&mut self, items: &[Item], level: usize, want: u64) -> Option<Choice> {
+        if items.iter().map(|item| item.cap).sum::<u64>() < want {
+            return None;
+        }
+        self.base = level;
+        self.below.clear();
+        self.exact = self.bottom - level < Cost::LEVELS;
+        for _ in 0..2 {
+            let mut units = Vec::new();
+            let solved = if want == 0 { Ok(()) } else { self.assign(items, level, want, &mut units) };
+            if solved.is_ok() {
+                return Some(Choice { units, optimal: self.exact });
+            }
+            (self.exact, self.below) = (false, BTreeMap::new());
+        }
+        unreachable!("without search no step is taken")
+    }
+
+    /// Chooses and fills the places at the bottom.
+    fn assign(
+        &mut self,
+        items: &[Item],
+        level: usize,
+        want: u64,
+        out: &mut Vec<(Place, u64)>,
+    ) -> Result<(), OutOfSteps> {
+        let (_, filled) = self.choose(items, level, want)?;
+        for (item, units) in filled {
+            match item.place {
+                Place::Domain(domain) if level < self.bottom => {
+                    let children = self.items(self.topology.children(domain));
+                    self.assign(&children, level + 1, units, out)?;
+                }
+                place => out.push((place, units)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The best split of `want` units over items of a level, and what it costs from that level down.
+    fn choose(&mut self, items: &[Item], level: usize, want: u64) -> Result<(Cost, Vec<(Item, u64)>), OutOfSteps> {
+        let caps: Vec<u64> = items.iter().map(|item| item.cap).collect();
+        let (count, sum) = self.fewest(&caps, want)?;
+        let mut cost = Cost::default();
+        cost.add_level(level - self.base, count as u64, sum);
+        if !self.exact || level == self.bottom {
+            let chosen = if self.exact { self.first_set(&caps, count, sum)? } else { subset::best_fit(&caps, want) };
+            return Ok((cost, fill(items, chosen, want)));
+        }
+        if count == 1 {
+            let mut best: Option<(Cost, Item)> = None;
+            for &item in items.iter().filter(|item| item.cap == sum) {
+                let below = self.below(item, level, want)?;
+                if best.as_ref().is_none_or(|(least, _)| below < *least) {
+                    best = Some((below, item));
+                }
+            }
+            let (below, item) = best.expect("a sum that was reached is some item's");
+            cost.add(&below);
+            return Ok((cost, vec![(item, want)]));
+        }
+        let sums = self.sums(&caps, count, sum)?;
+        let mut split = Split { items, sums, level, memo: BTreeMap::new() };
+        let below = split.best(self, State { at: 0, count, sum, slack: sum - want })?;
+        cost.add(&below.expect("a sum that was reached has a set"));
+        Ok((cost, split.walk(self, State { at: 0, count, sum, slack: sum - want })?))
+    }
+
+    /// What `units` on an item cost on the levels below it.
+    fn below(&mut self, item: Item, level: usize, units: u64) -> Result<Cost, OutOfSteps> {
+        if !self.steps.take(1) {
+            return Err(OutOfSteps);
+        }
+        let mut cost = Cost::default();
+        if level == self.bottom {
+            return Ok(cost);
+        }
+        let domain = match item.place {
+            Place::Domain(domain) => domain,
+            Place::Outside(_) => {
+                (level + 1..=self.bottom).for_each(|below| cost.add_level(below - self.base, 1, item.cap));
+                return Ok(cost);
+            }
+        };
+        if let Some(cost) = self.below.get(&(domain, units)) {
+            return Ok(cost.clone());
+        }
+        let children = self.items(self.topology.children(domain));
+        if units == item.cap {
+            // All of it: every child with room, whatever the order.
+            for &child in &children {
+                cost.add_level(level + 1 - self.base, 1, child.cap);
+                let below = self.below(child, level + 1, child.cap)?;
+                cost.add(&below);
+            }
+        } else {
+            cost = self.choose(&children, level + 1, units)?.0;
+        }
+        self.below.insert((domain, units), cost.clone());
+        Ok(cost)
+    }
+
+    /// The fewest items that hold `want`, and the least capacity that so many of them can have and still hold it.
+    fn fewest(&mut self, caps: &[u64], want: u64) -> Result<(usize, u64), OutOfSteps> {
+        let fit = subset::best_fit(caps, want);
+        let (count, sum) = (fit.len(), fit.iter().map(|&at| caps[at]).sum::<u64>());
+        // Nothing is below an exact fit; with one item, or equal ones, the best fit is the optimum.
+        if !self.exact || count == 1 || sum == want || subset::all_equal(caps) {
+            return Ok((count, sum));
+        }
+        let kept = subset::kept(caps, count);
+        let kept: Vec<u64> = kept.into_iter().map(|at| caps[at]).collect();
+        let sums = self.sums(&kept, count, sum)?;
+        Ok((count, sums.least_from(count, want).unwrap_or(sum)))
+    }
+
+    /// The first set in path order of exactly `count` items with exactly this sum.
+    fn first_set(&mut self, caps: &[u64], count: usize, sum: u64) -> Result<Vec<usize>, OutOfSteps> {
+        if count == 1 {
+            let at = caps.iter().position(|&cap| cap == sum).expect("a sum that was reached is some item's");
+            return Ok(vec![at]);
+        }
+        if subset::all_equal(caps) {
+            return Ok((0..count).collect());
+        }
+        // Of equal items the first ones are taken, so no more than `count` of each capacity matter.
+        let kept = subset::kept(caps, count);
+        let kept_caps: Vec<u64> = kept.iter().map(|&at| caps[at]).collect();
+        let sums = self.sums(&kept_caps, count, sum)?;
+        Ok(sums.first_set(&kept_caps, count, sum).into_iter().map(|at| kept[at]).collect())
+    }
+
+    fn sums(&mut self, caps: &[u64], count: usize, most: u64) -> Result<Sums, OutOfSteps> {
+        let cost = Sums::cost(caps.len(), count, most);
+        if cost.is_none_or(|cost| !self.steps.take(cost)) {
+            return Err(OutOfSteps);
+        }
+        Ok(Sums::new(caps, count, most))
+    }
+
+    /// The domains that hold anything, in path order.
+    fn items(&self, domains: impl Iterator<Item = DomainId>) -> Vec<Item> {
+        let item = |domain: DomainId| Item { place: Place::Domain(domain), cap: self.caps[domain.index()] };
+        domains.map(item).filter(|item| item.cap > 0).collect()
+    }
+}
+
+/// Fills chosen items in descending capacity, so that at most one, the smallest, is left partly filled.
+fn fill(items: &[Item], chosen: Vec<usize>, want: u64) -> Vec<(Item, u64)> {
+    let mut chosen: Vec<Item> = chosen.into_iter().map(|at| items[at]).collect();
+    chosen.sort_by_key(|item| std::cmp::Reverse(item.cap));
+    let mut left = want;
+    let take = |item: Item| {
+        let units = item.cap.min(left);
+        left -= units;
+        (item, units)
+    };
+    chosen.into_iter().map(take).collect()
+}
+
+/// Which items of a level to use, and how full, when several sets have the same count and sum: the levels below decide.
+#[derive(Debug)]
+struct Split<'a> {
+    items: &'a [Item],
+    sums: Sums,
+    level: usize,
+    memo: BTreeMap<State, Option<Cost>>,
+}
+
+/// From item `at` on, `count` items of total capacity `sum` are to be taken and `slack` of it to be left empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct State {
+    at: usize,
+    count: usize,
+    sum: u64,
+    slack: u64,
+}
+
+impl State {
+    fn skip(self) -> Self {
+        Self { at: self.at + 1, ..self }
+    }
+
+    fn take(self, cap: u64, empty: u64) -> Self {
+        Self { at: self.at + 1, count: self.count - 1, sum: self.sum - cap, slack: self.slack - empty }
+    }
+}
+
+impl Split<'_> {
+    /// The least cost on the levels below from a state on; none if the state cannot be completed.
+    fn best(&mut self, tight: &mut Tight<'_>, state: State) -> Result<Option<Cost>, OutOfSteps> {
+        if state.count == 0 {
+            return Ok((state.sum == 0 && state.slack == 0).then(Cost::default));
+        }
+        if !self.sums.has(state.at, state.count, state.sum) {
+            return Ok(None);
+        }
+        if let Some(known) = self.memo.get(&state) {
+            return Ok(known.clone());
+        }
+        let mut best = None;
+        self.each(tight, state, |cost, _| {
+            if best.as_ref().is_none_or(|least| cost < *least) {
+                best = Some(cost);
+            }
+        })?;
+        self.memo.insert(state, best.clone());
+        Ok(best)
+    }
+
+    /// Follows the best choices: earlier items first, and fuller.
+    fn walk(&mut self, tight: &mut Tight<'_>, start: State) -> Result<Vec<(Item, u64)>, OutOfSteps> {
+        let (mut state, mut filled) = (start, Vec::new());
+        while state.count > 0 {
+            let item = self.items[state.at];
+            let mut best: Option<(Cost, Option<u64>)> = None;
+            self.each(tight, state, |cost, empty| {
+                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                    best = Some((cost, empty));
+                }
+            })?;
+            match best.expect("a state on the best way can be completed").1 {
+                Some(empty) => {
+                    filled.push((item, item.cap - empty));
+                    state = state.take(item.cap, empty);
+                }
+                None => state = state.skip(),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Calls with the cost of each way to treat the item at hand: taken with so much left empty, or skipped.
+    fn each(
+        &mut self,
+        tight: &mut Tight<'_>,
+        state: State,
+        mut found: impl FnMut(Cost, Option<u64>),
+    ) -> Result<(), OutOfSteps> {
+        let item = self.items[state.at];
+        if item.cap <= state.sum {
+            for empty in 0..=state.slack.min(item.cap - 1) {
+                let Some(rest) = self.best(tight, state.take(item.cap, empty))? else { continue };
+                let mut cost = tight.below(item, self.level, item.cap - empty)?;
+                cost.add(&rest);
+                found(cost, Some(empty));
+            }
+        }
+        if let Some(cost) = self.best(tight, state.skip())? {
+            found(cost, None);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! What a placement costs, level by level.
+
+/// For each level from the ancestor down, the domains used and the capacity of those: compared lexicographically, added
+/// level by level.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cost([(u32, u64); Self::LEVELS]);
+
+impl Cost {
+    /// As many levels as are weighed; below that a placement is not proven optimal.
+    pub(super) const LEVELS: usize = 8;
+
+    /// Adds domains used at a level; levels beyond the last weighed are left out.
+    pub(super) fn add_level(&mut self, level: usize, domains: u64, capacity: u64) {
+        if let Some((count, sum)) = self.0.get_mut(level) {
+            *count += domains as u32;
+            *sum += capacity;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for ((count, sum), (more, capacity)) in self.0.iter_mut().zip(&other.0) {
+            *count += more;
+            *sum += capacity;
+        }
+    }
+}
