@@ -37,10 +37,11 @@
 //!         spec: {containers: [{name: engine, resources: {limits: {nvidia.com/gpu: 4}}}]}
 //! ";
 //! let manifests = Manifests::read([("chat.yaml", text)], &Settings::new())?;
-//! assert_eq!(manifests.inventory()?.free_devices_total(), 8);
-//! let groups: Vec<_> = manifests.servings()[0].groups().collect();
-//! assert_eq!(groups[1].name(), "chat-1");
-//! assert_eq!(groups[1].pods().map(|pod| pod.name()).collect::<Vec<_>>(), ["chat-1-decode-0-0"]);
+//! let mut inventory = manifests.inventory()?;
+//! for group in manifests.servings()[0].groups() {
+//!     assert_eq!(group.gang(&mut inventory)?.max_pods(), 1);
+//!     assert_eq!(group.pods().map(|pod| pod.name()).collect::<Vec<_>>(), [format!("{}-decode-0-0", group.name())]);
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -66,6 +67,6 @@ pub use problem::{Problem, Problems, Warning};
 pub use quantity::{Quantity, QuantityError};
 pub use route::{ModelRoute, RouteRule, RouteTarget};
 pub use server::{InferenceEngine, ModelServer, Part, Phase, ServerSelector};
-pub use serving::{ModelServing, Pod, Role, ServingGroup, TopologyMode, TopologyPolicy};
+pub use serving::{GroupError, ModelServing, Pod, Role, ServingGroup, TopologyMode, TopologyPolicy};
 pub use settings::Settings;
 pub use template::PodTemplate;

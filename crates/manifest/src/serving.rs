@@ -12,7 +12,7 @@ mod read;
 mod rollout;
 
 pub(crate) use group::{GROUP_NAME, ROLE_ID};
-pub use group::{Pod, ServingGroup};
+pub use group::{GroupError, Pod, ServingGroup};
 
 /// So many groups of roles, each group placed as a gang.
 #[derive(Clone, Debug, PartialEq)]

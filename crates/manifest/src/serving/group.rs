@@ -2,14 +2,71 @@
 
 use std::collections::BTreeMap;
 
-use super::{ModelServing, Role};
+use phalanx_gang::{Gang, GangError, Group, Placement, Plan};
+use phalanx_topology::{Demand, Inventory, LevelId};
+use thiserror::Error;
+
+use super::{ModelServing, Role, TopologyMode, TopologyPolicy};
 use crate::template::PodTemplate;
 
 /// One group of a ModelServing: what is placed as a gang.
+///
+/// ```
+/// use phalanx_gang::{Budget, Outcome, plan};
+/// use phalanx_manifest::{Manifests, Settings};
+///
+/// let text = "
+/// apiVersion: v1
+/// kind: Node
+/// metadata: {name: gpu-1, labels: {topology.kubernetes.io/rack: rack-1}}
+/// status: {allocatable: {nvidia.com/gpu: 8}}
+/// ---
+/// apiVersion: workload.serving.volcano.sh/v1alpha1
+/// kind: ModelServing
+/// metadata: {name: chat}
+/// spec:
+///   template:
+///     roles:
+///     - name: decode
+///       workerReplicas: 1
+///       entryTemplate: &pod {spec: {containers: [{resources: {limits: {nvidia.com/gpu: 4}}}]}}
+///       workerTemplate: *pod
+/// ";
+/// let manifests = Manifests::read([("chat.yaml", text)], &Settings::new())?;
+/// let mut inventory = manifests.inventory()?;
+/// let group = manifests.servings()[0].groups().next().unwrap();
+/// let gang = group.gang(&mut inventory)?;
+/// let Outcome::Placed(plan) = plan(&gang, &inventory, Budget::default())? else { panic!("there is room") };
+/// let rows: Vec<_> = plan
+///     .placements()
+///     .filter_map(|place| Some(format!("{} [{}]", group.pod(&plan, &place)?.name(), place.devices())))
+///     .collect();
+/// assert_eq!(rows, ["chat-0-decode-0-0 [0-3]", "chat-0-decode-0-1 [4-7]"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ServingGroup<'a> {
     pub(super) serving: &'a ModelServing,
     ordinal: u32,
+}
+
+/// Why a group is no gang on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// The cluster was read with other levels than the ModelServing.
+    #[error("group {group:?} names level {level:?}, which the cluster does not have: expected one of {expected}")]
+    UnknownLevel {
+        /// The group.
+        group: String,
+        /// The level.
+        level: String,
+        /// The levels that there are, coarse to fine.
+        expected: String,
+    },
+    /// The groups make no gang.
+    #[error(transparent)]
+    Gang(#[from] GangError),
 }
 
 /// One pod of a group.
@@ -63,6 +120,82 @@ impl<'a> ServingGroup<'a> {
             .iter()
             .flat_map(move |role| (0..role.replicas).map(move |replica| Pod { group, role, replica, ordinal: 0 }))
     }
+}
+
+impl<'a> ServingGroup<'a> {
+    /// The gang that the group is: each role with its minimum and its replicas, and in a replica the entry and its workers.
+    /// The group's topology policy binds the whole, the roles' policy each replica; hard ones are hard levels, soft ones
+    /// preferred. Resources that the inventory has not seen are added to it, as what no node has.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::UnknownLevel`] when the inventory was made from other [`Settings`](crate::Settings).
+    pub fn gang(&self, inventory: &mut Inventory) -> Result<Gang, GroupError> {
+        let each = self.level(self.serving.role_topology(), inventory)?;
+        let roles: Vec<Group> = self
+            .serving
+            .roles
+            .iter()
+            .map(|role| bound(body(role, inventory).between(role.min_replicas, role.replicas), each))
+            .collect();
+        let whole = self.level(self.serving.group_topology(), inventory)?;
+        Ok(Gang::new(bound(Group::of(self.name(), roles), whole))?)
+    }
+
+    /// The pod that a placement of this group's [`gang`](Self::gang) is for; `None` when the plan is of another gang.
+    #[must_use]
+    pub fn pod(&self, plan: &Plan, placement: &Placement<'_>) -> Option<Pod<'a>> {
+        let mut path = plan.group_path(placement.group()).split('/');
+        let (name, role, part) = (path.next()?, path.next()?, path.next());
+        let role = self.serving.roles.iter().find(|known| known.name == role).filter(|_| name == self.name())?;
+        let ordinal = if part == Some(WORKER) { placement.ordinal().checked_add(1)? } else { placement.ordinal() };
+        Some(Pod { group: *self, role, replica: *placement.ordinals().get(1)?, ordinal })
+    }
+
+    fn level(
+        &self,
+        policy: Option<&TopologyPolicy>,
+        inventory: &Inventory,
+    ) -> Result<Option<(TopologyMode, LevelId)>, GroupError> {
+        let Some(policy) = policy else { return Ok(None) };
+        let topology = inventory.topology();
+        let level = topology.level(policy.level()).ok_or_else(|| GroupError::UnknownLevel {
+            group: self.name(),
+            level: policy.level().to_owned(),
+            expected: topology.levels().map(|level| topology.level_name(level)).collect::<Vec<_>>().join(", "),
+        })?;
+        Ok(Some((policy.mode(), level)))
+    }
+}
+
+/// The parts of a replica whose pods differ.
+const ENTRY: &str = "entry";
+const WORKER: &str = "worker";
+
+/// The pods of one replica of a role. Pods that ask the same are one group, whose best place can be proven.
+fn body(role: &Role, inventory: &mut Inventory) -> Group {
+    let entry = demand(&role.entry, inventory);
+    let Some((worker, count)) = role.workers() else { return Group::pods(role.name(), 1, entry) };
+    let worker = demand(worker, inventory);
+    if worker == entry {
+        return Group::pods(role.name(), role.pods(), entry);
+    }
+    Group::of(role.name(), [Group::pods(ENTRY, 1, entry), Group::pods(WORKER, count, worker)])
+}
+
+fn bound(group: Group, policy: Option<(TopologyMode, LevelId)>) -> Group {
+    match policy {
+        Some((TopologyMode::Hard, level)) => group.hard(level),
+        Some((TopologyMode::Soft, level)) => group.prefer(level),
+        None => group,
+    }
+}
+
+/// What a pod asks of its node: its accelerators as devices and by their name, its other resources, and a pod's place.
+fn demand(template: &PodTemplate, inventory: &mut Inventory) -> Demand {
+    let devices = template.accelerators().map_or(0, |(_, count)| count);
+    let pod = Demand::devices(devices).with(inventory.resource("pods"), 1);
+    template.requests().iter().fold(pod, |demand, (name, amount)| demand.with(inventory.resource(name), *amount))
 }
 
 impl<'a> Pod<'a> {

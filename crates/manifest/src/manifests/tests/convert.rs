@@ -1,5 +1,6 @@
 //! From manifests to what the pure crates work on.
 
+use phalanx_gang::{Budget, Outcome};
 use phalanx_topology::LevelLabel;
 
 use super::examples::KTHENA;
@@ -81,4 +82,143 @@ fn resources_without_end_are_refused() {
     let text = format!("{{apiVersion: v1, kind: Node, metadata: {{name: n1}}, status: {{capacity: {{{many}}}}}}}");
     let refused = read(&text).inventory().map(|_| ());
     assert_eq!(refused, Err(InventoryError::TooManyResources { found: 2001, max: 1000 }));
+}
+
+/// A cluster of two blocks of two racks of one node with eight devices each.
+fn cluster() -> String {
+    let place = |n: u32| format!("topology.kubernetes.io/block: b{}, topology.kubernetes.io/rack: r{n}", n / 2);
+    (0..4)
+        .map(|n| {
+            format!(
+                "---\napiVersion: v1\nkind: Node\nmetadata: {{name: n{n}, labels: {{{}}}}}\n\
+                 status: {{allocatable: {{cpu: 64, memory: 1Ti, nvidia.com/gpu: 8}}}}\n",
+                place(n)
+            )
+        })
+        .collect()
+}
+
+fn outcome(text: &str) -> (Manifests, Outcome) {
+    let manifests = read(text);
+    let mut inventory = manifests.inventory().expect("an inventory");
+    let group = manifests.servings()[0].groups().next().expect("a group");
+    let gang = group.gang(&mut inventory).expect("a gang");
+    let outcome = phalanx_gang::plan(&gang, &inventory, Budget::default()).expect("a sound gang");
+    (manifests, outcome)
+}
+
+#[test]
+fn a_group_is_a_gang_of_roles_of_replicas_of_pods() {
+    let text = format!("{}---{KTHENA}", cluster());
+    let manifests = read(&text);
+    let mut inventory = manifests.inventory().expect("an inventory");
+    let groups: Vec<_> = manifests.servings()[0].groups().collect();
+    let gang = groups[0].gang(&mut inventory).expect("a gang");
+    let paths: Vec<_> = gang.groups().map(|group| gang.group_path(group)).collect();
+    assert_eq!(paths, ["llama-0", "llama-0/prefill", "llama-0/decode"]);
+    // Two prefill replicas of two pods and one decode replica are the minimum, as Kthena counts minMember.
+    assert_eq!((gang.min_pods(), gang.max_pods()), (5, 6));
+
+    // 24 devices are the minimum of a group and a block has 16: the hard group policy says no.
+    let outcome = phalanx_gang::plan(&gang, &inventory, Budget::default()).expect("a sound gang");
+    assert!(outcome.rejection().is_some());
+    // In one zone of three tiers it would be free to span blocks, but these nodes name no zone: they share the root.
+    let wide = text.replace(
+        "groupPolicy: {mode: hard, highestTierAllowed: 2}",
+        "groupPolicy: {mode: soft, highestTierAllowed: 2}",
+    );
+    let (manifests, outcome) = self::outcome(&wide);
+    let plan = outcome.plan().expect("there is room");
+    let group = manifests.servings()[0].groups().next().expect("a group");
+    let pods: Vec<_> = plan.placements().filter_map(|place| group.pod(plan, &place)).collect();
+    let mut names: Vec<_> = pods.iter().map(|pod| pod.name()).collect();
+    names.sort();
+    let all: Vec<_> = group.pods().map(|pod| pod.name()).collect();
+    assert_eq!(names.len(), plan.placements().len(), "every placement is a pod");
+    assert!(names.iter().all(|name| all.contains(name)));
+    assert_eq!(pods.iter().filter(|pod| pod.role().name() == "prefill").count(), 4);
+    names.dedup();
+    assert_eq!(names.len(), pods.len(), "no pod has two places");
+    assert!(!plan.unmet().is_empty(), "the soft group policy cannot be met");
+}
+
+#[test]
+fn entries_and_workers_that_differ_are_told_apart() {
+    let serving = "
+---
+apiVersion: workload.serving.volcano.sh/v1alpha1
+kind: ModelServing
+metadata: {name: chat}
+spec:
+  template:
+    networkTopology: {rolePolicy: {highestTierName: rack}}
+    roles:
+    - name: decode
+      replicas: 2
+      workerReplicas: 2
+      entryTemplate: {spec: {containers: [{resources: {requests: {cpu: 2}}}]}}
+      workerTemplate: {spec: {containers: [{resources: {limits: {nvidia.com/gpu: 4}}}]}}
+";
+    let (manifests, outcome) = outcome(&format!("{}{serving}", cluster()));
+    let plan = outcome.plan().expect("there is room");
+    let group = manifests.servings()[0].groups().next().expect("a group");
+    let pods: Vec<_> = plan.placements().map(|place| (place, group.pod(plan, &place).expect("a pod"))).collect();
+    let mut names: Vec<_> = pods.iter().map(|(_, pod)| pod.name()).collect();
+    names.sort();
+    let replicas = [0, 1].map(|replica| [0, 1, 2].map(|ordinal| format!("chat-0-decode-{replica}-{ordinal}")));
+    assert_eq!(names, replicas.concat());
+    for (place, pod) in &pods {
+        assert_eq!(place.devices().len(), if pod.is_entry() { 0 } else { 4 });
+        assert_eq!(pod.template().accelerators().is_none(), pod.is_entry());
+        let first = pods.iter().find(|(_, other)| other.replica() == pod.replica()).expect("a pod");
+        assert_eq!(place.node(), first.0.node(), "a rack has one node here, and a replica stays in its rack");
+    }
+}
+
+#[test]
+fn a_pod_finds_devices_of_its_own_make_only() {
+    let serving = "
+---
+apiVersion: workload.serving.volcano.sh/v1alpha1
+kind: ModelServing
+metadata: {name: chat}
+spec:
+  template:
+    roles:
+    - name: decode
+      workerReplicas: 0
+      entryTemplate: {spec: {containers: [{resources: {limits: {amd.com/gpu: 1}}}]}}
+";
+    let text = format!("{}{serving}", cluster());
+    assert!(outcome(&text).1.rejection().is_some());
+    assert!(outcome(&text.replacen("nvidia.com/gpu: 8", "amd.com/gpu: 8", 1)).1.plan().is_some());
+}
+
+#[test]
+fn a_node_takes_so_many_pods() {
+    let serving = "
+---
+apiVersion: workload.serving.volcano.sh/v1alpha1
+kind: ModelServing
+metadata: {name: chat}
+spec:
+  template:
+    roles: [{name: decode, replicas: 441, workerReplicas: 0, entryTemplate: {spec: {containers: [{}]}}}]
+";
+    let text = format!("{}{serving}", cluster());
+    assert!(outcome(&text).1.rejection().is_some(), "4 nodes take 110 pods each");
+    assert!(outcome(&text.replace("441", "440")).1.plan().is_some());
+}
+
+#[test]
+fn a_level_that_the_cluster_lacks_is_an_error() {
+    let manifests = read(KTHENA);
+    let flat = Settings::new().with_levels([LevelLabel::new("switch", "example.com/switch")]);
+    let mut inventory = Manifests::read([], &flat).expect("nothing").inventory().expect("an inventory");
+    let group = manifests.servings()[0].groups().next().expect("a group");
+    let error = group.gang(&mut inventory).expect_err("another cluster");
+    assert_eq!(
+        error.to_string(),
+        "group \"llama-0\" names level \"rack\", which the cluster does not have: expected one of switch, node"
+    );
 }

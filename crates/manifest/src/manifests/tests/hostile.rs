@@ -10,8 +10,11 @@ use crate::{Manifests, Settings};
 fn use_all(text: &str) {
     let Ok(manifests) = Manifests::read([("f", text)], &Settings::new()) else { return };
     let _ = manifests.route_table();
-    let _ = manifests.inventory();
+    let mut inventory = manifests.inventory();
     for serving in manifests.servings() {
+        if let (Ok(inventory), Some(group)) = (&mut inventory, serving.groups().next()) {
+            let _ = group.gang(inventory);
+        }
         for pod in serving.groups().take(3).flat_map(|group| group.pods().take(5)) {
             for server in manifests.servers() {
                 let _ = server.selector().matches(&pod.labels());
