@@ -1,11 +1,11 @@
 //! Replicas above the minimum, added where there is room.
 
-use phalanx_topology::{DomainId, LevelId};
+use phalanx_topology::{DomainId, LevelId, NodeId};
 
 use crate::budget::Steps;
 use crate::gang::Content;
 use crate::layout::Layout;
-use crate::plan::Extras;
+use crate::plan::{Extras, Pod};
 use crate::problem::Problem;
 use crate::scope::Scope;
 use crate::work::Work;
@@ -43,6 +43,14 @@ struct Adding<'a> {
     ordinals: Vec<u32>,
 }
 
+/// What the hard levels around a group allow its replicas.
+struct Bounds {
+    /// The finest level that binds a replica without a pod so far: its first pods choose the domain.
+    open: Option<LevelId>,
+    /// The smallest domain that a replica around it is in.
+    domain: Option<(LevelId, DomainId)>,
+}
+
 impl<'a> Adding<'a> {
     fn group(&mut self, work: &mut Work<'a>, row: usize, steps: &mut Steps) {
         let group = &self.problem.gang.rows()[row];
@@ -71,8 +79,9 @@ impl<'a> Adding<'a> {
     /// Adds one replica of a group, if there is room.
     fn replica(&mut self, work: &mut Work<'a>, row: usize, ordinal: u32, steps: &mut Steps) -> bool {
         let scope = &self.scopes[row];
-        for domain in self.domains(row) {
-            let Some(filled) = work.add(scope, domain, steps) else { continue };
+        let bounds = self.bounds(row);
+        for domain in self.domains(bounds.domain) {
+            let Some(filled) = work.add(scope, domain, bounds.open, steps) else { continue };
             self.ordinals.push(ordinal);
             let mut ordinals = std::mem::take(&mut self.ordinals);
             let (gang, inventory) = (self.problem.gang, self.problem.inventory);
@@ -86,14 +95,16 @@ impl<'a> Adding<'a> {
 
     /// Where a further replica of a group may go: from near the minimum outwards, to the domain that the hard levels around
     /// it allow.
-    fn domains(&self, row: usize) -> Vec<Option<DomainId>> {
+    fn domains(&self, bound: Option<(LevelId, DomainId)>) -> Vec<Option<DomainId>> {
         let topology = self.problem.topology();
-        let bound = self.bound(row);
         let mut domains = vec![];
+        let inside = |near: DomainId, (level, domain): (LevelId, DomainId)| {
+            let first = NodeId::new(topology.node_range(near).start as u32);
+            topology.level_of(near) >= level && topology.domain_of(first, level) == Some(domain)
+        };
         let mut at = match (bound, self.near) {
-            // The minimum may reach further than the bound, or less far.
-            (Some((level, domain)), Some(near)) if topology.level_of(near) <= level => Some(domain),
-            (Some((_, domain)), None) => Some(domain),
+            // The minimum may reach further than the bound, or be in another replica's domain.
+            (Some(bound), near) if near.is_none_or(|near| !inside(near, bound)) => Some(bound.1),
             (_, near) => near,
         };
         loop {
@@ -105,40 +116,39 @@ impl<'a> Adding<'a> {
         }
     }
 
-    /// The finest hard level of the groups around this one, and the domain of it that their replica at hand is in.
-    fn bound(&self, row: usize) -> Option<(LevelId, DomainId)> {
+    /// What the hard levels of the groups around a group allow its replicas.
+    fn bounds(&self, row: usize) -> Bounds {
         let (rows, topology) = (self.problem.gang.rows(), self.problem.topology());
-        let (mut at, mut depth, mut best) = (rows[row].parent, self.ordinals.len(), None::<(LevelId, usize)>);
+        let (mut at, mut depth) = (rows[row].parent, self.ordinals.len());
+        let mut bounds = Bounds { open: None, domain: None };
         while let Some(outer) = at {
-            if let Some(level) = rows[outer].hard
-                && best.is_none_or(|(finest, _)| level > finest)
-            {
-                best = Some((level, depth));
+            if let Some(level) = rows[outer].hard {
+                let replica = &self.ordinals[..depth];
+                match self.layout.pods.iter().find(|pod| self.is_in(pod, outer, replica)) {
+                    // Any pod of the replica tells its domain.
+                    Some(pod) => {
+                        let domain = topology.domain_of(pod.node, level).map(|domain| (level, domain));
+                        bounds.domain = bounds.domain.max(domain);
+                    }
+                    None => bounds.open = bounds.open.max(Some(level)),
+                }
             }
             (at, depth) = (rows[outer].parent, depth - 1);
         }
-        let (level, depth) = best?;
-        // Any pod of that replica tells its domain.
-        let around = &self.ordinals[..depth];
-        let pod = self.layout.pods.iter().find(|pod| {
-            let replica = &self.layout.replicas[pod.replica as usize];
-            replica.ordinals.starts_with(around) && self.is_below(replica.group.index(), row, depth)
-        })?;
-        Some((level, topology.domain_of(pod.node, level)?))
+        bounds
     }
 
-    /// Whether a group shares the first `depth` groups of its path with `row`.
-    fn is_below(&self, group: usize, row: usize, depth: usize) -> bool {
-        let ancestors = |mut at: usize| {
-            let mut path = vec![at];
-            while let Some(outer) = self.problem.gang.rows()[at].parent {
-                path.push(outer);
-                at = outer;
-            }
-            path.reverse();
-            path
-        };
-        ancestors(group).iter().take(depth).eq(ancestors(row).iter().take(depth))
+    /// Whether a pod is in the replica of group `outer` with these ordinals.
+    fn is_in(&self, pod: &Pod, outer: usize, ordinals: &[u32]) -> bool {
+        let replica = &self.layout.replicas[pod.replica as usize];
+        if !replica.ordinals.starts_with(ordinals) {
+            return false;
+        }
+        let mut at = Some(replica.group.index());
+        while let Some(row) = at.filter(|&row| row > outer) {
+            at = self.problem.gang.rows()[row].parent;
+        }
+        at == Some(outer)
     }
 
     fn has_extras(&self, row: usize) -> bool {

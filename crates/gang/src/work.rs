@@ -103,12 +103,18 @@ impl<'a> Work<'a> {
         Found::Nowhere
     }
 
-    /// Opens a scope of its own for one replica of a group and fills it inside a domain, the preferred levels first. Returns
-    /// its pods, or changes nothing.
-    pub(crate) fn add(&mut self, scope: &'a Scope, domain: Option<DomainId>, steps: &mut Steps) -> Option<Filled> {
+    /// Opens a scope of its own for one replica of a group and fills it inside a domain, within one domain of a level if it
+    /// is bound so from around, the preferred levels first. Returns its pods, or changes nothing.
+    pub(crate) fn add(
+        &mut self,
+        scope: &'a Scope,
+        domain: Option<DomainId>,
+        bound: Option<LevelId>,
+        steps: &mut Steps,
+    ) -> Option<Filled> {
         let start = self.point();
         let opened = self.open(Opened { scope, parent: 0, class: usize::MAX });
-        for target in targets(scope, true) {
+        for target in targets(scope, bound, true) {
             let mut candidates = self.candidates(scope, domain, target, 1);
             best_fit_order(&mut candidates, 1);
             for (candidate, _) in candidates {
@@ -190,7 +196,7 @@ impl<'a> Work<'a> {
         let scope = self.opened[opened].scope;
         let of = &scope.classes[class];
         let mut left = of.count;
-        for target in targets(&of.scope, prefer) {
+        for target in targets(&of.scope, None, prefer) {
             loop {
                 let mut candidates = self.candidates(&of.scope, domain, target, 1);
                 best_fit_order(&mut candidates, u64::from(left));
@@ -413,8 +419,9 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The levels within one domain of which to try a scope: the preferred ones that are finer than the hard one, then that.
-fn targets(scope: &Scope, prefer: bool) -> Vec<Option<LevelId>> {
-    let finer = scope.preferred.iter().rev().copied().filter(|&level| prefer && Some(level) > scope.hard);
-    finer.map(Some).chain([scope.hard]).collect()
+/// The levels within one domain of which to try a scope: the preferred ones that are finer than what binds it, then that.
+fn targets(scope: &Scope, bound: Option<LevelId>, prefer: bool) -> Vec<Option<LevelId>> {
+    let bound = bound.max(scope.hard);
+    let finer = scope.preferred.iter().rev().copied().filter(|&level| prefer && Some(level) > bound);
+    finer.map(Some).chain([bound]).collect()
 }
