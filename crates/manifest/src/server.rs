@@ -180,7 +180,7 @@ impl ModelServer {
 
 impl ServerSelector {
     /// What a pod with these labels does for the server; `None` when it does nothing for it. A pod that both sets of
-    /// pairing labels describe decodes.
+    /// pairing labels describe decodes. Ask it about entry pods: workers often have the same labels but take no requests.
     #[must_use]
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> Option<Part> {
         let has = |wanted: &BTreeMap<String, String>| wanted.iter().all(|(key, value)| labels.get(key) == Some(value));

@@ -30,7 +30,7 @@ impl Settings {
     }
 
     /// Other levels, coarse to fine. Levels that no topology can have are told by
-    /// [`Manifests::cluster`](crate::Manifests::cluster).
+    /// [`Manifests::inventory`](crate::Manifests::inventory).
     #[must_use]
     pub fn with_levels(mut self, levels: impl IntoIterator<Item = LevelLabel>) -> Self {
         self.levels = levels.into_iter().collect();

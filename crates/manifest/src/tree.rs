@@ -90,11 +90,15 @@ fn parse(document: &str) -> Result<Tree, (u32, String)> {
 
 /// What would have parsed, for the mistakes that people make.
 fn expectation(message: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 8] = [
+    const KNOWN: [(&str, &str); 9] = [
         ("duplicate mapping key", "each key once"),
+        ("tabs disallowed", "spaces for indentation"),
         ("unclosed quote", "a closing quote"),
         ("unclosed bracket", "a closing bracket"),
-        ("mapping values are not allowed", "one `key: value` a line, and quotes around a value with `: ` in it"),
+        (
+            "mapping values are not allowed",
+            "one `key: value` a line, its siblings indented alike, and quotes around a value with `: ` in it",
+        ),
         ("did not find expected key", "a key indented like its siblings"),
         ("simple key expected", "a `key: value` line"),
         ("unexpected character", "quotes around a value that begins with a special character"),
@@ -278,6 +282,10 @@ mod tests {
     #[test]
     fn mistakes_say_what_would_have_parsed() {
         refuse("a: 1\na: 2\n", "f:2: found duplicate mapping key: a, expected each key once");
+        refuse(
+            "a:\n\tb: 1\n",
+            "f:2: found tabs disallowed within this context (block indentation), expected spaces for indentation",
+        );
         refuse("a: \"b\n", "f:1: found unclosed quote, expected a closing quote");
         refuse(
             "a:\n  - b\n c: d\n",
