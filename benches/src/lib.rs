@@ -1,9 +1,11 @@
 //! Workloads that the benches share: fleets, requests and gangs of a stated size, the same on every run.
 
 mod arrivals;
+mod cluster;
 mod fleet;
 mod prefixes;
 
 pub use arrivals::Arrivals;
+pub use cluster::Cluster;
 pub use fleet::RoutedFleet;
 pub use prefixes::Prefixes;
