@@ -1,0 +1,46 @@
+//! Reading files: manifests from files and folders, and text with an error that names the file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// The text of one file.
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+}
+
+/// The files that `paths` name: a folder stands for the `.yaml`, `.yml` and `.json` files in it and below, by name.
+pub(super) fn manifest_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        let before = files.len();
+        collect(path, &mut files)?;
+        if files.len() == before {
+            return Err(Failure::Input(format!(
+                "{}: no manifest here; expected .yaml, .yml or .json files",
+                path.display()
+            )));
+        }
+    }
+    Ok(files)
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Input(format!("{}: {error}", path.display()));
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let manifest = path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+        // A linked folder is not followed: it could lead back here.
+        if manifest || entry.file_type().map_err(failed)?.is_dir() {
+            collect(&path, files)?;
+        }
+    }
+    Ok(())
+}

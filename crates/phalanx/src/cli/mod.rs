@@ -1,0 +1,83 @@
+//! What can be asked on the command line, and how an answer becomes an exit code.
+
+mod check;
+mod engine;
+mod engine_args;
+mod input;
+mod manifests;
+mod output;
+mod place;
+mod simulate;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// LLM inference for Kubernetes: place gangs, route requests, ask "what if".
+#[derive(Debug, Parser)]
+#[command(name = "phalanx", version, about, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  phalanx up examples/quickstart --drive sample    the whole system on this machine, with a sample load
+  phalanx place -f examples/quickstart             where the gangs would go, and why
+
+Exit codes: 0 yes, 1 no (a gang does not fit, requests failed), 2 bad input.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole system on this machine: place the gangs, start an emulated engine a replica, serve the gateway
+    Up(up::Args),
+    /// Replay a trace on a fleet of modelled engines under one or more policies, on virtual time
+    Simulate(simulate::Args),
+    /// Plan the gangs of some manifests on their nodes without starting anything
+    Place(place::Args),
+    /// Run one emulated engine: an OpenAI server without a GPU
+    Engine(engine::Args),
+    /// Validate manifests
+    Check(check::Args),
+}
+
+/// Why a command did not end with a yes.
+#[derive(Debug)]
+enum Failure {
+    /// The answer is no. What was found has been printed.
+    No,
+    /// Bad input, with a text that says where and what was expected.
+    Input(String),
+}
+
+pub(crate) fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Up(args) => up::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Place(args) => place::run(&args),
+        Command::Engine(args) => engine::run(args),
+        Command::Check(args) => check::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::No) => ExitCode::from(1),
+        Err(Failure::Input(text)) => {
+            output::complain(&text);
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

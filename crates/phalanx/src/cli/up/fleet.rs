@@ -1,0 +1,207 @@
+//! The emulated engines: one for every placed role replica, and the pools that ModelServers make of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use phalanx_emulator::{Emulator, EmulatorConfig};
+use phalanx_engine::EngineConfig;
+use phalanx_gateway::{Endpoint, GatewayConfig, GatewayHandle, Phase, Pool};
+use phalanx_manifest::{ModelServer, Part};
+use phalanx_routing::{Policy, RouteTable, Seed};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::super::Failure;
+use super::super::place::{Placements, Replica};
+use crate::cli::output;
+
+/// What is to run.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    routes: RouteTable,
+    config: EngineConfig,
+    engines: Vec<Planned>,
+    servers: Vec<ModelServer>,
+}
+
+/// One engine to start.
+#[derive(Debug)]
+struct Planned {
+    replica: Replica,
+    /// The names under which it serves its model.
+    models: Vec<String>,
+    /// Indices of the servers that select it, and what it runs there.
+    parts: Vec<(usize, Part)>,
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    fleet: FleetView,
+    engines: Vec<Engine>,
+}
+
+/// What the gateway needs to know of the fleet.
+#[derive(Debug)]
+struct FleetView {
+    routes: RouteTable,
+    config: EngineConfig,
+    servers: Vec<ModelServer>,
+}
+
+/// One running engine.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) name: String,
+    pub(super) node: String,
+    pub(super) emulator: Emulator,
+    parts: Vec<(usize, Part)>,
+    updates: Option<tokio::sync::mpsc::UnboundedReceiver<phalanx_emulator::CacheUpdate>>,
+}
+
+impl Fleet {
+    /// Matches placed replicas with ModelServers, and those with the models that routes give them.
+    pub(super) fn read(placements: &Placements, config: EngineConfig) -> Result<Self, Failure> {
+        let manifests = placements.manifests();
+        let routes = manifests.route_table().map_err(|error| Failure::Input(error.to_string()))?;
+        let servers = manifests.servers().to_vec();
+        // A server without a model name of its own serves the names of the routes that lead to it.
+        let mut routed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for route in routes.routes() {
+            for target in route.targets() {
+                routed.entry(target.server()).or_default().insert(route.model());
+            }
+        }
+        let mut engines = Vec::new();
+        for replica in placements.replicas() {
+            let selects = |server: &ModelServer| {
+                let same_namespace = server.name().namespace() == replica.namespace;
+                same_namespace.then(|| server.selector().matches(&replica.labels)).flatten()
+            };
+            let parts: Vec<(usize, Part)> =
+                servers.iter().enumerate().filter_map(|(i, server)| Some((i, selects(server)?))).collect();
+            let mut models = BTreeSet::new();
+            for (server, _) in &parts {
+                let server = &servers[*server];
+                match server.model() {
+                    Some(model) => drop(models.insert(model.to_owned())),
+                    None => models.extend(
+                        routed.get(server.name().to_string().as_str()).into_iter().flatten().map(|&m| m.to_owned()),
+                    ),
+                }
+            }
+            if models.is_empty() {
+                models.insert(replica.serving.clone());
+            }
+            engines.push(Planned { replica: replica.clone(), models: models.into_iter().collect(), parts });
+        }
+        Ok(Self { routes, config, engines, servers })
+    }
+
+    /// The models that clients can ask for.
+    pub(super) fn models(&self) -> Vec<String> {
+        self.routes.models().map(str::to_owned).collect()
+    }
+
+    /// Starts every engine on a free loopback port.
+    pub(super) async fn start(self) -> Result<Running, Failure> {
+        let mut engines = Vec::new();
+        for planned in self.engines {
+            let mut names = planned.models.into_iter();
+            let first = names.next().expect("an engine serves under one name at least");
+            let config = names.fold(EmulatorConfig::new(first, self.config.clone()), EmulatorConfig::also_serving);
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.map_err(|error| Failure::Input(format!("no free loopback port: {error}")))?;
+            let mut emulator = Emulator::start(config.with_cache_updates(), listener)
+                .map_err(|error| Failure::Input(error.to_string()))?;
+            let updates = emulator.cache_updates();
+            let (name, node) = (planned.replica.pod, planned.replica.node);
+            engines.push(Engine { name, node, emulator, parts: planned.parts, updates });
+        }
+        let fleet = FleetView { routes: self.routes, config: self.config, servers: self.servers };
+        Ok(Running { fleet, engines })
+    }
+}
+
+impl Running {
+    pub(super) fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    pub(super) fn gateway_config(&self, policy: Policy, seed: Seed) -> GatewayConfig {
+        let config = GatewayConfig::new(self.fleet.routes.clone(), policy)
+            .with_block_size(self.fleet.config.block_size())
+            .with_seed(seed);
+        self.fleet.servers.iter().enumerate().fold(config, |config, (index, server)| {
+            let endpoints = self.engines.iter().filter_map(|engine| {
+                let (_, part) = engine.parts.iter().find(|(server, _)| *server == index)?;
+                let endpoint = Endpoint::new(&engine.name, engine.emulator.address());
+                Some(endpoint.in_phase(phase(part), part.group.clone()))
+            });
+            let mut pool = Pool::of(endpoints);
+            if let Some(model) = server.model() {
+                pool = pool.serving(model);
+            }
+            if let Some(timeout) = server.timeout() {
+                pool = pool.with_timeout(timeout);
+            }
+            config.with_pool(server.name().to_string(), pool)
+        })
+    }
+
+    /// Lets every engine's cache updates flow into the gateway's index.
+    pub(super) fn feed(&mut self, gateway: &GatewayHandle) {
+        for engine in &mut self.engines {
+            let Some(mut updates) = engine.updates.take() else { continue };
+            let (name, gateway) = (engine.name.clone(), gateway.clone());
+            tokio::spawn(async move {
+                while let Some(update) = updates.recv().await {
+                    // An engine that no server selects is no endpoint: nobody asks for its blocks.
+                    let _ = gateway.cache_update(&name, update.sequence, &update.event);
+                }
+            });
+        }
+    }
+
+    pub(super) fn page(&self) -> String {
+        let rows = self.engines.iter().map(|engine| {
+            let serves = engine.parts.iter().map(|(server, part)| {
+                let name = self.fleet.servers[*server].name().to_string();
+                match part.phase {
+                    phalanx_manifest::Phase::Both => name,
+                    phalanx_manifest::Phase::Prefill => format!("{name} (prefill)"),
+                    phalanx_manifest::Phase::Decode => format!("{name} (decode)"),
+                }
+            });
+            let mut serves = serves.collect::<Vec<_>>().join(", ");
+            if serves.is_empty() {
+                serves.push_str("no ModelServer selects it");
+            }
+            let url = format!("http://{}", engine.emulator.address());
+            vec![engine.name.clone(), engine.node.clone(), url, serves]
+        });
+        output::table(&["ENGINE", "NODE", "ADDRESS", "MODEL SERVER"], 4, rows)
+    }
+
+    /// A line to try.
+    pub(super) fn curl(&self, gateway: SocketAddr) -> String {
+        let model = self.fleet.routes.models().next().unwrap_or("MODEL");
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
+        format!("curl http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")
+    }
+
+    pub(super) async fn shutdown(self) {
+        for engine in self.engines {
+            engine.emulator.shutdown().await;
+        }
+    }
+}
+
+fn phase(part: &Part) -> Phase {
+    match part.phase {
+        phalanx_manifest::Phase::Prefill => Phase::Prefill,
+        phalanx_manifest::Phase::Decode => Phase::Decode,
+        phalanx_manifest::Phase::Both => Phase::Both,
+    }
+}

@@ -1,0 +1,183 @@
+//! `phalanx up`: the whole system on this machine.
+
+mod drive;
+mod fleet;
+mod load;
+mod report;
+mod sample;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use phalanx_gateway::Gateway;
+use phalanx_routing::{Policy, Seed};
+use phalanx_sim::Trace;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use self::fleet::Fleet;
+use self::load::Load;
+use super::engine_args::EngineArgs;
+use super::manifests::LevelArgs;
+use super::output::{self, Format};
+use super::place::Placements;
+use super::{Failure, input};
+
+/// How long open answers may take after the first Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Arguments of `phalanx up`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  phalanx up examples/quickstart                        serve until Ctrl-C
+  phalanx up examples/quickstart --drive sample         send a sample load, print what came of it, stop
+  phalanx up examples/quickstart --drive trace.jsonl --model small --speed 2 --limit 200")]
+pub(super) struct Args {
+    /// Manifests: Nodes, ModelServings, ModelServers and ModelRoutes; files or folders
+    #[arg(required = true, value_name = "FILE|DIR")]
+    manifests: Vec<PathBuf>,
+    /// Address of the gateway
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    listen: SocketAddr,
+    /// Routing policy
+    #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = super::simulate::policy)]
+    policy: Policy,
+    /// Tokens a KV block
+    #[arg(long, default_value = "16", value_name = "TOKENS")]
+    block_size: u32,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    levels: LevelArgs,
+    /// Send a load, print what came of it and stop: `sample`, or a trace file in Mooncake's JSONL format
+    #[arg(long, value_name = "sample|FILE")]
+    drive: Option<String>,
+    /// Send the load N times faster than it was recorded
+    #[arg(long, default_value = "1", value_name = "N", requires = "drive", value_parser = speed)]
+    speed: f64,
+    /// Send the first N requests of the load only
+    #[arg(long, value_name = "N", requires = "drive")]
+    limit: Option<usize>,
+    /// Model that a trace asks for [default: the first that has a route]
+    #[arg(long, value_name = "NAME", requires = "drive")]
+    model: Option<String>,
+    /// Seed of ties and of the sample load
+    #[arg(long, default_value = "0")]
+    seed: u64,
+    /// Output format of the report
+    #[arg(short, long, value_enum, default_value_t, requires = "drive")]
+    output: Format,
+}
+
+pub(super) fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if speed.is_finite() && speed > 0.0 { Ok(speed) } else { Err("expected a number above 0".to_owned()) }
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    // Everything that can be wrong with the input is found before anything starts.
+    let placements = Placements::plan(&args.manifests, &args.levels)?;
+    let fleet = Fleet::read(&placements, args.engine.config(args.block_size)?)?;
+    let load = args.drive.as_deref().map(|drive| read_load(drive, &args, &fleet)).transpose()?;
+    runtime()?.block_on(serve(args, placements, fleet, load))
+}
+
+async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Load>) -> Result<(), Failure> {
+    let listener = bind("--listen", args.listen).await?;
+    let quiet = args.output == Format::Json;
+    if !quiet {
+        output::say(&placements.page());
+    }
+    if placements.rejected() {
+        return Err(Failure::No);
+    }
+    let mut running = fleet.start().await?;
+    let config = running.gateway_config(args.policy, Seed::from(args.seed));
+    let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(error.to_string()))?;
+    running.feed(&gateway.handle());
+    if !quiet {
+        output::say(&format!("\n{}", running.page()));
+        output::say(&format!("\ngateway on http://{}, policy {}", gateway.address(), args.policy));
+    }
+
+    let Some(load) = load else {
+        output::say(&format!("try: {}\nCtrl-C drains and stops", running.curl(gateway.address())));
+        drain_on_signal(gateway.shutdown()).await;
+        running.shutdown().await;
+        return Ok(());
+    };
+    let done = drive::run(gateway.address(), load).await;
+    let handle = gateway.handle();
+    let report = report::Report::new(&done, &running, &placements, &handle).await;
+    gateway.shutdown().await;
+    running.shutdown().await;
+    output::say(&if quiet { report.json() } else { format!("\n{}", report.page()) });
+    if report.failed() { Err(Failure::No) } else { Ok(()) }
+}
+
+fn read_load(drive: &str, args: &Args, fleet: &Fleet) -> Result<Load, Failure> {
+    let models = fleet.models();
+    let load = if drive == "sample" {
+        if let Some(model) = &args.model {
+            return Err(Failure::Input(format!("--model {model}: the sample load asks for every model; give a trace")));
+        }
+        sample::load(&models, args.seed)
+    } else {
+        let path = PathBuf::from(drive);
+        let text = input::text(&path)?;
+        let trace = Trace::parse(&text).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+        let model = match &args.model {
+            Some(model) if models.contains(model) => model.clone(),
+            Some(model) => {
+                let known = models.join(", ");
+                return Err(Failure::Input(format!("--model {model}: no such model; expected one of: {known}")));
+            }
+            None => models.first().cloned().ok_or_else(|| Failure::Input("no ModelRoute names a model".to_owned()))?,
+        };
+        Load::trace(&trace, &model)
+    };
+    Ok(load.limited(args.limit).faster(args.speed))
+}
+
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().map_err(|error| Failure::Input(format!("the runtime could not start: {error}")))
+}
+
+/// Takes the address, or says which flag to change.
+pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Input(format!("{flag} {address}: {error}; expected a free address (port 0 takes any)"))
+    })
+}
+
+/// Waits for Ctrl-C or SIGTERM, then for `drained`; a second signal, or [`DRAIN`], ends the wait.
+pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
+    signal().await;
+    output::say("draining; press Ctrl-C again to stop at once");
+    tokio::select! {
+        () = drained => {}
+        () = signal() => {}
+        () = tokio::time::sleep(DRAIN) => output::complain("open answers were cut after 30 s"),
+    }
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler the default action stops the process, which is what was asked for.
+    let _ = tokio::signal::ctrl_c().await;
+}

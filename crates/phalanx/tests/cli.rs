@@ -1,0 +1,342 @@
+//! The `phalanx` command as a person runs it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
+
+fn phalanx(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_phalanx")).args(args).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+fn json(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// A file of the test's own, gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, text: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
+        fs::write(&path, text).expect("the scratch folder takes files");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("a plain path")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn quickstart(file: &str) -> String {
+    fs::read_to_string(Path::new(QUICKSTART).join(file)).expect("the quick start is there")
+}
+
+fn trace(requests: usize) -> Scratch {
+    let line = |i: usize| {
+        let group = i % 3;
+        let own = i * 10 + 100;
+        format!(
+            r#"{{"timestamp": {}, "input_length": 1100, "output_length": 4, "hash_ids": [0, {}, {own}]}}"#,
+            i * 40,
+            group + 1
+        )
+    };
+    let text: Vec<String> = (0..requests).map(line).collect();
+    Scratch::new(&format!("trace-{requests}.jsonl"), &text.join("\n"))
+}
+
+/// Runs it and expects exit code 2, the words on stderr, and nothing done.
+fn refused(args: &[&str], words: &[&str]) {
+    let output = phalanx(args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {}{}", stdout(&output), stderr(&output));
+    for word in words {
+        assert!(stderr(&output).contains(word), "{args:?} should say {word:?}: {}", stderr(&output));
+    }
+    assert_eq!(stdout(&output), "", "{args:?} began all the same");
+}
+
+#[test]
+fn check_accepts_the_quick_start() {
+    let output = phalanx(&["check", "-f", QUICKSTART]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let answer = json(&phalanx(&["check", "-f", QUICKSTART, "-o", "json"]));
+    assert_eq!((&answer["nodes"], &answer["model_servings"]), (&8.into(), &2.into()));
+}
+
+#[test]
+fn place_keeps_each_gang_in_its_rack() {
+    let answer = json(&phalanx(&["place", "-f", QUICKSTART, "-o", "json"]));
+    let gangs = answer.as_array().expect("an array");
+    assert_eq!(gangs.len(), 5);
+    for gang in gangs {
+        assert_eq!(gang["placed"], true, "{gang}");
+        let pods = gang["pods"].as_array().expect("pods");
+        let rack =
+            |pod: &Value| pod["path"].as_str().and_then(|path| path.rsplit_once('/')).map(|(rack, _)| rack.to_owned());
+        if gang["gang"].as_str().expect("a name").starts_with("default/large") {
+            assert_eq!(pods.len(), 4);
+            assert!(pods.iter().all(|pod| rack(pod) == rack(&pods[0])), "{gang}");
+        }
+    }
+    let table = stdout(&phalanx(&["place", "-f", QUICKSTART]));
+    assert!(table.contains("default/large-0") && table.contains("4 of 4"), "{table}");
+}
+
+#[test]
+fn place_says_why_not_and_exits_1() {
+    let serving = quickstart("serving.yaml").replace("nvidia.com/gpu: \"4\"", "nvidia.com/gpu: \"8\"");
+    let (nodes, serving) = (Scratch::new("n.yaml", &quickstart("nodes.yaml")), Scratch::new("s.yaml", &serving));
+    // Eight GPUs a pod: a rack holds two pods, the minimum of three does not fit.
+    let args = ["place", "-f", nodes.path(), "-f", serving.path()];
+    let output = phalanx(&args);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("default/large-0 has no place"), "{}", stdout(&output));
+    let output = phalanx(&[&args[..], &["-o", "json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rejection = &answer[0]["rejection"];
+    let reasons: u64 = rejection["reasons"].as_object().expect("reasons").values().filter_map(Value::as_u64).sum();
+    assert_eq!(reasons + rejection["eligible"].as_u64().expect("a count"), 8);
+
+    // Nothing is started for a gang that has no place.
+    let up = phalanx(&["up", nodes.path(), serving.path(), "--listen", "127.0.0.1:0"]);
+    assert_eq!(up.status.code(), Some(1), "{}", stderr(&up));
+    assert!(!stdout(&up).contains("gateway on"), "{}", stdout(&up));
+}
+
+#[test]
+fn bad_manifests_are_refused_with_file_line_and_field() {
+    let serving = quickstart("serving.yaml");
+    let cases = [
+        ("highestTierAllowed: 1", "highestTierName: shelf", "shelf", "spec.template.networkTopology.groupPolicy"),
+        ("replicas: 3", "replicas: -3", "-3", "spec.replicas"),
+        ("mode: hard", "mode: [hard", "", ""),
+        ("prefill: 1", "prefill: 9", "9", "minRoleReplicas"),
+    ];
+    for (number, (good, bad, found, field)) in cases.into_iter().enumerate() {
+        assert!(serving.contains(good), "{good}");
+        let line = serving.lines().position(|line| line.contains(good)).expect("it is there") + 1;
+        let broken = serving.replace(good, bad);
+        let file = Scratch::new(&format!("bad-{number}.yaml"), &broken);
+        // What does not parse is told where the parser gave up, which may be later.
+        let place = if field.is_empty() { file.path().to_owned() } else { format!("{}:{line}", file.path()) };
+        for command in [&["check", "-f"][..], &["place", "-f"], &["up", "--listen", "127.0.0.1:0"]] {
+            refused(&[command, &[file.path()]].concat(), &[&place, found, field, "expected"]);
+        }
+    }
+}
+
+#[test]
+fn bad_traces_and_flags_are_refused() {
+    let broken = Scratch::new(
+        "broken.jsonl",
+        "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 1, \"hash_ids\": [1]}\nnot json\n",
+    );
+    let negative = Scratch::new(
+        "negative.jsonl",
+        "{\"timestamp\": 0, \"input_length\": -10, \"output_length\": 1, \"hash_ids\": [1]}\n",
+    );
+    refused(&["simulate", "--trace", broken.path()], &[broken.path(), "line 2", "JSON"]);
+    refused(&["simulate", "--trace", negative.path()], &[negative.path(), "line 1", "input_length"]);
+    refused(&["up", QUICKSTART, "--drive", broken.path(), "--listen", "127.0.0.1:0"], &[broken.path(), "line 2"]);
+    refused(&["simulate", "--trace", "/does/not/exist"], &["/does/not/exist"]);
+    let good = trace(2);
+    refused(&["simulate", "--trace", good.path(), "--policy", "best"], &["--policy", "prefix-aware"]);
+    refused(&["simulate", "--trace", good.path(), "--kv-tokens", "3"], &["--kv-tokens", "512"]);
+    refused(&["simulate", "--trace", good.path(), "--engines", "0"], &["--engines"]);
+    refused(&["simulate", "--trace", good.path(), "--speed", "0"], &["--speed", "above 0"]);
+    refused(&["up", QUICKSTART, "--speed", "2"], &["--drive"]);
+    refused(&["up", QUICKSTART, "--block-size", "0"], &["--block-size", "1 to 4096"]);
+    refused(&["up", QUICKSTART, "--drive", good.path(), "--model", "none"], &["--model none", "large"]);
+    refused(&["place", "-f", QUICKSTART, "--level", "rack"], &["--level", "NAME=LABEL"]);
+    refused(&["up", "/does/not/exist"], &["/does/not/exist"]);
+}
+
+#[test]
+fn a_port_in_use_is_refused_before_anything_starts() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = taken.local_addr().expect("bound").to_string();
+    refused(&["up", QUICKSTART, "--listen", &address], &["--listen", &address, "expected a free address"]);
+    refused(&["engine", "--listen", &address], &["--listen", &address]);
+}
+
+#[test]
+fn simulate_gives_the_same_bytes_on_any_number_of_threads() {
+    let trace = trace(60);
+    let run = |threads: &str| {
+        let output =
+            phalanx(&["simulate", "--trace", trace.path(), "--engines", "2", "-o", "json", "--threads", threads]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let first = run("1");
+    assert_eq!(first, run("1"));
+    assert_eq!(first, run("3"));
+    let rows: Value = serde_json::from_str(&first).expect("JSON");
+    let rows = rows.as_array().expect("an array");
+    let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
+    assert_eq!(names, ["round-robin", "least-load", "prefix-aware"]);
+    for row in rows {
+        assert_eq!((&row["requests"], &row["completed"], &row["rejected"]), (&60.into(), &60.into(), &0.into()));
+        for field in ["hit_ratio", "ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "e2e_p99_ms", "output_tokens_per_s"] {
+            assert!(row[field].is_number(), "{field}: {row}");
+        }
+    }
+    let table = stdout(&phalanx(&["simulate", "--trace", trace.path(), "--policy", "least-load"]));
+    assert!(table.contains("preset a100-8b, KV capacity 409600 tokens") && table.contains("least-load"), "{table}");
+}
+
+#[test]
+fn simulate_counts_prompts_that_cannot_fit() {
+    let trace = trace(3);
+    let answer = json(&phalanx(&["simulate", "--trace", trace.path(), "--kv-tokens", "1024", "-o", "json"]));
+    assert_eq!((&answer[0]["completed"], &answer[0]["rejected"]), (&0.into(), &3.into()));
+}
+
+#[test]
+fn up_drives_the_sample_through_every_endpoint() {
+    let args = ["up", QUICKSTART, "--listen", "127.0.0.1:0", "--drive", "sample", "--limit", "40", "-o", "json"];
+    let report = json(&phalanx(&args));
+    assert_eq!((&report["requests"], &report["failed"]), (&40.into(), &0.into()));
+    // A request to the model that is split takes two decisions.
+    assert!(report["decisions"].as_u64().expect("a count") >= 40);
+    let endpoints = report["endpoints"].as_array().expect("an array");
+    assert_eq!(endpoints.len(), 9, "{report}");
+    assert!(report["total"]["hit_ratio"].as_f64().expect("a number") > 0.2, "{report}");
+    let worked = |part: &str| {
+        let of_part = endpoints.iter().filter(|row| row["endpoint"].as_str().is_some_and(|name| name.contains(part)));
+        of_part.filter_map(|row| row["prompt_tokens"].as_u64()).sum::<u64>()
+    };
+    assert!(worked("prefill") > 0 && worked("decode") > 0 && worked("leader") > 0, "{report}");
+}
+
+#[test]
+fn up_drives_a_trace() {
+    let trace = trace(12);
+    let output = phalanx(&[
+        "up",
+        QUICKSTART,
+        "--listen",
+        "127.0.0.1:0",
+        "--drive",
+        trace.path(),
+        "--model",
+        "small",
+        "--speed",
+        "4",
+        "--limit",
+        "9",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("9 requests in"), "{}", stdout(&output));
+}
+
+/// A command that serves until it is told to stop.
+struct Serving {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+    address: String,
+}
+
+impl Serving {
+    fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
+        let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("the binary runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let address = loop {
+            let mut line = String::new();
+            assert!(lines.read_line(&mut line).expect("text") > 0, "it ended without serving");
+            if let Some((_, rest)) = line.split_once("on http://")
+                && !line.starts_with("try")
+            {
+                break rest.trim().split([',', ';', ' ']).next().expect("an address").to_owned();
+            }
+        };
+        Self { child, lines, address }
+    }
+
+    fn request(&self, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer
+    }
+
+    /// Interrupts it and gives what it printed since, with its exit code.
+    fn stop(mut self) -> (String, Option<i32>) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).expect("text");
+        (rest, self.child.wait().expect("it ends").code())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Already over unless the test failed.
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn up_serves_until_interrupted() {
+    let serving = Serving::start(&["up", QUICKSTART, "--listen", "127.0.0.1:0"]);
+    let chat = |model: &str, stream: bool| {
+        let body = format!(
+            r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hi"}}],"max_tokens":3,"stream":{stream}}}"#
+        );
+        serving.request("/v1/chat/completions", &body)
+    };
+    assert!(chat("small", false).contains("\"completion_tokens\":3"));
+    assert!(chat("large", false).contains("x-phalanx-endpoint: large-"));
+    assert!(chat("large", true).contains("data: [DONE]"));
+    assert!(chat("unknown", false).starts_with("HTTP/1.1 404"));
+    let (rest, code) = serving.stop();
+    assert_eq!(code, Some(0));
+    assert!(rest.contains("try: curl http://") && rest.contains("draining"), "{rest}");
+}
+
+#[test]
+fn engine_serves_until_interrupted() {
+    let serving = Serving::start(&["engine", "--listen", "127.0.0.1:0", "--model", "tiny"]);
+    let answer = serving.request("/v1/completions", r#"{"model":"tiny","prompt":"Hello","max_tokens":2}"#);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"completion_tokens\":2"), "{answer}");
+    assert_eq!(serving.stop().1, Some(0));
+}
+
+#[test]
+fn help_tells_a_newcomer_where_to_start() {
+    let output = phalanx(&["--help"]);
+    assert!(stdout(&output).contains("phalanx up examples/quickstart --drive sample"));
+    for command in ["up", "simulate", "place", "engine", "check"] {
+        let output = phalanx(&[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
