@@ -15,7 +15,7 @@ const ASIDE: u64 = 20_000;
 /// The most pods for which more devices are tried as a change.
 const MISSING: u64 = 4096;
 
-pub(crate) fn explain(problem: &Problem<'_>, exhausted: bool, steps: &mut Steps) -> Rejection {
+pub(crate) fn explain(problem: &Problem<'_>, exhausted: bool, steps: &Steps) -> Rejection {
     let case = Case::new(problem);
     let (gang, topology) = (problem.gang, problem.topology());
     let (reasons, eligible) = case.reasons();
@@ -57,7 +57,7 @@ impl<'a> Case<'a> {
         let alone = gang.only(row);
         let whole = Scope::of_gang(&alone);
         let demands = gang.demands();
-        let asked = (0..demands.len()).filter(|&demand| whole.pods_of(demand) > 0);
+        let asked = (0..demands.len()).filter(|&demand| whole.pods()[demand] > 0);
         let demand = asked.max_by_key(|&demand| (&demands[demand], std::cmp::Reverse(demand))).unwrap_or(0);
         // Of equal levels the innermost group binds most.
         let (mut binding, mut at) = (None::<usize>, Some(row));
@@ -67,8 +67,8 @@ impl<'a> Case<'a> {
             }
             at = alone.rows()[outer].parent;
         }
-        let wanted = binding.map_or(whole.pods_of(demand), |row| Scope::of_replica(&alone, row).pods_of(demand));
-        let times = whole.pods_of(demand).checked_div(wanted).unwrap_or(0);
+        let wanted = binding.map_or(whole.pods()[demand], |row| Scope::of_replica(&alone, row).pods()[demand]);
+        let times = whole.pods()[demand].checked_div(wanted).unwrap_or(0);
         let level = binding.and_then(|row| gang.rows()[row].hard);
         Self { problem, row, demand, binding, level, wanted, times }
     }
@@ -80,7 +80,7 @@ impl<'a> Case<'a> {
     /// Every node under its first reason, and how many have none.
     fn reasons(&self) -> (Vec<(Reason, u32)>, u32) {
         let (inventory, topology) = (self.problem.inventory, self.problem.topology());
-        let caps = &self.problem.caps[self.demand];
+        let caps = self.problem.room.of(self.demand);
         let resources = self.demand().resources();
         // In the order asked: outside, cordoned, devices, each resource, domain.
         let (mut counts, mut eligible) = (vec![0u32; resources.len() + 4], 0);
@@ -113,7 +113,7 @@ impl<'a> Case<'a> {
 
     /// The domain with room for most pods.
     fn best(&self) -> Option<(Option<DomainId>, u64)> {
-        let caps = &self.problem.caps[self.demand];
+        let caps = self.problem.room.of(self.demand);
         match self.level {
             None => Some((None, caps.within(None))),
             Some(level) => {

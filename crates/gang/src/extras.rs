@@ -55,6 +55,9 @@ impl<'a> Adding<'a> {
     fn group(&mut self, work: &mut Work<'a>, row: usize, steps: &mut Steps) {
         let group = &self.problem.gang.rows()[row];
         let mut placed = 0;
+        if group.most_pods == 0 {
+            return;
+        }
         if group.max > group.min {
             while placed < group.max - group.min && self.replica(work, row, group.min + placed, steps) {
                 placed += 1;
@@ -79,6 +82,11 @@ impl<'a> Adding<'a> {
     /// Adds one replica of a group, if there is room.
     fn replica(&mut self, work: &mut Work<'a>, row: usize, ordinal: u32, steps: &mut Steps) -> bool {
         let scope = &self.scopes[row];
+        // Bounds are looked up among the pods placed so far; a replica without pods costs too.
+        let empty = u64::from(self.problem.gang.rows()[row].pods == 0);
+        if !steps.take(empty + self.layout.pods.len() as u64 / 64) {
+            return false;
+        }
         let bounds = self.bounds(row);
         for domain in self.domains(bounds.domain) {
             let Some(filled) = work.add(scope, domain, bounds.open, steps) else { continue };
@@ -151,12 +159,14 @@ impl<'a> Adding<'a> {
         at == Some(outer)
     }
 
+    /// Whether there may be pods above the minimum in a group.
     fn has_extras(&self, row: usize) -> bool {
         let group = &self.problem.gang.rows()[row];
-        group.max > group.min
-            || match &group.content {
-                Content::Groups(children) => children.iter().any(|&child| self.has_extras(child)),
-                Content::Pods { .. } => false,
-            }
+        group.most_pods > 0
+            && (group.max > group.min
+                || match &group.content {
+                    Content::Groups(children) => children.iter().any(|&child| self.has_extras(child)),
+                    Content::Pods { .. } => false,
+                })
     }
 }

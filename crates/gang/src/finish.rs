@@ -9,13 +9,14 @@ use crate::layout::Layout;
 use crate::problem::{Problem, Solution};
 use crate::{Plan, Proof, extras};
 
-pub(crate) fn finish(problem: &Problem<'_>, solution: Solution, steps: &mut Steps) -> Plan {
+pub(crate) fn finish(problem: &Problem<'_>, solution: Solution, steps: &Steps) -> Plan {
     let (gang, inventory) = (problem.gang, problem.inventory);
     let mut layout = Layout::default();
     layout.gang(gang, inventory, &problem.scope, &solution.filled);
     let min_pods = layout.pods.len();
     let level = inventory.topology().common_level(layout.pods.iter().map(|pod| pod.node));
-    let extras = extras::add(problem, &mut layout, steps);
+    let mut more = steps.again();
+    let extras = extras::add(problem, &mut layout, &mut more);
     give_devices(problem, &mut layout);
     Plan {
         groups: gang.groups().map(|group| gang.group_path(group).to_owned()).collect(),
@@ -29,7 +30,7 @@ pub(crate) fn finish(problem: &Problem<'_>, solution: Solution, steps: &mut Step
         unmet: layout.unmet,
         extras,
         version: inventory.version(),
-        steps: steps.taken(),
+        steps: steps.taken() + more.taken(),
     }
 }
 

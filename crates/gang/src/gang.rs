@@ -57,6 +57,8 @@ pub(crate) struct Row {
     pub(crate) content: Content,
     /// Pods of one replica with all groups in it at their minimum.
     pub(crate) pods: u32,
+    /// Pods of one replica with all groups in it at their maximum.
+    pub(crate) most_pods: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +197,7 @@ impl Gang {
             preferred,
             content: Content::Groups(Vec::new()),
             pods: 0,
+            most_pods: 0,
         });
         let (mut min_pods, mut max_pods) = (0u32, 0u32);
         self.rows[row].content = match group.body {
@@ -220,7 +223,7 @@ impl Gang {
                 Content::Groups(children)
             }
         };
-        self.rows[row].pods = min_pods;
+        (self.rows[row].pods, self.rows[row].most_pods) = (min_pods, max_pods);
         let all = max_pods.checked_mul(group.max);
         let all = all.filter(|&pods| pods <= Self::MAX_PODS && group.max <= Self::MAX_PODS).ok_or_else(too_large)?;
         // No overflow: the minimum is at most the maximum.

@@ -65,6 +65,7 @@ mod plan;
 mod planner;
 mod problem;
 mod rejection;
+mod room;
 mod scope;
 mod tight;
 mod work;

@@ -133,7 +133,7 @@ impl Extras {
         self.placed
     }
 
-    /// How many replicas up to the maximum there was no room for.
+    /// How many replicas up to the maximum there was no room for, or no steps left to look for it.
     #[must_use]
     pub fn pending(&self) -> u32 {
         self.pending
@@ -282,7 +282,7 @@ impl Plan {
         &self.unmet
     }
 
-    /// The replicas above the minimum, for each group that may have some, in the order in which they were tried.
+    /// The replicas above the minimum, for each group with pods that may have some, in the order in which they were tried.
     #[must_use]
     pub fn extras(&self) -> &[Extras] {
         &self.extras

@@ -15,7 +15,7 @@ use crate::{Budget, Gang, GangError, Outcome, explain, finish};
 ///
 /// Equal pods under one bound (or groups that come to that) are planned exactly, while the steps last. For anything else
 /// the largest goes first, with backtracking: whether there is a place is exact while the steps last, and so is the level;
-/// what follows in the objective is approached. [`Plan::proof`] and [`Rejection::is_exhausted`](crate::Rejection::is_exhausted)
+/// what follows in the objective is approached. [`Plan::proof`](crate::Plan::proof) and [`Rejection::is_exhausted`](crate::Rejection::is_exhausted)
 /// say which.
 ///
 /// The cost is some ten nanoseconds a node and demand, plus the steps.
@@ -50,8 +50,8 @@ pub fn plan(gang: &Gang, inventory: &Inventory, budget: Budget) -> Result<Outcom
     let mut steps = Steps::new(budget);
     let problem = Problem::new(gang, inventory);
     Ok(match problem.solve(&mut steps) {
-        Found::Placed(solution) => Outcome::Placed(finish::finish(&problem, solution, &mut steps)),
-        Found::Nowhere => Outcome::Rejected(explain::explain(&problem, false, &mut steps)),
-        Found::CutShort => Outcome::Rejected(explain::explain(&problem, true, &mut steps)),
+        Found::Placed(solution) => Outcome::Placed(finish::finish(&problem, solution, &steps)),
+        Found::Nowhere => Outcome::Rejected(explain::explain(&problem, false, &steps)),
+        Found::CutShort => Outcome::Rejected(explain::explain(&problem, true, &steps)),
     })
 }

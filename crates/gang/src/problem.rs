@@ -1,13 +1,11 @@
 //! A gang on an inventory, and the search for a place level by level.
 
-use std::cmp::Reverse;
-
-use phalanx_topology::{Demand, DomainId, Inventory, LevelId, NodeId, Topology};
+use phalanx_topology::{DomainId, Inventory, LevelId, NodeId, Topology};
 
 use crate::Gang;
 use crate::budget::Steps;
-use crate::capacity::Capacity;
 use crate::layout::Filled;
+use crate::room::Room;
 use crate::scope::{Pool, Scope};
 use crate::tight::{Choice, Place, Tight};
 use crate::work::Work;
@@ -18,10 +16,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) gang: &'a Gang,
     pub(crate) inventory: &'a Inventory,
     pub(crate) scope: Scope,
-    /// By demand of the gang.
-    pub(crate) caps: Vec<Capacity>,
-    /// Free devices that pods can get.
-    pub(crate) free: Capacity,
+    pub(crate) room: Room,
 }
 
 /// A place for the gang's minimum.
@@ -46,11 +41,7 @@ pub(crate) enum Found<T = Solution> {
 
 impl<'a> Problem<'a> {
     pub(crate) fn new(gang: &'a Gang, inventory: &'a Inventory) -> Self {
-        let scope = Scope::of_gang(gang);
-        let mut buffer = Vec::new();
-        let caps = gang.demands().iter().map(|demand| Capacity::new(inventory, demand, &mut buffer)).collect();
-        let free = Capacity::new(inventory, &Demand::devices(1), &mut buffer);
-        Self { gang, inventory, scope, caps, free }
+        Self { gang, inventory, scope: Scope::of_gang(gang), room: Room::new(gang, inventory) }
     }
 
     pub(crate) fn topology(&self) -> &'a Topology {
@@ -65,15 +56,9 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Whether nothing speaks against all of a scope in a domain: each demand fits often enough, and the devices suffice.
-    pub(crate) fn may_hold(&self, scope: &Scope, domain: Option<DomainId>) -> bool {
-        self.free.within(domain) >= scope.devices(self.gang)
-            && (0..self.caps.len()).all(|demand| self.caps[demand].within(domain) >= scope.pods_of(demand))
-    }
-
     /// Equal pods under one bound: exact.
     fn solve_flat(&self, hard: Option<LevelId>, pool: Pool, steps: &mut Steps) -> Found {
-        let (topology, caps, want) = (self.topology(), &self.caps[pool.demand], u64::from(pool.count));
+        let (topology, caps, want) = (self.topology(), self.room.of(pool.demand), u64::from(pool.count));
         let mut tight = Tight::new(topology, caps.by_domain(), topology.node_level(), steps);
         let choice = attempts(topology, hard).find_map(|level| match level {
             Some(level) => tight.in_one(topology.domains(level), level, want),
@@ -117,8 +102,8 @@ impl<'a> Problem<'a> {
             Some(level) => self.topology().domains(level).map(Some).collect(),
             None => vec![None],
         };
-        domains.retain(|&domain| self.may_hold(&self.scope, domain));
-        domains.sort_by_cached_key(|&domain| (self.free.within(domain), domain));
+        domains.retain(|&domain| self.room.may_hold(self.topology(), &self.scope, domain));
+        domains.sort_by_cached_key(|&domain| (self.room.free_devices(domain), domain));
         if domains.is_empty() {
             return Found::Nowhere;
         }
@@ -157,13 +142,4 @@ fn wrap(scope: &Scope, nodes: Vec<NodeId>) -> Filled {
         [class] => Filled { pools: Vec::new(), classes: vec![vec![wrap(&class.scope, nodes)]] },
         _ => Filled { pools: vec![nodes], classes: Vec::new() },
     }
-}
-
-/// Domains in the order in which to try them for `remaining` equal scopes, of which so many may fit in each: the smallest
-/// that holds them all, then the largest; the earliest in path order among equals.
-pub(crate) fn best_fit_order(domains: &mut [(Option<DomainId>, u64)], remaining: u64) {
-    domains.sort_by_key(|&(domain, units)| match units >= remaining {
-        true => (0, units, Reverse(0), domain),
-        false => (1, 0, Reverse(units), domain),
-    });
 }

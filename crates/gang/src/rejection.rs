@@ -247,7 +247,10 @@ impl fmt::Display for Rejection {
                 write!(f, ", the best is {} with room for {}", best.path, best.fits)?;
             }
             Some(best) if best.fits < self.wanted => write!(f, ", which has room for {}", best.fits)?,
-            Some(_) => write!(f, ", which is possible once, but not with all that the gang needs")?,
+            Some(best) if best.domain.is_some() => {
+                write!(f, "; {} has room for {}, but not with all else that is needed", best.path, best.fits)?;
+            }
+            Some(best) => write!(f, ", which has room for {}, but not with all else that is needed", best.fits)?,
             None => {}
         }
         write!(f, "; of {} nodes", self.nodes)?;

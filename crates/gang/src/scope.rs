@@ -18,6 +18,9 @@ pub(crate) struct Scope {
     pub(crate) preferred: Vec<LevelId>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) classes: Vec<Class>,
+    /// Pods by demand, scopes inside included.
+    pods: Vec<u64>,
+    devices: u64,
 }
 
 /// Equal pods of a scope.
@@ -39,7 +42,7 @@ impl Scope {
     pub(crate) fn of_gang(gang: &Gang) -> Self {
         let mut scope = Self::default();
         scope.add_group(gang, 0, 1);
-        scope.sort(gang);
+        scope.finish(gang);
         scope
     }
 
@@ -49,7 +52,7 @@ impl Scope {
         let preferred = group.preferred.clone();
         let mut scope = Self { row: Some(row), hard: group.hard, preferred, ..Self::default() };
         scope.add_body(gang, row, 1);
-        scope.sort(gang);
+        scope.finish(gang);
         scope
     }
 
@@ -59,16 +62,14 @@ impl Scope {
         group.hard.is_some() || !group.preferred.is_empty()
     }
 
-    /// How many pods of a demand are in it, scopes inside included.
-    pub(crate) fn pods_of(&self, demand: usize) -> u64 {
-        let own = self.pools.iter().filter(|pool| pool.demand == demand).map(|pool| u64::from(pool.count));
-        let inner = self.classes.iter().map(|class| class.scope.pods_of(demand) * u64::from(class.count));
-        own.sum::<u64>() + inner.sum::<u64>()
+    /// How many pods of each demand are in it, scopes inside included.
+    pub(crate) fn pods(&self) -> &[u64] {
+        &self.pods
     }
 
     /// How many devices its pods ask together.
-    pub(crate) fn devices(&self, gang: &Gang) -> u64 {
-        (0..gang.demands().len()).map(|d| self.pods_of(d) * u64::from(gang.demands()[d].device_count())).sum()
+    pub(crate) fn devices(&self) -> u64 {
+        self.devices
     }
 
     /// How many pods and scopes are in it.
@@ -89,10 +90,21 @@ impl Scope {
         }
     }
 
-    /// The hardest first: the scopes inside by devices, then the pods by what they ask.
-    fn sort(&mut self, gang: &Gang) {
-        self.classes.sort_by_cached_key(|class| (Reverse(class.scope.devices(gang)), class.scope.row));
-        self.pools.sort_by_key(|pool| Reverse(&gang.demands()[pool.demand]));
+    /// Sums up, and puts the hardest first: the scopes inside by devices, then the pods by what they ask.
+    fn finish(&mut self, gang: &Gang) {
+        let demands = gang.demands();
+        self.pods = vec![0; demands.len()];
+        for pool in &self.pools {
+            self.pods[pool.demand] += u64::from(pool.count);
+        }
+        for class in &self.classes {
+            for (pods, inner) in self.pods.iter_mut().zip(&class.scope.pods) {
+                *pods += inner * u64::from(class.count);
+            }
+        }
+        self.devices = self.pods.iter().zip(demands).map(|(pods, of)| pods * u64::from(of.device_count())).sum();
+        self.classes.sort_by_key(|class| (Reverse(class.scope.devices), class.scope.row));
+        self.pools.sort_by_key(|pool| Reverse(&demands[pool.demand]));
     }
 
     fn add_group(&mut self, gang: &Gang, row: usize, times: u32) {

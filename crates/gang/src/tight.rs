@@ -51,13 +51,26 @@ pub(crate) struct Tight<'a> {
     exact: bool,
     /// What the levels below cost for so many units in a domain.
     below: BTreeMap<(DomainId, u64), Cost>,
+    /// Domains by what is under them, and the numbers of what there is.
+    kinds: BTreeMap<DomainId, u64>,
+    shapes: BTreeMap<(usize, Vec<u64>), u64>,
 }
 
 impl<'a> Tight<'a> {
     /// Units are whole at `bottom`: pods at the node level, replicas that stay together at a coarser one.
     pub(crate) fn new(topology: &'a Topology, caps: &'a [u64], bottom: LevelId, steps: &'a mut Steps) -> Self {
         let bottom = bottom.index();
-        Self { topology, caps, bottom, base: 0, steps, exact: true, below: BTreeMap::new() }
+        Self {
+            topology,
+            caps,
+            bottom,
+            base: 0,
+            steps,
+            exact: true,
+            below: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+        }
     }
 
     /// Places `want` units on one of the domains of `level` that lie in `within`: the least capacity that suffices.
@@ -159,7 +172,12 @@ impl<'a> Tight<'a> {
             return Ok((cost, vec![(item, want)]));
         }
         let sums = self.sums(&caps, count, sum)?;
-        let mut split = Split { items, sums, level, memo: BTreeMap::new() };
+        let kinds: Vec<u64> = items.iter().map(|&item| self.kind(item, level)).collect();
+        let mut next = vec![items.len(); items.len()];
+        for at in (1..items.len()).rev() {
+            next[at - 1] = if kinds[at] == kinds[at - 1] { next[at] } else { at };
+        }
+        let mut split = Split { items, next, sums, level, memo: BTreeMap::new() };
         let below = split.best(self, State { at: 0, count, sum, slack: sum - want })?;
         cost.add(&below.expect("a sum that was reached has a set"));
         Ok((cost, split.walk(self, State { at: 0, count, sum, slack: sum - want })?))
@@ -237,6 +255,29 @@ impl<'a> Tight<'a> {
         Ok(Sums::new(caps, count, most))
     }
 
+    /// A number that is the same for items under which everything is alike, in whatever order.
+    fn kind(&mut self, item: Item, level: usize) -> u64 {
+        let next = self.shapes.len() as u64;
+        let domain = match item.place {
+            _ if level == self.bottom => return item.cap,
+            // One node at each level: the capacity says all.
+            Place::Outside(_) => return *self.shapes.entry((usize::MAX, vec![item.cap])).or_insert(next),
+            Place::Domain(domain) => domain,
+        };
+        if let Some(&kind) = self.kinds.get(&domain) {
+            return kind;
+        }
+        let mut below: Vec<u64> = Vec::new();
+        for child in self.items(self.topology.children(domain)) {
+            below.push(self.kind(child, level + 1));
+        }
+        below.sort_unstable();
+        let next = self.shapes.len() as u64;
+        let kind = *self.shapes.entry((level, below)).or_insert(next);
+        self.kinds.insert(domain, kind);
+        kind
+    }
+
     /// The domains that hold anything, in path order.
     fn items(&self, domains: impl Iterator<Item = DomainId>) -> Vec<Item> {
         let item = |domain: DomainId| Item { place: Place::Domain(domain), cap: self.caps[domain.index()] };
@@ -261,6 +302,8 @@ fn fill(items: &[Item], chosen: Vec<usize>, want: u64) -> Vec<(Item, u64)> {
 #[derive(Debug)]
 struct Split<'a> {
     items: &'a [Item],
+    /// The next item of another kind: items in a row that are alike need not be skipped one by one.
+    next: Vec<usize>,
     sums: Sums,
     level: usize,
     memo: BTreeMap<State, Option<Cost>>,
@@ -276,8 +319,8 @@ struct State {
 }
 
 impl State {
-    fn skip(self) -> Self {
-        Self { at: self.at + 1, ..self }
+    fn skip(self, next: usize) -> Self {
+        Self { at: next, ..self }
     }
 
     fn take(self, cap: u64, empty: u64) -> Self {
@@ -323,7 +366,7 @@ impl Split<'_> {
                     filled.push((item, item.cap - empty));
                     state = state.take(item.cap, empty);
                 }
-                None => state = state.skip(),
+                None => state = state.skip(self.next[state.at]),
             }
         }
         Ok(filled)
@@ -345,7 +388,7 @@ impl Split<'_> {
                 found(cost, Some(empty));
             }
         }
-        if let Some(cost) = self.best(tight, state.skip())? {
+        if let Some(cost) = self.best(tight, state.skip(self.next[state.at]))? {
             found(cost, None);
         }
         Ok(())

@@ -3,9 +3,9 @@
 use phalanx_topology::{DomainId, Inventory, LevelId, Mark, NodeId, Transaction};
 
 use crate::budget::Steps;
-use crate::capacity::Capacity;
 use crate::layout::Filled;
-use crate::problem::{Found, Problem, best_fit_order, nodes};
+use crate::problem::{Found, Problem, nodes};
+use crate::room::{Room, best_fit_order};
 use crate::scope::Scope;
 use crate::tight::Tight;
 
@@ -14,8 +14,7 @@ use crate::tight::Tight;
 pub(crate) struct Work<'a> {
     pub(crate) problem: &'a Problem<'a>,
     transaction: Transaction<'a>,
-    caps: Vec<Capacity>,
-    free: Capacity,
+    room: Room,
     opened: Vec<Opened<'a>>,
     placed: Vec<Placed>,
 }
@@ -62,8 +61,7 @@ impl<'a> Work<'a> {
         Self {
             problem,
             transaction: fork.transaction(),
-            caps: problem.caps.clone(),
-            free: problem.free.clone(),
+            room: problem.room.clone(),
             opened: vec![Opened { scope: &problem.scope, parent: 0, class: 0 }],
             placed: Vec::new(),
         }
@@ -115,7 +113,7 @@ impl<'a> Work<'a> {
         let start = self.point();
         let opened = self.open(Opened { scope, parent: 0, class: usize::MAX });
         for target in targets(scope, bound, true) {
-            let mut candidates = self.candidates(scope, domain, target, 1);
+            let mut candidates = self.room.candidates(self.problem.topology(), scope, domain, target);
             best_fit_order(&mut candidates, 1);
             for (candidate, _) in candidates {
                 let before = self.point();
@@ -134,45 +132,6 @@ impl<'a> Work<'a> {
         for (demand, node) in pods {
             self.reserve(demand, node);
         }
-    }
-
-    /// Whether a scope's pods, each demand by itself, fit within a domain.
-    fn units(&self, scope: &Scope, domain: Option<DomainId>) -> u64 {
-        let demands = self.problem.gang.demands();
-        let by_pods = (0..demands.len()).filter_map(|d| self.caps[d].within(domain).checked_div(scope.pods_of(d)));
-        let by_devices = self.free.within(domain).checked_div(scope.devices(self.problem.gang));
-        by_pods.chain(by_devices).min().unwrap_or(u64::MAX)
-    }
-
-    /// The domains of a level within a domain that may hold a scope, and how many of it.
-    fn candidates(
-        &self,
-        scope: &Scope,
-        within: Option<DomainId>,
-        level: Option<LevelId>,
-        least: u64,
-    ) -> Vec<(Option<DomainId>, u64)> {
-        let topology = self.problem.topology();
-        let inside = |level: LevelId| within.is_none_or(|within| topology.level_of(within) < level);
-        let mut found = Vec::new();
-        let mut add = |domain| {
-            let units = self.units(scope, domain);
-            if units >= least {
-                found.push((domain, units));
-            }
-        };
-        match (level.filter(|&level| inside(level)), within) {
-            (None, _) => add(within),
-            (Some(level), None) => topology.domains(level).for_each(|domain| add(Some(domain))),
-            (Some(level), Some(within)) => {
-                let range = topology.node_range(within);
-                let domain_of = |node: usize| topology.domain_of(NodeId::new(node as u32), level);
-                let ends = domain_of(range.start).zip(domain_of(range.end - 1));
-                let (first, last) = ends.expect("the nodes of a domain are in the tree");
-                (first.index()..=last.index()).for_each(|at| add(Some(DomainId::new(at as u32))));
-            }
-        }
-        found
     }
 
     /// Fills a scope in a domain without backtracking.
@@ -198,7 +157,7 @@ impl<'a> Work<'a> {
         let mut left = of.count;
         for target in targets(&of.scope, None, prefer) {
             loop {
-                let mut candidates = self.candidates(&of.scope, domain, target, 1);
+                let mut candidates = self.room.candidates(self.problem.topology(), &of.scope, domain, target);
                 best_fit_order(&mut candidates, u64::from(left));
                 let before = left;
                 for (candidate, _) in candidates {
@@ -237,7 +196,7 @@ impl<'a> Work<'a> {
     ) -> bool {
         let topology = self.problem.topology();
         let demand = self.opened[opened].scope.pools[pool].demand;
-        let caps = &self.caps[demand];
+        let caps = self.room.of(demand);
         let mut tight = Tight::new(topology, caps.by_domain(), topology.node_level(), steps);
         let Some(choice) = tight.within(domain, Some(caps), u64::from(left)) else { return false };
         for node in nodes(topology, &choice) {
@@ -292,7 +251,7 @@ impl<'a> Work<'a> {
     ) -> Option<bool> {
         let around = self.opened[scope].scope;
         let of = &around.classes[class].scope;
-        let mut candidates = self.candidates(of, domain, of.hard, 1);
+        let mut candidates = self.room.candidates(self.problem.topology(), of, domain, of.hard);
         best_fit_order(&mut candidates, u64::from(left));
         for (candidate, _) in candidates {
             if not.contains(&candidate) {
@@ -320,7 +279,7 @@ impl<'a> Work<'a> {
         steps: &mut Steps,
     ) -> Option<bool> {
         let topology = self.problem.topology();
-        let caps = &self.caps[self.opened[scope].scope.pools[pool].demand];
+        let caps = self.room.of(self.opened[scope].scope.pools[pool].demand);
         let range = domain.map_or(0..topology.len(), |domain| topology.node_range(domain));
         let nodes = range.map(|node| NodeId::new(node as u32));
         let fit = nodes.map(|node| (std::cmp::Reverse(caps.of_node(topology, node)), node));
@@ -345,10 +304,11 @@ impl<'a> Work<'a> {
         match task {
             Task::Pods { scope, pool, left, domain, .. } => {
                 let demand = self.opened[*scope].scope.pools[*pool].demand;
-                self.caps[demand].within(*domain) >= u64::from(*left)
+                self.room.of(demand).within(*domain) >= u64::from(*left)
             }
             Task::Scopes { scope, class, left, domain, .. } => {
-                self.units(&self.opened[*scope].scope.classes[*class].scope, *domain) >= u64::from(*left)
+                let class = &self.opened[*scope].scope.classes[*class];
+                self.room.may_hold_class(self.problem.topology(), class, *left, *domain)
             }
         }
     }
@@ -387,14 +347,8 @@ impl<'a> Work<'a> {
         self.refresh(node);
     }
 
-    /// Counts anew what fits on a node.
     fn refresh(&mut self, node: NodeId) {
-        let (topology, inventory) = (self.problem.topology(), self.transaction.inventory());
-        for (caps, demand) in self.caps.iter_mut().zip(self.problem.gang.demands()) {
-            caps.set(topology, node, inventory.fits(node, demand));
-        }
-        let free = if inventory.is_cordoned(node) { 0 } else { inventory.free_devices(node).len() };
-        self.free.set(topology, node, free);
+        self.room.refresh(self.problem.gang, self.transaction.inventory(), node);
     }
 
     fn filled(&self) -> Filled {

@@ -8,7 +8,12 @@ use proptest::prelude::*;
 use small::{check_plan, cluster, every_placement, gang, inventory, tight};
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::with_cases(cases) }
+    ProptestConfig {
+        failure_persistence: None,
+        max_local_rejects: 1_000_000,
+        max_global_rejects: 1_000_000,
+        ..ProptestConfig::with_cases(cases)
+    }
 }
 
 proptest! {
