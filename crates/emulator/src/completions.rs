@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api::{Ask, ChatBody, CompletionBody};
 use crate::driver::{Command, Token};
 use crate::error::ApiError;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// The filler that every answer is made of, one word a token.
 const WORDS: [&str; 16] = [

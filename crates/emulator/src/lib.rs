@@ -36,6 +36,7 @@ mod driver;
 mod error;
 mod metrics;
 mod server;
+mod shared;
 
 pub use config::EmulatorConfig;
 pub use driver::CacheUpdate;

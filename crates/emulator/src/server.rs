@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
@@ -10,18 +9,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
-use phalanx_engine::{Counters, Engine, Load, RequestId};
-use phalanx_kvcache::ChainHasher;
+use phalanx_engine::{Counters, Engine};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::completions;
 use crate::config::EmulatorConfig;
-use crate::driver::{CacheUpdate, Command, Driver};
+use crate::driver::{CacheUpdate, Driver};
 use crate::error::{ApiError, StartError};
 use crate::metrics::Metrics;
+use crate::shared::Shared;
 
 /// The largest body that is read, in bytes: a prompt of 16 million tokens as text.
 const MAX_BODY: usize = 64 << 20;
@@ -30,23 +29,10 @@ const MAX_BODY: usize = 64 << 20;
 /// lets them finish.
 #[derive(Debug)]
 pub struct Emulator {
-    address: SocketAddr,
+    shared: Arc<Shared>,
     cache_updates: Option<mpsc::UnboundedReceiver<CacheUpdate>>,
-    commands: mpsc::UnboundedSender<Command>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
-}
-
-/// What every request handler shares.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// At least one; answers carry the first.
-    pub(crate) models: Vec<String>,
-    pub(crate) hasher: ChainHasher,
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
-    pub(crate) address: SocketAddr,
-    metrics: Metrics,
-    next_id: AtomicU64,
 }
 
 impl Emulator {
@@ -76,36 +62,28 @@ impl Emulator {
         let metrics = Metrics::new(&config.models()[0], engine.block_size().tokens(), engine.kv_blocks());
         let (cache_sender, cache_updates) = publishes.then(mpsc::unbounded_channel).unzip();
         let (commands, receiver) = mpsc::unbounded_channel();
-        let hasher = ChainHasher::new(engine.block_size());
         tokio::spawn(Driver::new(Engine::new(engine), metrics.clone(), cache_sender).run(receiver));
 
-        let shared = Arc::new(Shared {
-            models: config.models().to_vec(),
-            hasher,
-            commands: commands.clone(),
-            address,
-            metrics,
-            next_id: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(&config, address, metrics, commands));
         let (stop, mut stopped) = watch::channel(false);
         // Without TCP_NODELAY the first chunk of a stream waits for a delayed acknowledgement.
         let listener = listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });
-        let server = axum::serve(listener, routes(shared)).with_graceful_shutdown(async move {
+        let server = axum::serve(listener, routes(Arc::clone(&shared))).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|&stopped| stopped).await;
         });
         let server = tokio::spawn(async move {
             // Accept errors are retried inside; serving ends when it is told to.
             let _ = server.await;
         });
-        Ok(Self { address, cache_updates, commands, stop, server })
+        Ok(Self { shared, cache_updates, stop, server })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.shared.address
     }
 
     /// The engine's KV-cache updates, in order from the first; `None` when they were not asked for
@@ -124,7 +102,7 @@ impl Emulator {
     /// # }
     /// ```
     pub async fn counters(&self) -> Option<Counters> {
-        measure(&self.commands).await.map(|(_, counters)| counters)
+        self.shared.measure().await.map(|(_, counters)| counters)
     }
 
     /// Takes no new connection, lets open answers finish, and returns when the last has.
@@ -138,12 +116,6 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.server.abort();
-    }
-}
-
-impl Shared {
-    pub(crate) fn next_id(&self) -> RequestId {
-        RequestId(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -167,15 +139,9 @@ async fn models(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
-    let (load, _) = measure(&shared.commands).await.ok_or_else(ApiError::stopping)?;
+    let (load, _) = shared.measure().await.ok_or_else(ApiError::stopping)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], shared.metrics.page(&load)).into_response())
-}
-
-async fn measure(commands: &mpsc::UnboundedSender<Command>) -> Option<(Load, Counters)> {
-    let (reply, measured) = oneshot::channel();
-    commands.send(Command::Measure(reply)).ok()?;
-    measured.await.ok()
 }
 
 async fn unknown() -> ApiError {

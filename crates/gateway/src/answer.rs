@@ -1,85 +1,22 @@
-//! The gateway's own answers: errors in OpenAI's shape and small JSON pages.
+//! The gateway's own answers.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::api_error::ApiError;
 use crate::body::GatewayBody;
-
-/// An error of the gateway's own.
-#[derive(Clone, Debug)]
-pub(crate) struct ApiError {
-    status: StatusCode,
-    kind: &'static str,
-    param: Option<&'static str>,
-    message: String,
-}
-
-impl ApiError {
-    fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, param: None, message: message.into() }
-    }
-
-    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
-    }
-
-    pub(crate) fn bad_parameter(param: &'static str, message: impl Into<String>) -> Self {
-        Self { param: Some(param), ..Self::bad_request(message) }
-    }
-
-    pub(crate) fn unknown_model(name: &str) -> Self {
-        let message = format!("the model `{name}` has no route here; GET /v1/models lists those that have one");
-        let error = Self::new(StatusCode::NOT_FOUND, "not_found_error", message);
-        Self { param: Some("model"), ..error }
-    }
-
-    pub(crate) fn unknown_path(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found_error", format!("no such path: {path}"))
-    }
-
-    pub(crate) fn wrong_method(allowed: &str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", format!("this path takes {allowed} only"))
-    }
-
-    pub(crate) fn too_large(limit: usize) -> Self {
-        let message = format!("the body is larger than {limit} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message)
-    }
-
-    pub(crate) fn slow_body() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid_request_error", "the body did not arrive in time")
-    }
-
-    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", message)
-    }
-
-    pub(crate) fn bad_gateway(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "server_error", message)
-    }
-
-    pub(crate) fn timed_out(endpoint: &str) -> Self {
-        let message = format!("endpoint {endpoint} did not answer in time");
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", message)
-    }
-
-    /// The JSON that a client reads, also as the last event of a stream that broke.
-    pub(crate) fn json(&self) -> Value {
-        json!({ "error": {
-            "message": self.message, "type": self.kind, "param": self.param, "code": self.status.as_u16(),
-        }})
-    }
-
-    pub(crate) fn response(&self) -> Response<GatewayBody> {
-        json_response(self.status, &self.json())
-    }
-}
 
 pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<GatewayBody> {
     let mut response = Response::new(GatewayBody::from(Bytes::from(value.to_string())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+impl From<ApiError> for Response<GatewayBody> {
+    fn from(error: ApiError) -> Self {
+        json_response(error.status(), &error.json())
+    }
 }

@@ -9,7 +9,7 @@ use phalanx_kvcache::{BlockHash, ChainHasher};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::answer::ApiError;
+use crate::api_error::ApiError;
 
 /// A request's body and what routing needs to know of it.
 #[derive(Clone, Debug)]

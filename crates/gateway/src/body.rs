@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use phalanx_routing::Outcome;
 
-use crate::answer::ApiError;
+use crate::api_error::ApiError;
 use crate::flight::Flight;
 
 /// What the gateway sends to a client.

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap, RankId};
-use phalanx_routing::{EndpointId, Outcome, Refusal, Request, Reservation, RouteTable, Router};
+use phalanx_routing::{Decision, EndpointId, Outcome, Refusal, Request, Reservation, RouteTable, Router};
 
 use crate::ask::Ask;
 use crate::config::{Endpoint, GatewayConfig, Phase};
 use crate::error::ConfigError;
-use crate::flight::Flight;
 use crate::times::DecisionTimes;
 
 /// Everything that requests share.
@@ -142,12 +141,12 @@ impl Desk {
 
     /// Chooses among `candidates`, which must be in id order as `excluded` must, and books the load there.
     pub(crate) fn choose(
-        self: &Arc<Self>,
+        &self,
         work: Work<'_>,
         key: u64,
         candidates: &[EndpointId],
         excluded: &[EndpointId],
-    ) -> Result<Flight, Refusal> {
+    ) -> Result<Decision, Refusal> {
         let now = self.epoch.elapsed();
         let mut state = self.lock();
         let State { router, index, overlap, evidence, times, .. } = &mut *state;
@@ -167,9 +166,7 @@ impl Desk {
         let request = Request { key, prompt_tokens, evidence, candidates, excluded };
         let decision = router.decide(&request, now);
         times.record(start.elapsed());
-        drop(state);
-        let decision = decision?;
-        Ok(Flight::new(Arc::clone(self), decision.endpoint.index(), decision.reservation))
+        decision
     }
 
     pub(crate) fn first_token(&self, reservation: &mut Reservation) {

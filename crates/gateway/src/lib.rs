@@ -35,6 +35,7 @@
 //! ```
 
 mod answer;
+mod api_error;
 mod ask;
 mod body;
 mod config;

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use phalanx_routing::{EndpointId, Outcome};
 
-use crate::answer::ApiError;
+use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::body::GatewayBody;
 use crate::desk::{Desk, Server, Work};
@@ -146,7 +146,8 @@ impl Proxy<'_> {
 
     fn choose(&self, work: Work<'_>, among: &[EndpointId], excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
-        self.desk.choose(work, self.key, among, excluded).map_err(refused)
+        let decision = self.desk.choose(work, self.key, among, excluded).map_err(refused)?;
+        Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
     }
 
     /// Sends `body` and waits for the response head.

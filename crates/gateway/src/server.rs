@@ -21,7 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::answer::{ApiError, json_response};
+use crate::answer::json_response;
+use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::body::GatewayBody;
 use crate::config::GatewayConfig;
@@ -186,7 +187,7 @@ async fn respond(request: Request<Incoming>, desk: &Arc<Desk>, upstream: &Upstre
         (_, "/v1/models" | "/healthz") => Err(ApiError::wrong_method("GET")),
         (_, path) => Err(ApiError::unknown_path(path)),
     };
-    answer.unwrap_or_else(|error| error.response())
+    answer.unwrap_or_else(Into::into)
 }
 
 async fn route(

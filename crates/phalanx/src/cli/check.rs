@@ -1,12 +1,10 @@
 //! `phalanx check`: are these manifests valid?
 
-use std::path::PathBuf;
-
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::Failure;
-use super::manifests::{self, LevelArgs};
+use super::manifests::{self, FileArgs};
 use super::output::{self, Format};
 
 /// Arguments of `phalanx check`.
@@ -15,11 +13,8 @@ use super::output::{self, Format};
 Reads Node, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field, what was found and
 what was expected. What is valid but not acted on in this release is told as a warning.")]
 pub(super) struct Args {
-    /// Manifests: files or folders; repeat
-    #[arg(short = 'f', long = "file", required = true, value_name = "FILE|DIR")]
-    files: Vec<PathBuf>,
     #[command(flatten)]
-    levels: LevelArgs,
+    input: FileArgs,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -36,7 +31,7 @@ struct Answer {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let manifests = manifests::read(&args.files, &args.levels)?;
+    let manifests = manifests::read(&args.input.files, &args.input.levels)?;
     let answer = Answer {
         nodes: manifests.nodes().len(),
         model_servings: manifests.servings().len(),

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use phalanx_emulator::{Emulator, EmulatorConfig};
 
 use super::engine_args::EngineArgs;
-use super::{Failure, output, up};
+use super::{Failure, output, serve};
 
 /// Arguments of `phalanx engine`.
 #[derive(Debug, ClapArgs)]
@@ -32,11 +32,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let config = EmulatorConfig::new(args.model, args.engine.config(args.block_size)?);
-    up::runtime()?.block_on(async {
-        let listener = up::bind("--listen", args.listen).await?;
+    serve::runtime()?.block_on(async {
+        let listener = serve::bind("--listen", args.listen).await?;
         let emulator = Emulator::start(config, listener).map_err(|error| Failure::Input(error.to_string()))?;
         output::say(&format!("serving on http://{}; Ctrl-C drains and stops", emulator.address()));
-        up::drain_on_signal(emulator.shutdown()).await;
+        serve::drain_on_signal(emulator.shutdown()).await;
         Ok(())
     })
 }

@@ -17,6 +17,16 @@ pub(super) struct LevelArgs {
     levels: Vec<LevelLabel>,
 }
 
+/// Manifests by `-f`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct FileArgs {
+    /// Manifests: files or folders; repeat
+    #[arg(short = 'f', long = "file", required = true, value_name = "FILE|DIR")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) levels: LevelArgs,
+}
+
 fn level(text: &str) -> Result<LevelLabel, String> {
     match text.split_once('=') {
         Some((name, label)) if !name.is_empty() && !label.is_empty() => Ok(LevelLabel::new(name, label)),

@@ -3,10 +3,12 @@
 mod check;
 mod engine;
 mod engine_args;
+mod flags;
 mod input;
 mod manifests;
 mod output;
 mod place;
+mod serve;
 mod simulate;
 mod up;
 

@@ -11,7 +11,7 @@ use phalanx_topology::{Inventory, Topology};
 use serde::Serialize;
 
 use super::Failure;
-use super::manifests::{self, LevelArgs};
+use super::manifests::{self, FileArgs, LevelArgs};
 use super::output::{self, Format};
 
 /// Arguments of `phalanx place`.
@@ -21,11 +21,8 @@ Plans one gang for each group of each ModelServing, in the order of the manifest
 placed whole or not at all, and takes its room before the next is planned. Nothing is started or changed. Exits 1 when a
 gang has no place, and says why.")]
 pub(super) struct Args {
-    /// Manifests: files or folders; repeat
-    #[arg(short = 'f', long = "file", required = true, value_name = "FILE|DIR")]
-    files: Vec<PathBuf>,
     #[command(flatten)]
-    levels: LevelArgs,
+    input: FileArgs,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -105,7 +102,7 @@ struct RejectionRow {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let placements = Placements::plan(&args.files, &args.levels)?;
+    let placements = Placements::plan(&args.input.files, &args.input.levels)?;
     match args.output {
         Format::Table => output::say(&placements.page()),
         Format::Json => output::say(&serde_json::to_string_pretty(&placements.rows).expect("plain data")),

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::engine_args::EngineArgs;
 use super::output::{self, Format};
-use super::{Failure, input};
+use super::{Failure, flags, input};
 
 /// Arguments of `phalanx simulate`.
 #[derive(Debug, ClapArgs)]
@@ -31,13 +31,13 @@ pub(super) struct Args {
     #[arg(long, default_value = "8", value_name = "N")]
     engines: NonZeroU32,
     /// Routing policy; give several to compare them [default: all]
-    #[arg(long = "policy", value_name = "NAME", value_parser = policy)]
+    #[arg(long = "policy", value_name = "NAME", value_parser = flags::policy)]
     policies: Vec<Policy>,
     /// Replay the first N requests only
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Replay with arrivals N times closer together
-    #[arg(long, value_name = "N", default_value = "1", value_parser = super::up::speed)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = flags::speed)]
     speed: f64,
     /// Seed of ties
     #[arg(long, default_value = "0")]
@@ -60,10 +60,6 @@ struct Row {
     engines: u32,
     engine_preset: String,
     kv_capacity_tokens: u32,
-}
-
-pub(super) fn policy(name: &str) -> Result<Policy, String> {
-    Policy::parse(name).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {

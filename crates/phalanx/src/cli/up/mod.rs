@@ -6,17 +6,13 @@ mod load;
 mod report;
 mod sample;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use phalanx_gateway::Gateway;
 use phalanx_routing::{Policy, Seed};
 use phalanx_sim::Trace;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 
 use self::fleet::Fleet;
 use self::load::Load;
@@ -24,10 +20,8 @@ use super::engine_args::EngineArgs;
 use super::manifests::LevelArgs;
 use super::output::{self, Format};
 use super::place::Placements;
-use super::{Failure, input};
-
-/// How long open answers may take after the first Ctrl-C.
-const DRAIN: Duration = Duration::from_secs(30);
+use super::serve::{bind, drain_on_signal, runtime};
+use super::{Failure, flags, input};
 
 /// Arguments of `phalanx up`.
 #[derive(Debug, ClapArgs)]
@@ -44,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
     listen: SocketAddr,
     /// Routing policy
-    #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = super::simulate::policy)]
+    #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = flags::policy)]
     policy: Policy,
     /// Tokens a KV block
     #[arg(long, default_value = "16", value_name = "TOKENS")]
@@ -57,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "sample|FILE")]
     drive: Option<String>,
     /// Send the load N times faster than it was recorded
-    #[arg(long, default_value = "1", value_name = "N", requires = "drive", value_parser = speed)]
+    #[arg(long, default_value = "1", value_name = "N", requires = "drive", value_parser = flags::speed)]
     speed: f64,
     /// Send the first N requests of the load only
     #[arg(long, value_name = "N", requires = "drive")]
@@ -71,11 +65,6 @@ pub(super) struct Args {
     /// Output format of the report
     #[arg(short, long, value_enum, default_value_t, requires = "drive")]
     output: Format,
-}
-
-pub(super) fn speed(text: &str) -> Result<f64, String> {
-    let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if speed.is_finite() && speed > 0.0 { Ok(speed) } else { Err("expected a number above 0".to_owned()) }
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
@@ -141,43 +130,4 @@ fn read_load(drive: &str, args: &Args, fleet: &Fleet) -> Result<Load, Failure> {
         Load::trace(&trace, &model)
     };
     Ok(load.limited(args.limit).faster(args.speed))
-}
-
-pub(super) fn runtime() -> Result<Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.enable_all().build().map_err(|error| Failure::Input(format!("the runtime could not start: {error}")))
-}
-
-/// Takes the address, or says which flag to change.
-pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Failure::Input(format!("{flag} {address}: {error}; expected a free address (port 0 takes any)"))
-    })
-}
-
-/// Waits for Ctrl-C or SIGTERM, then for `drained`; a second signal, or [`DRAIN`], ends the wait.
-pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
-    signal().await;
-    output::say("draining; press Ctrl-C again to stop at once");
-    tokio::select! {
-        () = drained => {}
-        () = signal() => {}
-        () = tokio::time::sleep(DRAIN) => output::complain("open answers were cut after 30 s"),
-    }
-}
-
-async fn signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler the default action stops the process, which is what was asked for.
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -1,0 +1,53 @@
+//! What every request handler shares: the way to the driver, and what answers say of the engine.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use phalanx_engine::{Counters, Load, RequestId};
+use phalanx_kvcache::ChainHasher;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::EmulatorConfig;
+use crate::driver::Command;
+use crate::metrics::Metrics;
+
+/// One engine, as request handlers see it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// At least one; answers carry the first.
+    pub(crate) models: Vec<String>,
+    pub(crate) hasher: ChainHasher,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics: Metrics,
+    next_id: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: &EmulatorConfig,
+        address: SocketAddr,
+        metrics: Metrics,
+        commands: mpsc::UnboundedSender<Command>,
+    ) -> Self {
+        Self {
+            models: config.models().to_vec(),
+            hasher: ChainHasher::new(config.engine().block_size()),
+            commands,
+            address,
+            metrics,
+            next_id: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn next_id(&self) -> RequestId {
+        RequestId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The engine's load and sums; `None` when it has stopped.
+    pub(crate) async fn measure(&self) -> Option<(Load, Counters)> {
+        let (reply, measured) = oneshot::channel();
+        self.commands.send(Command::Measure(reply)).ok()?;
+        measured.await.ok()
+    }
+}

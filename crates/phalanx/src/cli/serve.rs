@@ -1,0 +1,52 @@
+//! What commands that serve have in common: the runtime, the socket and the end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::{Failure, output};
+
+/// How long open answers may take after the first Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(30);
+
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().map_err(|error| Failure::Input(format!("the runtime could not start: {error}")))
+}
+
+/// Takes the address, or says which flag to change.
+pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Input(format!("{flag} {address}: {error}; expected a free address (port 0 takes any)"))
+    })
+}
+
+/// Waits for Ctrl-C or SIGTERM, then for `drained`; a second signal, or [`DRAIN`], ends the wait.
+pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
+    signal().await;
+    output::say("draining; press Ctrl-C again to stop at once");
+    tokio::select! {
+        () = drained => {}
+        () = signal() => {}
+        () = tokio::time::sleep(DRAIN) => output::complain("open answers were cut after 30 s"),
+    }
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler the default action stops the process, which is what was asked for.
+    let _ = tokio::signal::ctrl_c().await;
+}
