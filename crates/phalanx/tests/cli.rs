@@ -1,14 +1,16 @@
 //! The `phalanx` command as a person runs it.
 
+mod support;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
-const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
+use support::{QUICKSTART, Serving};
 
 fn phalanx(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_phalanx")).args(args).output().expect("the binary runs")
@@ -252,57 +254,17 @@ fn up_drives_a_trace() {
     assert!(stdout(&output).contains("9 requests in"), "{}", stdout(&output));
 }
 
-/// A command that serves until it is told to stop.
-struct Serving {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-    address: String,
-}
-
-impl Serving {
-    fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
-        let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("the binary runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
-        let address = loop {
-            let mut line = String::new();
-            assert!(lines.read_line(&mut line).expect("text") > 0, "it ended without serving");
-            if let Some((_, rest)) = line.split_once("on http://")
-                && !line.starts_with("try")
-            {
-                break rest.trim().split([',', ';', ' ']).next().expect("an address").to_owned();
-            }
-        };
-        Self { child, lines, address }
-    }
-
-    fn request(&self, path: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("text");
-        answer
-    }
-
-    /// Interrupts it and gives what it printed since, with its exit code.
-    fn stop(mut self) -> (String, Option<i32>) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
-        let mut rest = String::new();
-        self.lines.read_to_string(&mut rest).expect("text");
-        (rest, self.child.wait().expect("it ends").code())
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Already over unless the test failed.
-        let _ = self.child.kill();
-    }
+/// One request on a connection of its own; the whole answer.
+fn request(serving: &Serving, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(&serving.address).expect("it listens");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
 }
 
 #[test]
@@ -312,7 +274,7 @@ fn up_serves_until_interrupted() {
         let body = format!(
             r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hi"}}],"max_tokens":3,"stream":{stream}}}"#
         );
-        serving.request("/v1/chat/completions", &body)
+        request(&serving, "/v1/chat/completions", &body)
     };
     assert!(chat("small", false).contains("\"completion_tokens\":3"));
     assert!(chat("large", false).contains("x-phalanx-endpoint: large-"));
@@ -326,7 +288,7 @@ fn up_serves_until_interrupted() {
 #[test]
 fn engine_serves_until_interrupted() {
     let serving = Serving::start(&["engine", "--listen", "127.0.0.1:0", "--model", "tiny"]);
-    let answer = serving.request("/v1/completions", r#"{"model":"tiny","prompt":"Hello","max_tokens":2}"#);
+    let answer = request(&serving, "/v1/completions", r#"{"model":"tiny","prompt":"Hello","max_tokens":2}"#);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"completion_tokens\":2"), "{answer}");
     assert_eq!(serving.stop().1, Some(0));
 }

@@ -1,0 +1,47 @@
+//! The command, serving.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+pub(crate) const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
+
+/// A command that serves until it is told to stop.
+pub(crate) struct Serving {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+    pub(crate) address: String,
+}
+
+impl Serving {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
+        let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("the binary runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let address = loop {
+            let mut line = String::new();
+            assert!(lines.read_line(&mut line).expect("text") > 0, "it ended without serving");
+            if let Some((_, rest)) = line.split_once("on http://")
+                && !line.starts_with("try")
+            {
+                break rest.trim().split([',', ';', ' ']).next().expect("an address").to_owned();
+            }
+        };
+        Self { child, lines, address }
+    }
+
+    /// Interrupts it and gives what it printed since, with its exit code.
+    pub(crate) fn stop(mut self) -> (String, Option<i32>) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).expect("text");
+        (rest, self.child.wait().expect("it ends").code())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Already over unless the test failed.
+        let _ = self.child.kill();
+    }
+}
