@@ -8,14 +8,16 @@ use crate::settings::Settings;
 use crate::template::PodTemplate;
 use crate::tree::Value;
 
-/// More pods than this in one ModelServing are taken for a mistake.
+/// More pods than this in one ModelServing are taken for a mistake, and so are more groups: each is walked, even without
+/// pods.
 const MAX_PODS: u128 = 1_000_000;
 
 impl ModelServing {
     pub(crate) fn read(metadata: Metadata, object: &mut Fields<'_>, settings: &Settings) -> Option<Self> {
         let spec_field = object.require("spec", "a ModelServing's spec")?;
         let mut spec = spec_field.fields()?;
-        let replicas = spec.get("replicas").map_or(Some(1), |field| field.count());
+        let replicas_field = spec.get("replicas");
+        let replicas = replicas_field.as_ref().map_or(Some(1), Field::count);
         if let Some(field) = spec.get("schedulerName")
             && field.text().is_some_and(|name| name != "phalanx" && name != "volcano")
         {
@@ -41,6 +43,12 @@ impl ModelServing {
         let pods = group.saturating_mul(replicas.into());
         if pods > MAX_PODS {
             spec_field.wrong(format!("{pods} pods in all"), format!("at most {MAX_PODS} in one ModelServing"));
+            return None;
+        }
+        if let Some(field) = replicas_field
+            && u128::from(replicas) > MAX_PODS
+        {
+            field.expected(format!("at most {MAX_PODS} groups in one ModelServing"));
             return None;
         }
         let (name, json) = (metadata.object_name(), object.field().json());

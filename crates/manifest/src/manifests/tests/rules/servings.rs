@@ -126,6 +126,20 @@ fn servings() {
 }
 
 #[test]
+fn groups_without_pods_are_bounded_too() {
+    let empty = SERVING
+        .replace("      replicas: 2\n", "      replicas: 0\n")
+        .replace("- name: decode\n", "- name: decode\n      replicas: 0\n");
+    let groups = |count: &str| read(&empty.replace("  replicas: 2\n", &format!("  replicas: {count}\n"))).0;
+    assert_eq!(groups("1000000"), Vec::<String>::new());
+    for count in ["1000001", "2147483647"] {
+        let expected = "expected at most 1000000 groups in one ModelServing";
+        let problem = format!("6: ModelServing default/chat: spec.replicas: found {count}, {expected}");
+        assert_eq!(groups(count), [problem]);
+    }
+}
+
+#[test]
 fn long_names_are_told() {
     let name = "a".repeat(55);
     let text = SERVING.replace("{name: chat}", &format!("{{name: {name}}}"));
