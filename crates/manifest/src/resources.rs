@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use phalanx_topology::DeviceSet;
+
 use crate::field::Field;
 use crate::quantity::Quantity;
 use crate::tree::Value;
@@ -15,6 +17,10 @@ pub(crate) enum Rounding {
     Up,
     Down,
 }
+
+/// What a node with accelerators offers of their resource, of which each pod with such accelerators asks 1: it says which
+/// make they are, and devices count them. As many as a node can have devices, so that it never runs out before they do.
+pub(crate) const OFFERED_OF_A_MAKE: u64 = DeviceSet::MAX as u64;
 
 /// Whether a resource counts accelerators: an extended resource whose last part is `gpu`, or one of the other names that
 /// vendors' device plugins use.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::Manifests;
 use crate::name::ObjectName;
+use crate::resources::OFFERED_OF_A_MAKE;
 use crate::server::ModelServer;
 
 /// Why nodes make no inventory.
@@ -41,7 +42,8 @@ const MAX_RESOURCES: usize = 1000;
 
 impl Manifests {
     /// The cluster that the Nodes make: their tree by the labels of the levels, and what they offer. Accelerators count as
-    /// devices and under their resource's name, so that a pod finds devices of its own make only; `pods` counts pods.
+    /// devices. Their resource only tells makes apart: a node that has some offers 64 of it, the most devices there can be,
+    /// and a pod asks 1, so that it finds devices of its own make only. `pods` counts pods.
     ///
     /// # Errors
     ///
@@ -77,6 +79,8 @@ impl Manifests {
                 inventory.set_capacity(id, resource, *amount)?;
             }
             if let Some((resource, count)) = node.accelerators() {
+                let make = inventory.resource(resource);
+                inventory.set_capacity(id, make, OFFERED_OF_A_MAKE)?;
                 let product = node.labels().get(&format!("{resource}.product"));
                 inventory.set_devices(id, count, product.map_or(resource, String::as_str))?;
             }

@@ -191,11 +191,14 @@ fn bound(group: Group, policy: Option<(TopologyMode, LevelId)>) -> Group {
     }
 }
 
-/// What a pod asks of its node: its accelerators as devices and by their name, its other resources, and a pod's place.
+/// What a pod asks of its node: its accelerators as devices and 1 of their make, its other resources, and a pod's place.
 fn demand(template: &PodTemplate, inventory: &mut Inventory) -> Demand {
-    let devices = template.accelerators().map_or(0, |(_, count)| count);
-    let pod = Demand::devices(devices).with(inventory.resource("pods"), 1);
-    template.requests().iter().fold(pod, |demand, (name, amount)| demand.with(inventory.resource(name), *amount))
+    let (make, devices) = template.accelerators().unzip();
+    let pod = Demand::devices(devices.unwrap_or(0)).with(inventory.resource("pods"), 1);
+    template.requests().iter().fold(pod, |demand, (name, amount)| {
+        let amount = if make == Some(name) { 1 } else { *amount };
+        demand.with(inventory.resource(name), amount)
+    })
 }
 
 impl<'a> Pod<'a> {

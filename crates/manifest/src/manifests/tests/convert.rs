@@ -194,6 +194,67 @@ spec:
     assert!(outcome(&text.replacen("nvidia.com/gpu: 8", "amd.com/gpu: 8", 1)).1.plan().is_some());
 }
 
+/// A ModelServing of `replicas` pods that ask this many GPUs each.
+fn gpus(replicas: u32, each: u32) -> String {
+    format!(
+        "
+---
+apiVersion: workload.serving.volcano.sh/v1alpha1
+kind: ModelServing
+metadata: {{name: chat}}
+spec:
+  template:
+    roles:
+    - name: decode
+      replicas: {replicas}
+      workerReplicas: 0
+      entryTemplate: {{spec: {{containers: [{{resources: {{limits: {{nvidia.com/gpu: {each}}}}}}}]}}}}
+"
+    )
+}
+
+#[test]
+fn a_rejection_proposes_more_devices_where_they_would_help() {
+    let four = cluster().replace("gpu: 8", "gpu: 4");
+    let (_, outcome) = outcome(&format!("{four}{}", gpus(1, 8)));
+    assert_eq!(
+        outcome.rejection().expect("4 are less than 8").to_string(),
+        "group \"chat-0/decode\" needs 1 pods in the cluster, which has room for 0; of 4 nodes 4 have too few free devices. \
+         It would fit with 4 more free devices on 1 nodes of cluster."
+    );
+    // More devices of another make would not help.
+    let (_, outcome) = self::outcome(&format!("{}{}", four.replace("nvidia.com", "amd.com"), gpus(1, 4)));
+    let rejection = outcome.rejection().expect("another make").to_string();
+    assert!(
+        rejection.contains("4 have too little free nvidia.com/gpu") && !rejection.contains("would fit"),
+        "{rejection}"
+    );
+}
+
+#[test]
+fn devices_bound_the_pods_of_a_node_and_their_kind_never_does() {
+    for devices in [1, 3, 64] {
+        let cluster = cluster().replace("gpu: 8", &format!("gpu: {devices}"));
+        let placed = |pods, each| outcome(&format!("{cluster}{}", gpus(pods, each))).1.plan().is_some();
+        assert!(placed(4 * devices, 1), "{devices} each");
+        assert!(!placed(4 * devices + 1, 1), "{devices} each");
+        assert!(placed(4, devices) && !placed(5, devices) && !placed(1, devices + 1), "{devices} each");
+    }
+}
+
+#[test]
+fn pods_without_accelerators_go_beside_those_that_have_them_all() {
+    let text = format!("{}{}", cluster(), gpus(4, 8));
+    let (manifests, outcome) = outcome(&text);
+    let mut inventory = manifests.inventory().expect("an inventory");
+    let receipt = outcome.plan().expect("there is room").commit(&mut inventory).expect("nothing changed");
+    let plain = read(&format!("{}{}", cluster(), gpus(8, 0)));
+    let gang = plain.servings()[0].groups().next().expect("a group").gang(&mut inventory).expect("a gang");
+    let outcome = phalanx_gang::plan(&gang, &inventory, Budget::default()).expect("a sound gang");
+    assert!(outcome.plan().is_some());
+    assert_eq!(inventory.release(receipt), Ok(()));
+}
+
 #[test]
 fn a_node_takes_so_many_pods() {
     let serving = "
