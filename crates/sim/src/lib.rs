@@ -38,4 +38,4 @@ mod trace;
 
 pub use report::Report;
 pub use simulation::Simulation;
-pub use trace::{SpeedError, TRACE_BLOCK_TOKENS, Trace, TraceError, TraceRequest};
+pub use trace::{SpeedError, TRACE_BLOCK_TOKENS, TRACE_MAX_SPAN, Trace, TraceError, TraceRequest};

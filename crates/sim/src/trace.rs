@@ -11,6 +11,10 @@ pub use self::parse::TraceError;
 /// Prompt tokens for each block id of a trace.
 pub const TRACE_BLOCK_TOKENS: u32 = 512;
 
+/// The longest time from a trace's first arrival to its last: ten years of 365 days. A simulation's clock counts
+/// nanoseconds, and has room for more than fifty times that.
+pub const TRACE_MAX_SPAN: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// Requests by arrival; those of the same time in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
@@ -20,7 +24,7 @@ pub struct Trace {
 /// One request of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceRequest {
-    /// Arrival, since the trace's own start.
+    /// Arrival, since the trace's first, which is at 0; at most [`TRACE_MAX_SPAN`].
     pub at: Duration,
     /// Length of the prompt, at least 1.
     pub prompt_tokens: u32,
@@ -31,18 +35,33 @@ pub struct TraceRequest {
     pub blocks: Vec<u64>,
 }
 
-/// A speed that is no positive number.
+/// Why a trace cannot be had at a speed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("speed: expected a positive number")]
 #[non_exhaustive]
-pub struct SpeedError;
+pub enum SpeedError {
+    /// The speed is no positive number.
+    #[error("speed: expected a positive number")]
+    NotPositive,
+    /// The trace would take longer than [`TRACE_MAX_SPAN`].
+    #[error(
+        "speed: expected one at which the trace's {span:?} last at most {}s (10 years), got a smaller one",
+        TRACE_MAX_SPAN.as_secs()
+    )]
+    TooSlow {
+        /// From the first arrival to the last, as the trace is.
+        span: Duration,
+    },
+}
 
 impl Trace {
     /// Reads Mooncake's JSON lines: an object with `timestamp` (ms), `input_length` and `output_length` (tokens) and
     /// `hash_ids` (one for each 512 prompt tokens) on each line. Other fields and empty lines are passed over.
     ///
+    /// Lines may come in any order, and timestamps may count from any time, such as 1970: the smallest one becomes 0.
+    ///
     /// # Errors
-    /// [`TraceError`] names the line, the field and what was expected.
+    /// [`TraceError`] names the line, the field and what was expected; a timestamp more than [`TRACE_MAX_SPAN`] after the
+    /// smallest is one.
     ///
     /// ```
     /// use phalanx_sim::Trace;
@@ -74,25 +93,27 @@ impl Trace {
         self
     }
 
-    /// The same requests `times` times as fast; below 1 that is slower. Arrivals saturate at the largest duration.
+    /// The same requests `times` times as fast; below 1 that is slower.
     ///
     /// # Errors
-    /// [`SpeedError`] unless `times` is above 0 and finite.
+    /// [`SpeedError::NotPositive`] unless `times` is above 0 and finite; [`SpeedError::TooSlow`] if the last request would
+    /// arrive later than [`TRACE_MAX_SPAN`].
     ///
     /// ```
     /// use core::time::Duration;
-    /// # let line = r#"{"timestamp": 3000, "input_length": 600, "output_length": 10, "hash_ids": [1, 2]}"#;
-    /// # let trace = phalanx_sim::Trace::parse(line)?;
-    /// assert_eq!(trace.faster(2.0)?.requests()[0].at, Duration::from_millis(1500));
+    /// # let line = r#"{"timestamp": 0, "input_length": 600, "output_length": 10, "hash_ids": [1, 2]}"#;
+    /// # let trace = phalanx_sim::Trace::parse(&format!("{line}\n{}", line.replace(": 0", ": 3000")))?;
+    /// assert_eq!(trace.faster(2.0)?.requests()[1].at, Duration::from_millis(1500));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn faster(mut self, times: f64) -> Result<Self, SpeedError> {
         if !times.is_finite() || times <= 0.0 {
-            return Err(SpeedError);
+            return Err(SpeedError::NotPositive);
         }
+        let span = self.span();
         for request in &mut self.requests {
-            let seconds = request.at.as_secs_f64() / times;
-            request.at = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+            let at = Duration::try_from_secs_f64(request.at.as_secs_f64() / times).ok();
+            request.at = at.filter(|at| *at <= TRACE_MAX_SPAN).ok_or(SpeedError::TooSlow { span })?;
         }
         Ok(self)
     }

@@ -90,6 +90,25 @@ fn a_prompt_larger_than_the_pool_is_rejected_and_counted() {
 }
 
 #[test]
+fn timestamps_since_any_time_give_the_same_report() {
+    let trace = |from: u64| {
+        let text = [line(from + 10, &[1, 3], 1), line(from, &[1, 2], 2)].join("\n");
+        Trace::parse(&text).expect("a valid trace")
+    };
+    let report = |from| simulation(2, "prefix-aware", 0).run(&trace(from));
+    assert_eq!(report(1_700_000_000_000_000), report(0));
+    assert_eq!(report(u64::MAX - 10), report(0), "the largest timestamps there are");
+}
+
+#[test]
+fn the_longest_trace_runs_to_its_end() {
+    let text = [line(0, &[1], 2), line(31_536_000_000, &[1], 2)].join("\n");
+    let trace = Trace::parse(&text).expect("a valid trace").faster(0.1).expect("ten years");
+    let report = simulation(1, "least-load", 0).run(&trace);
+    assert_eq!((report.completed, report.e2e_p99_ms > 0.0), (2, true));
+}
+
+#[test]
 fn nothing_gives_zeros() {
     let report = simulation(3, "prefix-aware", 0).run(&Trace::default());
     assert_eq!((report.requests, report.hit_ratio, report.ttft_p99_ms), (0, 0.0, 0.0));

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{TRACE_BLOCK_TOKENS, TraceRequest};
+use super::{TRACE_BLOCK_TOKENS, TRACE_MAX_SPAN, TraceRequest};
 
 /// What is wrong with a trace. Lines count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,15 +58,28 @@ pub enum TraceError {
 }
 
 const MILLISECONDS: &str = "a whole number of milliseconds, 0 or more";
+const IN_SPAN: &str = "at most 315360000000 ms (10 years) after the trace's first";
 const TOKENS: &str = "a whole number from 1 to 4294967295";
 const IDS: &str = "a list of whole numbers, 0 or more";
 
-/// The requests of `text`, in its order.
+/// The requests of `text`, in its order, with arrivals since the earliest one.
 pub(super) fn requests(text: &str) -> Result<Vec<TraceRequest>, TraceError> {
     let lines = (1..).zip(text.lines()).filter(|(_, content)| !content.trim().is_empty());
-    lines.map(|(line, content)| request(line, content)).collect()
+    let numbered = lines.map(|(line, content)| Ok((line, request(line, content)?)));
+    let mut numbered = numbered.collect::<Result<Vec<_>, TraceError>>()?;
+    let first = numbered.iter().map(|(_, request)| request.at).min().unwrap_or_default();
+    for (line, request) in &mut numbered {
+        let since = request.at - first;
+        if since > TRACE_MAX_SPAN {
+            let found = request.at.as_millis().to_string();
+            return Err(TraceError::Invalid { line: *line, field: "timestamp", expected: IN_SPAN, found });
+        }
+        request.at = since;
+    }
+    Ok(numbered.into_iter().map(|(_, request)| request).collect())
 }
 
+/// The request of a line, with its arrival as written.
 fn request(line: usize, content: &str) -> Result<TraceRequest, TraceError> {
     let not_json = |error: serde_json::Error| TraceError::NotJson { line, reason: reason(&error) };
     let fields: Map<String, Value> = serde_json::from_str(content).map_err(not_json)?;
@@ -114,7 +127,7 @@ fn shown(value: &Value) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::Trace;
+    use crate::{TRACE_MAX_SPAN, Trace};
 
     const GOOD: &str = r#"{"timestamp": 7, "input_length": 513, "output_length": 10, "hash_ids": [1, 2]}"#;
 
@@ -164,6 +177,46 @@ mod tests {
         let order: Vec<u32> = trace.requests().iter().map(|request| request.output_tokens).collect();
         assert_eq!(order, [2, 4, 1, 3]);
         assert_eq!(trace.span().as_millis(), 6);
+    }
+
+    #[test]
+    fn arrivals_count_from_the_earliest() {
+        let late = |at: &str| GOOD.replace('7', at);
+        let text = [late("1700000000000009"), late("1700000000000003"), late("1700000000000003")].join("\n");
+        let trace = Trace::parse(&text).expect("a valid trace");
+        let arrivals: Vec<u128> = trace.requests().iter().map(|request| request.at.as_millis()).collect();
+        assert_eq!(arrivals, [0, 0, 6]);
+    }
+
+    #[test]
+    fn a_span_of_ten_years_is_the_longest() {
+        let trace = Trace::parse(&format!("{}\n{GOOD}", GOOD.replace('7', "315360000007")));
+        assert_eq!(trace.expect("ten years to the millisecond").span(), TRACE_MAX_SPAN);
+        check(
+            "7",
+            "315360000008",
+            "line 3: timestamp: expected at most 315360000000 ms (10 years) after the trace's first, got 315360000008",
+        );
+        check(
+            "7",
+            "18446744073709551615",
+            "line 3: timestamp: expected at most 315360000000 ms (10 years) after the trace's first, got \
+             18446744073709551615",
+        );
+    }
+
+    #[test]
+    fn a_speed_keeps_a_trace_within_the_longest_span() {
+        let trace = Trace::parse(&format!("{GOOD}\n{}", GOOD.replace('7', "31536000007"))).expect("a valid trace");
+        assert_eq!(trace.clone().faster(0.1).expect("ten years").span(), TRACE_MAX_SPAN);
+        for slow in [0.0999, f64::MIN_POSITIVE, 5e-324] {
+            assert_eq!(
+                trace.clone().faster(slow).expect_err("more than ten years").to_string(),
+                "speed: expected one at which the trace's 31536000s last at most 315360000s (10 years), got a smaller one"
+            );
+        }
+        assert_eq!(trace.clone().faster(0.0).expect_err("no speed").to_string(), "speed: expected a positive number");
+        assert_eq!(trace.limited(1).faster(5e-324).expect("one request is at 0").len(), 1);
     }
 
     proptest! {
