@@ -112,7 +112,7 @@ impl RouteRule {
         self.conditional
     }
 
-    /// The servers that share its requests.
+    /// The servers that share its requests, with a weight above 0 among them; empty when external providers have it all.
     #[must_use]
     pub fn targets(&self) -> &[RouteTarget] {
         &self.targets
@@ -238,6 +238,10 @@ fn targets(rule: &mut Fields<'_>, lora: bool, servers: &mut Vec<(String, Place)>
     }
     if readable && sum == 0 && !list.is_empty() {
         field.wrong("weights that add up to 0", "one above 0");
+    }
+    if readable && sum > 0 && targets.iter().all(|target| target.weight == 0) {
+        field.warn("all weight is with external providers: the rule has no target in this release");
+        targets.clear();
     }
     targets
 }

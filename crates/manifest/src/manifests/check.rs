@@ -23,7 +23,7 @@ fn targets(reading: &mut Reading<'_>) {
                 reading.problems.push(place.problem(format!("{server:?}, which is not there"), expected));
             }
         }
-        if route.targets().is_empty() && !places.servers.is_empty() {
+        if route.targets().is_empty() {
             let message = "no rule of it can be acted on in this release: its model has no route";
             reading.found.warnings.push(places.route.warning(message));
         }

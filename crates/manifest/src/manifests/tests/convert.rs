@@ -60,6 +60,28 @@ fn a_conditional_rule_is_passed_over_and_weights_are_kept() {
 }
 
 #[test]
+fn a_rule_whose_weight_is_all_external_has_no_target() {
+    let shares = |targets: &str| {
+        let targets = format!("targetModels: [{targets}]");
+        let text = route("d", "a", "m", "").replace("targetModels: [{modelServerName: a}]", &targets);
+        let manifests = read(&text);
+        let told: Vec<_> = manifests.warnings().iter().map(ToString::to_string).collect();
+        let table = manifests.route_table().expect("a table");
+        (table.resolve("m", 1).is_ok(), told.join("\n"))
+    };
+    let external = "{externalModelProviderName: x}";
+    for server in ["{modelServerName: a, weight: 0}, ", ""] {
+        let (routed, told) = shares(&format!("{server}{external}"));
+        assert!(!routed, "{server}");
+        let rule = "f:5: ModelRoute d/a: spec.rules[0].targetModels: all weight is with external providers";
+        assert!(told.contains(rule), "{told}");
+        assert!(told.contains("f:2: ModelRoute d/a: no rule of it can be acted on"), "{told}");
+    }
+    let (routed, told) = shares(&format!("{{modelServerName: a, weight: 1}}, {external}"));
+    assert!(routed && !told.contains("all weight"), "{told}");
+}
+
+#[test]
 fn levels_are_the_callers() {
     let text = "
 apiVersion: v1
