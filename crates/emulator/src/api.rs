@@ -1,6 +1,6 @@
 //! What a client may ask: the bodies of `/v1/completions` and `/v1/chat/completions`, read and checked.
 
-use phalanx_kvcache::text::{chat_text, text_tokens};
+use phalanx_kvcache::text::{chat_text, join_parts, text_tokens};
 use phalanx_kvcache::{BlockHash, ChainHasher};
 use serde::Deserialize;
 
@@ -66,6 +66,7 @@ enum PromptField {
 
 #[derive(Debug, Deserialize)]
 struct Message {
+    #[serde(default)]
     role: String,
     content: Option<Content>,
 }
@@ -128,11 +129,16 @@ impl Common {
         if self.n.is_some_and(|n| n != 1) {
             return Err(ApiError::invalid("n", "`n` must be 1: an emulated engine gives one answer a request"));
         }
-        let output_tokens = match self.max_completion_tokens.or(self.max_tokens) {
+        let limit = match (self.max_completion_tokens, self.max_tokens) {
+            (Some(limit), _) => Some(("max_completion_tokens", limit)),
+            (None, limit) => limit.map(|limit| ("max_tokens", limit)),
+        };
+        let output_tokens = match limit {
             None => default,
-            Some(limit) => u32::try_from(limit).ok().filter(|&limit| limit > 0).ok_or_else(|| {
-                ApiError::invalid("max_tokens", format!("`max_tokens` is {limit}; expected 1 to {}", u32::MAX))
-            })?,
+            Some((field, limit)) => u32::try_from(limit)
+                .ok()
+                .filter(|&limit| limit > 0)
+                .ok_or_else(|| ApiError::invalid(field, format!("`{field}` is {limit}; expected 1 to {}", u32::MAX)))?,
         };
         let transfer = self.kv_transfer_params.unwrap_or_default();
         Ok(Ask {
@@ -152,9 +158,7 @@ impl Message {
         match &self.content {
             None => String::new(),
             Some(Content::Text(text)) => text.clone(),
-            Some(Content::Parts(parts)) => {
-                parts.iter().filter_map(|part| part.text.as_deref()).collect::<Vec<_>>().join("\n")
-            }
+            Some(Content::Parts(parts)) => join_parts(parts.iter().filter_map(|part| part.text.as_deref())),
         }
     }
 }

@@ -143,18 +143,16 @@ impl Driver {
                 if index < running.sent {
                     return;
                 }
-                if index > 0 {
-                    self.metrics.decoded(event.at - running.previous);
-                }
+                self.metrics.generated((index > 0).then(|| event.at - running.previous));
                 running.previous = event.at;
                 running.sent = index + 1;
                 let last = running.sent == running.output_tokens;
                 // A receiver that is gone sends a Cancel of its own.
                 let _ = running.tokens.send(Token { index, cached_tokens: running.cached_tokens, last });
             }
-            EventKind::Finished { id, output_tokens, .. } => {
+            EventKind::Finished { id, .. } => {
                 if let Some(running) = self.running.remove(&id.0) {
-                    self.metrics.finished(output_tokens, event.at - running.submitted);
+                    self.metrics.finished(event.at - running.submitted);
                 }
             }
             EventKind::Cache(event) => {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -53,6 +53,15 @@ impl ApiError {
             kind: "not_found_error",
             param: None,
             message: "no such path; this engine serves /v1/completions, /v1/chat/completions and /v1/models".to_owned(),
+        }
+    }
+
+    pub(crate) fn wrong_method(method: &Method) -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            kind: "invalid_request_error",
+            param: None,
+            message: format!("this path does not take {method}"),
         }
     }
 

@@ -95,12 +95,15 @@ impl Metrics {
         self.first_token.observe(after.as_secs_f64());
     }
 
-    pub(crate) fn decoded(&self, after: Duration) {
-        self.inter_token.observe(after.as_secs_f64());
+    /// A token came, the first one or `after` the one before it.
+    pub(crate) fn generated(&self, after: Option<Duration>) {
+        self.generation_tokens.inc();
+        if let Some(after) = after {
+            self.inter_token.observe(after.as_secs_f64());
+        }
     }
 
-    pub(crate) fn finished(&self, output_tokens: u32, after: Duration) {
-        self.generation_tokens.inc_by(u64::from(output_tokens));
+    pub(crate) fn finished(&self, after: Duration) {
         self.success.get_or_create(&Reason { finished_reason: "length" }).inc();
         self.request.observe(after.as_secs_f64());
     }

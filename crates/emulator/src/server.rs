@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -25,8 +26,8 @@ use crate::shared::Shared;
 /// The largest body that is read, in bytes: a prompt of 16 million tokens as text.
 const MAX_BODY: usize = 64 << 20;
 
-/// One emulated engine that serves. Dropping it stops the listener and ends open answers; [`shutdown`](Self::shutdown)
-/// lets them finish.
+/// One emulated engine that serves. Dropping it stops the listener; open answers run to their end, which
+/// [`shutdown`](Self::shutdown) waits for.
 #[derive(Debug)]
 pub struct Emulator {
     shared: Arc<Shared>,
@@ -128,6 +129,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/health", get(async || ""))
         .route("/metrics", get(metrics))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
@@ -142,6 +144,10 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError
     let (load, _) = shared.measure().await.ok_or_else(ApiError::stopping)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], shared.metrics.page(&load)).into_response())
+}
+
+async fn wrong_method(method: Method) -> ApiError {
+    ApiError::wrong_method(&method)
 }
 
 async fn unknown() -> ApiError {

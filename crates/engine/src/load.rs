@@ -22,7 +22,7 @@ pub struct Counters {
     pub cancelled: u64,
     /// Prompt tokens of requests whose first token came.
     pub prompt_tokens: u64,
-    /// Those of them that were in the cache.
+    /// Those of them that were in the cache and so spared; none of a prompt that arrived from a prefill engine.
     pub cached_tokens: u64,
     /// Those of them that arrived from a prefill engine.
     pub transferred_tokens: u64,

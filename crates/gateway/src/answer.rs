@@ -1,7 +1,7 @@
 //! The gateway's own answers.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
@@ -17,6 +17,10 @@ pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Gatew
 
 impl From<ApiError> for Response<GatewayBody> {
     fn from(error: ApiError) -> Self {
-        json_response(error.status(), &error.json())
+        let mut response = json_response(error.status(), &error.json());
+        if let Some(allowed) = error.allowed() {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        response
     }
 }

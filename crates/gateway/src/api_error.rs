@@ -10,15 +10,21 @@ pub(crate) struct ApiError {
     kind: &'static str,
     param: Option<&'static str>,
     message: String,
+    /// The methods that the path takes, for status 405.
+    allowed: Option<&'static str>,
 }
 
 impl ApiError {
+    pub(crate) fn allowed(&self) -> Option<&'static str> {
+        self.allowed
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, param: None, message: message.into() }
+        Self { status, kind, param: None, message: message.into(), allowed: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -39,8 +45,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found_error", format!("no such path: {path}"))
     }
 
-    pub(crate) fn wrong_method(allowed: &str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", format!("this path takes {allowed} only"))
+    pub(crate) fn wrong_method(allowed: &'static str) -> Self {
+        let message = format!("this path takes {allowed} only");
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message);
+        Self { allowed: Some(allowed), ..error }
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {

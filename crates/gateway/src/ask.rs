@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use phalanx_kvcache::text::{chat_text, text_tokens};
+use phalanx_kvcache::text::{chat_text, join_parts, text_tokens};
 use phalanx_kvcache::{BlockHash, ChainHasher};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,6 +19,8 @@ pub(crate) struct Ask {
     pub(crate) model: String,
     /// Where the value of `model`, quotes included, stands in the body.
     model_span: Range<usize>,
+    /// Where the value of a `kv_transfer_params` of the client's own stands.
+    transfer_span: Option<Range<usize>>,
     pub(crate) blocks: Vec<BlockHash>,
     pub(crate) prompt_tokens: u32,
 }
@@ -32,17 +34,15 @@ struct Fields<'a> {
     prompt: Option<&'a RawValue>,
     #[serde(borrow)]
     messages: Option<&'a RawValue>,
+    #[serde(borrow)]
+    kv_transfer_params: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Prompt<'a> {
-    #[serde(borrow)]
-    Text(Cow<'a, str>),
-    Tokens(Vec<u32>),
-    #[serde(borrow)]
-    Texts(Vec<Cow<'a, str>>),
-    TokenLists(Vec<Vec<u32>>),
+/// Which field holds the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    Completions,
+    Chat,
 }
 
 #[derive(Deserialize)]
@@ -71,46 +71,82 @@ struct Part<'a> {
 impl Ask {
     /// Reads a body. A prompt of a shape that is not known here has no blocks and still goes to an engine, which knows
     /// better what it accepts.
-    pub(crate) fn read(body: Bytes, hasher: &ChainHasher) -> Result<Self, ApiError> {
+    pub(crate) fn read(body: Bytes, api: Api, hasher: &ChainHasher) -> Result<Self, ApiError> {
+        // A struct could be read from an array too.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::bad_request("the body is not a JSON object"));
+        }
         let fields: Fields<'_> = serde_json::from_slice(&body)
             .map_err(|error| ApiError::bad_request(format!("the body is not a JSON object: {error}")))?;
         let raw = fields.model.ok_or_else(|| ApiError::bad_parameter("model", "`model` is missing"))?;
         let model: String = serde_json::from_str(raw.get())
             .map_err(|_| ApiError::bad_parameter("model", "`model` must be a string"))?;
-        let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
-        let model_span = start..start + raw.get().len();
-        let (blocks, prompt_tokens) = fields.blocks(hasher);
-        Ok(Self { model, model_span, blocks, prompt_tokens, body })
+        let span = |raw: &RawValue| {
+            let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
+            start..start + raw.get().len()
+        };
+        let (model_span, transfer_span) = (span(raw), fields.kv_transfer_params.map(span));
+        let (blocks, prompt_tokens) = match api {
+            Api::Completions => fields.prompt.map(|raw| prompt_blocks(raw.get(), hasher)),
+            Api::Chat => fields.messages.and_then(|raw| chat_blocks(raw.get(), hasher)),
+        }
+        .unwrap_or_default();
+        Ok(Self { model, model_span, transfer_span, blocks, prompt_tokens, body })
     }
 
-    /// The body for an engine that serves the model as `name`: the client's own bytes but for that name.
-    pub(crate) fn body_for(&self, name: Option<&str>) -> Bytes {
-        let Some(name) = name.filter(|&name| name != self.model) else { return self.body.clone() };
-        let name = serde_json::Value::from(name).to_string();
-        [&self.body[..self.model_span.start], name.as_bytes(), &self.body[self.model_span.end..]].concat().into()
+    /// The body for an engine that serves the model as `name`, and that is given `transfer` as `kv_transfer_params`: the
+    /// client's own bytes but for those two values.
+    pub(crate) fn body_for(&self, name: Option<&str>, transfer: Option<&RawValue>) -> Bytes {
+        let name = name.filter(|&name| name != self.model).map(|name| serde_json::Value::from(name).to_string());
+        if name.is_none() && transfer.is_none() {
+            return self.body.clone();
+        }
+        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+        edits.extend(name.map(|name| (self.model_span.clone(), name)));
+        edits.extend(transfer.map(|value| match &self.transfer_span {
+            Some(span) => (span.clone(), value.get().to_owned()),
+            None => {
+                let brace = self.body.iter().position(|&byte| byte == b'{').expect("the body is an object") + 1;
+                (brace..brace, format!("\"kv_transfer_params\":{},", value.get()))
+            }
+        }));
+        edits.sort_unstable_by_key(|(span, _)| span.start);
+        let mut body = Vec::with_capacity(self.body.len() + edits.iter().map(|(_, text)| text.len()).sum::<usize>());
+        let mut from = 0;
+        for (span, text) in &edits {
+            body.extend_from_slice(&self.body[from..span.start]);
+            body.extend_from_slice(text.as_bytes());
+            from = span.end;
+        }
+        body.extend_from_slice(&self.body[from..]);
+        body.into()
     }
 }
 
-impl Fields<'_> {
-    fn blocks(&self, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
-        if let Some(raw) = self.prompt {
-            return match serde_json::from_str(raw.get()) {
-                Ok(Prompt::Text(text)) => hash_text(&text, hasher),
-                Ok(Prompt::Tokens(tokens)) => hash_tokens(&tokens, hasher),
-                Ok(Prompt::Texts(texts)) => texts.first().map_or((Vec::new(), 0), |text| hash_text(text, hasher)),
-                Ok(Prompt::TokenLists(lists)) => {
-                    lists.first().map_or((Vec::new(), 0), |list| hash_tokens(list, hasher))
-                }
-                Err(_) => (Vec::new(), 0),
-            };
-        }
-        let messages: Option<Vec<Message<'_>>> = self.messages.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        messages.map_or((Vec::new(), 0), |messages| {
-            let contents: Vec<Cow<'_, str>> = messages.iter().map(Message::text).collect();
-            let roles = messages.iter().map(|message| message.role.as_ref());
-            hash_text(&chat_text(roles.zip(contents.iter().map(AsRef::as_ref))), hasher)
-        })
-    }
+/// The blocks of a prompt's start and its tokens. The shape is told by the first bytes, so that a long list of tokens is
+/// read once and straight into numbers; of several prompts the first is the one whose blocks count.
+fn prompt_blocks(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
+    let mut bytes = raw.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    let read = match (bytes.next(), bytes.next()) {
+        (Some(b'"'), _) => serde_json::from_str(raw).ok().map(|text: Cow<'_, str>| hash_text(&text, hasher)),
+        (Some(b'['), Some(b'"')) => serde_json::from_str(raw).ok().and_then(|texts: Vec<Cow<'_, str>>| {
+            let tokens = texts.iter().fold(0_u32, |sum, text| sum.saturating_add(text_tokens(text.as_bytes())));
+            texts.first().map(|text| (hash_text(text, hasher).0, tokens))
+        }),
+        (Some(b'['), Some(b'[')) => serde_json::from_str(raw).ok().and_then(|lists: Vec<Vec<u32>>| {
+            let tokens = lists.iter().fold(0_u32, |sum, list| sum.saturating_add(count(list)));
+            lists.first().map(|list| (hasher.hash_tokens(list), tokens))
+        }),
+        _ => serde_json::from_str(raw).ok().map(|tokens: Vec<u32>| (hasher.hash_tokens(&tokens), count(&tokens))),
+    };
+    read.unwrap_or_default()
+}
+
+fn chat_blocks(raw: &str, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
+    let messages: Vec<Message<'_>> = serde_json::from_str(raw).ok()?;
+    let contents: Vec<Cow<'_, str>> = messages.iter().map(Message::text).collect();
+    let roles = messages.iter().map(|message| message.role.as_ref());
+    Some(hash_text(&chat_text(roles.zip(contents.iter().map(AsRef::as_ref))), hasher))
 }
 
 impl Message<'_> {
@@ -118,9 +154,7 @@ impl Message<'_> {
         match &self.content {
             None => Cow::Borrowed(""),
             Some(Content::Text(text)) => Cow::Borrowed(text),
-            Some(Content::Parts(parts)) => {
-                Cow::Owned(parts.iter().filter_map(|part| part.text.as_deref()).collect::<Vec<_>>().join("\n"))
-            }
+            Some(Content::Parts(parts)) => Cow::Owned(join_parts(parts.iter().filter_map(|part| part.text.as_deref()))),
         }
     }
 }
@@ -129,8 +163,8 @@ fn hash_text(text: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
     (hasher.hash_text(text.as_bytes()), text_tokens(text.as_bytes()))
 }
 
-fn hash_tokens(tokens: &[u32], hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
-    (hasher.hash_tokens(tokens), u32::try_from(tokens.len()).unwrap_or(u32::MAX))
+fn count(tokens: &[u32]) -> u32 {
+    u32::try_from(tokens.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -141,7 +175,8 @@ mod tests {
 
     fn read(body: &str) -> Result<Ask, ApiError> {
         let hasher = ChainHasher::new(BlockSize::new(4).expect("4 is a block size"));
-        Ask::read(Bytes::copy_from_slice(body.as_bytes()), &hasher)
+        let api = if body.contains("messages") { Api::Chat } else { Api::Completions };
+        Ask::read(Bytes::copy_from_slice(body.as_bytes()), api, &hasher)
     }
 
     #[test]
@@ -149,9 +184,20 @@ mod tests {
         let body = r#"{ "n":1.50, "model" :"a\u0062c","prompt":"hi","x":[1e3] }"#;
         let ask = read(body).expect("valid");
         assert_eq!(ask.model, "abc");
-        assert_eq!(ask.body_for(None), body);
-        assert_eq!(ask.body_for(Some("abc")), body);
-        assert_eq!(ask.body_for(Some("q\"q")), body.replace(r#""a\u0062c""#, r#""q\"q""#));
+        assert_eq!(ask.body_for(None, None), body);
+        assert_eq!(ask.body_for(Some("abc"), None), body);
+        assert_eq!(ask.body_for(Some("q\"q"), None), body.replace(r#""a\u0062c""#, r#""q\"q""#));
+    }
+
+    #[test]
+    fn the_parameters_of_a_transfer_stand_once() {
+        let parameters = RawValue::from_string(r#"{"remote_port":1}"#.to_owned()).expect("valid");
+        let without = read(r#" {"model":"m","temperature":1.0}"#).expect("valid");
+        let expected = r#" {"kv_transfer_params":{"remote_port":1},"model":"m","temperature":1.0}"#;
+        assert_eq!(without.body_for(Some("m"), Some(&parameters)), expected);
+        let with = read(r#"{"kv_transfer_params": {"remote_host":"me"}, "model":"m"}"#).expect("valid");
+        let expected = r#"{"kv_transfer_params": {"remote_port":1}, "model":"other"}"#;
+        assert_eq!(with.body_for(Some("other"), Some(&parameters)), expected);
     }
 
     #[test]
@@ -159,27 +205,33 @@ mod tests {
         let text = "0123456789abcdef0123456789abcdef";
         let ask = read(&format!(r#"{{"model":"m","prompt":"{text}"}}"#)).expect("valid");
         assert_eq!((ask.blocks.len(), ask.prompt_tokens), (2, 8));
-        let listed = read(&format!(r#"{{"model":"m","prompt":["{text}"]}}"#)).expect("valid");
-        assert_eq!(listed.blocks, ask.blocks);
-        let tokens = read(r#"{"model":"m","prompt":[1,2,3,4,5]}"#).expect("valid");
-        assert_eq!((tokens.blocks.len(), tokens.prompt_tokens), (1, 5));
-        let chat =
-            read(r#"{"model":"m","messages":[{"role":"user","content":"a long enough question"}]}"#).expect("valid");
-        let parts =
-            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a long enough question"}]}]}"#;
-        assert_eq!(read(parts).expect("valid").blocks, chat.blocks);
-        assert!(!chat.blocks.is_empty());
+        let listed = read(&format!(r#"{{"model":"m","prompt":[ "{text}", "more"]}}"#)).expect("valid");
+        assert_eq!((listed.blocks, listed.prompt_tokens), (ask.blocks, 9));
+        for (prompt, tokens) in [("[1,2,3,4,5]", 5), ("[ [1,2,3,4,5], [6]]", 6)] {
+            let ask = read(&format!(r#"{{"model":"m","prompt":{prompt}}}"#)).expect("valid");
+            assert_eq!((ask.blocks.len(), ask.prompt_tokens), (1, tokens), "{prompt}");
+        }
+        let content = [r#""a long enough question""#, r#"[{"type":"text","text":"a long enough question"}]"#];
+        let [plain, parts] = content.map(|content| {
+            let body =
+                format!(r#"{{"model":"m","prompt":"ignored","messages":[{{"role":"user","content":{content}}}]}}"#);
+            read(&body).expect("valid").blocks
+        });
+        assert_eq!(plain, parts);
+        assert!(!plain.is_empty());
     }
 
     #[test]
     fn an_unknown_prompt_shape_still_passes() {
-        let ask = read(r#"{"model":"m","prompt":{"odd":true}}"#).expect("the engine decides");
-        assert!(ask.blocks.is_empty());
+        for prompt in [r#"{"odd":true}"#, "[]", "[-1]", "7", "null"] {
+            let ask = read(&format!(r#"{{"model":"m","prompt":{prompt}}}"#)).expect("the engine decides");
+            assert!(ask.blocks.is_empty(), "{prompt}");
+        }
     }
 
     #[test]
     fn a_body_without_a_model_is_refused() {
-        for body in ["", "[]", "{", r#"{"prompt":"x"}"#, r#"{"model":7}"#] {
+        for body in ["", "[]", "{", r#"{"prompt":"x"}"#, r#"{"model":7}"#, r#"["m","hi",null,null]"#] {
             assert!(read(body).is_err(), "{body}");
         }
     }

@@ -28,14 +28,18 @@ struct Relayed {
     body: Incoming,
     /// `None` once settled.
     flight: Option<Flight>,
+    /// How the flight ends if the body does.
+    end: Outcome,
     /// A stream of events that breaks ends with an event that says so.
     events: bool,
+    /// The last two bytes that came.
+    tail: [u8; 2],
 }
 
 impl GatewayBody {
-    /// Relays `body` and settles `flight` with its end, its error or its drop.
-    pub(crate) fn relay(body: Incoming, flight: Flight, events: bool) -> Self {
-        let mut relayed = Relayed { body, flight: Some(flight), events };
+    /// Relays `body` and settles `flight`: as `end` with the body's end, and otherwise with its error or its drop.
+    pub(crate) fn relay(body: Incoming, flight: Flight, end: Outcome, events: bool) -> Self {
+        let mut relayed = Relayed { body, flight: Some(flight), end, events, tail: *b"\n\n" };
         relayed.settle_at_end();
         Self(Source::Engine(relayed))
     }
@@ -47,7 +51,16 @@ impl Relayed {
         if self.body.is_end_stream()
             && let Some(flight) = self.flight.take()
         {
-            flight.settle(Outcome::Success);
+            flight.settle(self.end);
+        }
+    }
+
+    /// Remembers how `data` ends.
+    fn note(&mut self, data: &[u8]) {
+        match *data {
+            [] => {}
+            [last] => self.tail = [self.tail[1], last],
+            [.., before, last] => self.tail = [before, last],
         }
     }
 
@@ -55,8 +68,9 @@ impl Relayed {
         let Some(flight) = &mut self.flight else { return Poll::Ready(None) };
         match ready!(Pin::new(&mut self.body).poll_frame(context)) {
             Some(Ok(frame)) => {
-                if frame.is_data() {
+                if let Some(data) = frame.data_ref() {
                     flight.first_token();
+                    self.note(data);
                 }
                 self.settle_at_end();
                 Poll::Ready(Some(Ok(frame)))
@@ -69,12 +83,14 @@ impl Relayed {
                 if !self.events {
                     return Poll::Ready(Some(Err(error)));
                 }
-                let event = format!("data: {}\n\n", ApiError::bad_gateway(message).json());
+                // An event that was cut in its middle is ended first, or the two would be read as one.
+                let gap = if self.tail == *b"\n\n" { "" } else { "\n\n" };
+                let event = format!("{gap}data: {}\n\n", ApiError::bad_gateway(message).json());
                 Poll::Ready(Some(Ok(Frame::data(event.into()))))
             }
             None => {
                 if let Some(flight) = self.flight.take() {
-                    flight.settle(Outcome::Success);
+                    flight.settle(self.end);
                 }
                 Poll::Ready(None)
             }

@@ -159,6 +159,21 @@ impl GatewayConfig {
         self
     }
 
+    /// How many endpoints may fail a request before its first byte until the client is told; at least 1 is tried.
+    #[must_use]
+    pub fn with_tries(mut self, tries: usize) -> Self {
+        self.tries = tries.max(1);
+        self
+    }
+
+    /// How many pairs of block and endpoint the fleet index remembers, each under 100 bytes; at the bound new blocks are
+    /// left out.
+    #[must_use]
+    pub fn with_max_indexed_blocks(mut self, pairs: u32) -> Self {
+        self.max_indexed_blocks = pairs;
+        self
+    }
+
     /// The largest request body in bytes; a larger one is answered 413.
     #[must_use]
     pub fn with_max_body(mut self, bytes: usize) -> Self {

@@ -112,13 +112,12 @@ impl Desk {
 
     /// A number for the request that draws are made from: the same for the same request id.
     pub(crate) fn key(&self, request_id: Option<&[u8]>) -> u64 {
-        use std::hash::Hasher as _;
+        // FNV-1a: the same on every platform and with every compiler.
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
         let count = self.requests.fetch_add(1, Ordering::Relaxed);
-        request_id.map_or(count, |id| {
-            let mut hasher = std::hash::DefaultHasher::new();
-            hasher.write(id);
-            hasher.finish()
-        })
+        request_id
+            .map_or(count, |id| id.iter().fold(OFFSET, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)))
     }
 
     /// The server that the route of `model` leads to, if it has one.

@@ -30,8 +30,11 @@ pub(crate) fn prefill_body(body: &[u8]) -> Option<Bytes> {
     fields.remove("stream_options");
     fields.insert("stream".to_owned(), false.into());
     fields.insert("max_tokens".to_owned(), 1.into());
-    if fields.contains_key("max_completion_tokens") {
-        fields.insert("max_completion_tokens".to_owned(), 1.into());
+    // One token, once: what asks for more would be refused beside `max_tokens`.
+    for field in ["max_completion_tokens", "min_tokens", "n", "best_of"] {
+        if let Some(value) = fields.get_mut(field) {
+            *value = 1.into();
+        }
     }
     let parameters = json!({
         "do_remote_decode": true, "do_remote_prefill": false, "remote_engine_id": null, "remote_block_ids": null,
@@ -55,33 +58,20 @@ pub(crate) async fn read_prefilled(response: Response<Incoming>) -> Option<Box<R
     answer.kv_transfer_params.filter(|parameters| parameters.get() != "null")
 }
 
-/// The client's own bytes with the transfer's parameters as the first field.
-pub(crate) fn decode_body(body: &Bytes, parameters: &RawValue) -> Bytes {
-    let Some(brace) = body.iter().position(|&byte| byte == b'{') else { return body.clone() };
-    let (open, rest) = body.split_at(brace + 1);
-    [open, b"\"kv_transfer_params\":", parameters.get().as_bytes(), b",", rest].concat().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_prefill_leg_computes_one_token() {
-        let body = br#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":9}"#;
+        let body = br#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":9,
+            "min_tokens":5,"n":4}"#;
         let value: Value = serde_json::from_slice(&prefill_body(body).expect("an object")).expect("valid");
         assert_eq!(value["stream"], false);
         assert_eq!((&value["max_tokens"], &value["max_completion_tokens"]), (&json!(1), &json!(1)));
         assert_eq!(value["kv_transfer_params"]["do_remote_decode"], true);
+        assert_eq!((&value["min_tokens"], &value["n"]), (&json!(1), &json!(1)));
         assert!(value.get("stream_options").is_none());
         assert_eq!(prefill_body(b"[]"), None);
-    }
-
-    #[test]
-    fn the_decode_leg_keeps_the_clients_bytes() {
-        let body = Bytes::from_static(br#" {"model":"m","temperature":1.0}"#);
-        let parameters = RawValue::from_string(r#"{"remote_port":1}"#.to_owned()).expect("valid");
-        let decode = decode_body(&body, &parameters);
-        assert_eq!(decode, r#" {"kv_transfer_params":{"remote_port":1},"model":"m","temperature":1.0}"#);
     }
 }

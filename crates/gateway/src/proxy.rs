@@ -1,16 +1,18 @@
 //! One request's way to an engine and back.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use phalanx_routing::{EndpointId, Outcome};
+use serde_json::value::RawValue;
 
 use crate::api_error::ApiError;
 use crate::ask::Ask;
@@ -49,12 +51,27 @@ pub(crate) struct Proxy<'a> {
     pub(crate) key: u64,
 }
 
-/// Why one try failed before its response head.
+/// The endpoints that failed a request before their response head, in id order, and what the last one did.
+#[derive(Debug, Default)]
+struct Tried {
+    endpoints: Vec<EndpointId>,
+    last: Option<ApiError>,
+}
+
+/// One of them.
 #[derive(Debug)]
-enum Failure {
-    /// Another endpoint may do better.
-    Broken(String),
-    TimedOut,
+struct Broken {
+    index: usize,
+    error: ApiError,
+}
+
+impl Tried {
+    fn note(&mut self, desk: &Desk, broken: Broken) {
+        let id = desk.id(broken.index);
+        let place = self.endpoints.partition_point(|&other| other < id);
+        self.endpoints.insert(place, id);
+        self.last = Some(broken.error);
+    }
 }
 
 impl Proxy<'_> {
@@ -64,84 +81,111 @@ impl Proxy<'_> {
 
     /// Tries endpoints, best first, until one gives a response head.
     async fn run_whole(&self) -> Result<Response<GatewayBody>, ApiError> {
-        let body = self.ask.body_for(self.server.served_model.as_deref());
-        self.try_each(Work::Prompt(self.ask), &self.server.whole, &body).await
+        self.try_each(&self.server.whole, Tried::default()).await
     }
 
+    /// Runs the prompt on one endpoint and the rest on another that it hands its KV to.
     async fn run_pair(&self) -> Result<Response<GatewayBody>, ApiError> {
-        let body = self.ask.body_for(self.server.served_model.as_deref());
         let decode = self.choose(Work::Decode, &self.server.decode, &[])?;
-        let prefill = self.server.prefill_for(decode.index());
-        let prefilled = match self.choose(Work::Prompt(self.ask), prefill, &[]) {
-            Ok(flight) => self.prefill(flight, &body).await,
+        let prefilled = match self.choose(Work::Prompt(self.ask), self.server.prefill_for(decode.index()), &[]) {
+            Ok(flight) => self.prefill(flight).await?,
             Err(_) => Prefilled::Nowhere,
         };
+        let mut tried = Tried::default();
         match prefilled {
-            Prefilled::At(parameters) => {
-                let body = disaggregated::decode_body(&body, &parameters);
-                match self.send(&decode, body).await {
-                    Ok(response) => return Ok(relay(response, decode)),
-                    Err(_) => decode.settle(Outcome::Error),
-                }
-            }
+            Prefilled::At(parameters) => match self.try_one(decode, Some(&parameters)).await? {
+                Ok(response) => return Ok(response),
+                Err(broken) => tried.note(self.desk, broken),
+            },
             Prefilled::Refused(response) => {
-                decode.settle(Outcome::Error);
+                decode.settle(Outcome::Unused);
                 return Ok(response);
             }
-            Prefilled::Nowhere => drop(decode),
+            Prefilled::Nowhere => decode.settle(Outcome::Unused),
         }
         // No KV comes: a decode endpoint computes the prompt itself.
-        self.try_each(Work::Prompt(self.ask), &self.server.decode, &body).await
+        self.try_each(&self.server.decode, tried).await
     }
 
-    /// Runs the prompt where `flight` leads.
-    async fn prefill(&self, mut flight: Flight, body: &Bytes) -> Prefilled {
-        let Some(body) = disaggregated::prefill_body(body) else { return Prefilled::Nowhere };
-        match self.send(&flight, body).await {
-            Ok(response) if response.status().is_client_error() => Prefilled::Refused(relay(response, flight)),
-            Ok(response) => {
-                let parameters = disaggregated::read_prefilled(response).await;
-                flight.first_token();
-                flight.settle(if parameters.is_some() { Outcome::Success } else { Outcome::Error });
-                parameters.map_or(Prefilled::Nowhere, Prefilled::At)
+    /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
+    async fn prefill(&self, mut flight: Flight) -> Result<Prefilled, ApiError> {
+        let body = self.ask.body_for(self.server.served_model.as_deref(), None);
+        let Some(body) = disaggregated::prefill_body(&body) else {
+            flight.settle(Outcome::Unused);
+            return Ok(Prefilled::Nowhere);
+        };
+        let leg = async {
+            let response = self.send(&flight, body).await.map_err(|_| ())?;
+            if response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS {
+                return Ok(Err(response));
             }
-            Err(_) => {
+            disaggregated::read_prefilled(response).await.map(Ok).ok_or(())
+        };
+        match self.in_time(leg).await {
+            None => {
+                let error = ApiError::timed_out(flight.endpoint());
                 flight.settle(Outcome::Error);
-                Prefilled::Nowhere
+                Err(error)
+            }
+            Some(Ok(Ok(parameters))) => {
+                flight.first_token();
+                flight.settle(Outcome::Success);
+                Ok(Prefilled::At(parameters))
+            }
+            Some(Ok(Err(refusal))) => Ok(Prefilled::Refused(relay(refusal, flight))),
+            Some(Err(())) => {
+                flight.settle(Outcome::Error);
+                Ok(Prefilled::Nowhere)
             }
         }
     }
 
-    async fn try_each(
-        &self,
-        work: Work<'_>,
-        candidates: &[EndpointId],
-        body: &Bytes,
-    ) -> Result<Response<GatewayBody>, ApiError> {
-        let mut excluded: Vec<EndpointId> = Vec::new();
-        let mut last = None;
-        for _ in 0..self.desk.tries {
-            let flight = match self.choose(work, candidates, &excluded) {
+    async fn try_each(&self, among: &[EndpointId], mut tried: Tried) -> Result<Response<GatewayBody>, ApiError> {
+        while tried.endpoints.len() < self.desk.tries {
+            let flight = match self.choose(Work::Prompt(self.ask), among, &tried.endpoints) {
                 Ok(flight) => flight,
-                Err(refusal) => return Err(last.unwrap_or(refusal)),
+                Err(refusal) => return Err(tried.last.unwrap_or(refusal)),
             };
-            match self.send(&flight, body.clone()).await {
-                Ok(response) => return Ok(relay(response, flight)),
-                Err(Failure::TimedOut) => {
-                    let error = ApiError::timed_out(flight.endpoint());
-                    flight.settle(Outcome::Error);
-                    return Err(error);
-                }
-                Err(Failure::Broken(message)) => {
-                    last = Some(ApiError::bad_gateway(format!("endpoint {}: {message}", flight.endpoint())));
-                    let id = self.desk.id(flight.index());
-                    let place = excluded.partition_point(|&other| other < id);
-                    excluded.insert(place, id);
-                    flight.settle(Outcome::Error);
-                }
+            match self.try_one(flight, None).await? {
+                Ok(response) => return Ok(response),
+                Err(broken) => tried.note(self.desk, broken),
             }
         }
-        Err(last.unwrap_or_else(|| ApiError::unavailable("no endpoint was tried")))
+        Err(tried.last.unwrap_or_else(|| ApiError::unavailable("no endpoint was tried")))
+    }
+
+    /// Sends the client's bytes where `flight` leads. A time-out ends the request; what else fails before the response
+    /// head may go better elsewhere.
+    async fn try_one(
+        &self,
+        flight: Flight,
+        transfer: Option<&RawValue>,
+    ) -> Result<Result<Response<GatewayBody>, Broken>, ApiError> {
+        let body = self.ask.body_for(self.server.served_model.as_deref(), transfer);
+        match self.in_time(self.send(&flight, body)).await {
+            Some(Ok(response)) => Ok(Ok(relay(response, flight))),
+            Some(Err(reason)) => {
+                let broken = Broken {
+                    index: flight.index(),
+                    error: ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint())),
+                };
+                flight.settle(Outcome::Error);
+                Ok(Err(broken))
+            }
+            None => {
+                let error = ApiError::timed_out(flight.endpoint());
+                flight.settle(Outcome::Error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits as long as the server's time limit allows; `None` when that was not enough.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.server.timeout {
+            None => Some(work.await),
+            Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+        }
     }
 
     fn choose(&self, work: Work<'_>, among: &[EndpointId], excluded: &[EndpointId]) -> Result<Flight, ApiError> {
@@ -151,11 +195,11 @@ impl Proxy<'_> {
     }
 
     /// Sends `body` and waits for the response head.
-    async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<Incoming>, Failure> {
+    async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<Incoming>, String> {
         let address = self.desk.endpoint(flight.index()).address;
         let path = self.head.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query(path).build();
-        let uri = uri.map_err(|error| Failure::Broken(error.to_string()))?;
+        let uri = uri.map_err(|error| error.to_string())?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = uri;
@@ -163,12 +207,7 @@ impl Proxy<'_> {
         // Both are the connection's own: set anew from the address and the body.
         request.headers_mut().remove(header::HOST);
         request.headers_mut().remove(header::CONTENT_LENGTH);
-        let answer = self.upstream.request(request);
-        let answer = match self.server.timeout {
-            None => answer.await,
-            Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|_| Failure::TimedOut)?,
-        };
-        answer.map_err(|error| Failure::Broken(error.to_string()))
+        self.upstream.request(request).await.map_err(|error| error.to_string())
     }
 }
 
@@ -181,9 +220,11 @@ fn relay(response: Response<Incoming>, flight: Flight) -> Response<GatewayBody> 
     }
     let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let events = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+    let overloaded = head.status.is_server_error() || head.status == StatusCode::TOO_MANY_REQUESTS;
+    let end = if overloaded { Outcome::Error } else { Outcome::Success };
     head.extensions.clear();
     head.version = http::Version::HTTP_11;
-    Response::from_parts(head, GatewayBody::relay(body, flight, events))
+    Response::from_parts(head, GatewayBody::relay(body, flight, end, events))
 }
 
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {

@@ -1,6 +1,7 @@
 //! The running gateway: its socket, its paths and its end.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,11 @@ use phalanx_kvcache::CacheEvent;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::answer::json_response;
 use crate::api_error::ApiError;
-use crate::ask::Ask;
+use crate::ask::{Api, Ask};
 use crate::body::GatewayBody;
 use crate::config::GatewayConfig;
 use crate::desk::Desk;
@@ -144,6 +145,8 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>, mut stopped: oneshot::Re
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let upstream: Upstream = Client::builder(TokioExecutor::new()).build(connector);
     let graceful = GracefulShutdown::new();
+    // Aborted with this task, and so cut, unless they have ended.
+    let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -153,15 +156,22 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>, mut stopped: oneshot::Re
                     continue;
                 }
             },
+            Some(_) = connections.join_next() => continue,
             _ = &mut stopped => break,
         };
-        serve(stream, &desk, &upstream, &graceful);
+        connections.spawn(serve(stream, &desk, &upstream, &graceful));
     }
     drop(listener);
     graceful.shutdown().await;
 }
 
-fn serve(stream: TcpStream, desk: &Arc<Desk>, upstream: &Upstream, graceful: &GracefulShutdown) {
+/// Serves one connection to its end.
+fn serve(
+    stream: TcpStream,
+    desk: &Arc<Desk>,
+    upstream: &Upstream,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + Send + use<> {
     // Without it the first chunk of a stream waits for a delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let (desk, upstream) = (Arc::clone(desk), upstream.clone());
@@ -172,15 +182,16 @@ fn serve(stream: TcpStream, desk: &Arc<Desk>, upstream: &Upstream, graceful: &Gr
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-    tokio::spawn(async move {
+    async move {
         // A connection's error is its client's business: load was settled when its body was dropped.
         let _ = connection.await;
-    });
+    }
 }
 
 async fn respond(request: Request<Incoming>, desk: &Arc<Desk>, upstream: &Upstream) -> Response<GatewayBody> {
     let answer = match (request.method(), request.uri().path()) {
-        (&Method::POST, "/v1/chat/completions" | "/v1/completions") => route(request, desk, upstream).await,
+        (&Method::POST, "/v1/chat/completions") => route(request, Api::Chat, desk, upstream).await,
+        (&Method::POST, "/v1/completions") => route(request, Api::Completions, desk, upstream).await,
         (_, "/v1/chat/completions" | "/v1/completions") => Err(ApiError::wrong_method("POST")),
         (&Method::GET | &Method::HEAD, "/v1/models") => Ok(models(desk)),
         (&Method::GET | &Method::HEAD, "/healthz") => Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),
@@ -192,12 +203,13 @@ async fn respond(request: Request<Incoming>, desk: &Arc<Desk>, upstream: &Upstre
 
 async fn route(
     request: Request<Incoming>,
+    api: Api,
     desk: &Arc<Desk>,
     upstream: &Upstream,
 ) -> Result<Response<GatewayBody>, ApiError> {
     let (head, body) = request.into_parts();
     let body = read(body, desk.max_body).await?;
-    let ask = Ask::read(body, &desk.hasher)?;
+    let ask = Ask::read(body, api, &desk.hasher)?;
     let key = desk.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
     let server = desk.server(&ask.model, key).ok_or_else(|| ApiError::unknown_model(&ask.model))?;
     Proxy { desk, upstream, head: &head, ask: &ask, server, key }.run().await

@@ -5,7 +5,8 @@ mod support;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Phase, Pool, StartError};
-use phalanx_routing::{ModelRoute, Policy, RouteTable};
+use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher};
+use phalanx_routing::{ModelRoute, Policy, RouteTable, Target};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -238,4 +239,113 @@ async fn refused(config: GatewayConfig) -> ConfigError {
         Err(StartError::Config(error)) => error,
         other => panic!("expected a refusal, got {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_prefill_engine_that_stalls_after_its_head_times_out() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n";
+    let (prefill, decode) =
+        (Engine::start(Script::AnswerThenWait(head.to_owned())).await, Engine::start(json_ok("{}")).await);
+    let gateway = gateway(pair(&prefill, &decode).with_timeout(std::time::Duration::from_millis(50))).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+    assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_decode_endpoint_that_broke_is_not_asked_again() {
+    let prefill = Engine::start(json_ok(r#"{"kv_transfer_params":{}}"#)).await;
+    let mut decode = Engine::start(Script::Close).await;
+    let gateway = gateway(pair(&prefill, &decode)).await;
+    let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    assert!(decode.request().await.1.contains("kv_transfer_params"));
+    settled(&gateway).await;
+    assert!(decode.seen.try_recv().is_err(), "the broken endpoint was tried twice");
+}
+
+#[tokio::test]
+async fn an_event_cut_in_its_middle_does_not_swallow_the_error() {
+    let mut stream = events(&["1"], false);
+    stream.push_str("8\r\ndata: 2x\r\n");
+    let engine = Engine::start(Script::Answer(stream)).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let answer = text(send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await).await;
+    let rest = answer.strip_prefix("data: 1\n\ndata: 2x\n\ndata: ").unwrap_or_else(|| panic!("{answer}"));
+    assert!(serde_json::from_str::<Value>(rest).is_ok_and(|error| error["error"]["code"] == 502), "{answer}");
+    settled(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_frees_engine_and_load() {
+    let (mut whole, mut prefill) = (
+        Engine::start(Script::AnswerThenWait(String::new())).await,
+        Engine::start(Script::AnswerThenWait(String::new())).await,
+    );
+    let decode = Engine::start(json_ok("{}")).await;
+    for (pool, engine) in [(pool(&[whole.address]), &mut whole), (pair(&prefill, &decode), &mut prefill)] {
+        let gateway = std::sync::Arc::new(gateway(pool).await);
+        let client = std::sync::Arc::clone(&gateway);
+        let waiting = tokio::spawn(async move { send(&client, Method::POST, CHAT, r#"{"model":"m"}"#).await });
+        engine.request().await;
+        waiting.abort();
+        assert_eq!(engine.seen.recv().await, Some(Seen::Closed));
+        settled(&gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn the_endpoint_that_holds_the_prompt_is_chosen() {
+    let engines = [Engine::start(json_ok("{}")).await, Engine::start(json_ok("{}")).await];
+    let routes = RouteTable::new([ModelRoute::to("m", "server")]).expect("one route");
+    let config = GatewayConfig::new(routes, Policy::parse("prefix-aware").expect("a policy"))
+        .with_pool("server", pool(&engines.map(|engine| engine.address)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    let gateway = Gateway::start(config, listener).expect("valid");
+    let (handle, prompt) = (gateway.handle(), "a prompt of some length ".repeat(40));
+    let blocks = ChainHasher::new(BlockSize::new(16).expect("valid")).hash_text(prompt.as_bytes());
+    let stored = CacheEvent::Stored { parent: None, blocks };
+    let body = json!({ "model": "m", "prompt": prompt }).to_string();
+    for holder in ["e1", "e0"] {
+        assert!(handle.cache_update(holder, 0, &stored));
+        for _ in 0..8 {
+            let answer = send(&gateway, Method::POST, "/v1/completions", &body).await;
+            assert_eq!(answer.headers()["x-phalanx-endpoint"], holder);
+            settled(&gateway).await;
+        }
+        // A gap: what is known of the endpoint is not trusted any more.
+        assert!(handle.cache_update(holder, 7, &stored));
+    }
+    assert!(!handle.cache_update("e7", 0, &stored));
+}
+
+#[tokio::test]
+async fn a_weighted_route_shares_its_requests() {
+    let engines = [Engine::start(json_ok("{}")).await, Engine::start(json_ok("{}")).await];
+    let targets = [Target::new("stable", 75), Target::new("next", 25)];
+    let routes = RouteTable::new([ModelRoute::new("canary", "m", targets)]).expect("one route");
+    let endpoint = |name: &str, engine: &Engine| Pool::of([Endpoint::new(name, engine.address)]);
+    let config = GatewayConfig::new(routes, Policy::LeastLoad)
+        .with_pool("stable", endpoint("stable", &engines[0]))
+        .with_pool("next", endpoint("next", &engines[1]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    let gateway = Gateway::start(config, listener).expect("valid");
+    let mut next = 0;
+    for _ in 0..200 {
+        let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+        next += usize::from(answer.headers()["x-phalanx-endpoint"] == "next");
+    }
+    assert!((30..70).contains(&next), "{next} of 200 went to a quarter");
+}
+
+#[tokio::test]
+async fn dropping_a_gateway_cuts_its_answers() {
+    let mut engine = Engine::start(Script::AnswerThenWait(events(&["1"], false))).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let mut answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m","stream":true}"#).await;
+    assert!(answer.frame().await.is_some_and(|frame| frame.is_ok()));
+    engine.request().await;
+    drop(gateway);
+    assert_eq!(engine.seen.recv().await, Some(Seen::Closed));
+    assert!(answer.frame().await.is_none_or(|frame| frame.is_err()));
 }

@@ -49,6 +49,17 @@ pub fn chat_text<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> Stri
     out
 }
 
+/// A message whose content is in parts, as one text: the parts' texts with a line feed between them.
+///
+/// Like [`chat_text`], a rule that whoever routes and whoever serves must share.
+///
+/// ```
+/// assert_eq!(phalanx_kvcache::text::join_parts(["Look:", "a cat"].into_iter()), "Look:\na cat");
+/// ```
+pub fn join_parts<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

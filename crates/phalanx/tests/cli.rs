@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -118,7 +118,8 @@ fn place_says_why_not_and_exits_1() {
     assert_eq!(output.status.code(), Some(1));
     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let rejection = &answer[0]["rejection"];
-    let reasons: u64 = rejection["reasons"].as_object().expect("reasons").values().filter_map(Value::as_u64).sum();
+    let reasons = rejection["reasons"].as_array().expect("reasons").iter();
+    let reasons: u64 = reasons.filter_map(|reason| reason["nodes"].as_u64()).sum();
     assert_eq!(reasons + rejection["eligible"].as_u64().expect("a count"), 8);
 
     // Nothing is started for a gang that has no place.
@@ -166,8 +167,14 @@ fn bad_traces_and_flags_are_refused() {
     let good = trace(2);
     refused(&["simulate", "--trace", good.path(), "--policy", "best"], &["--policy", "prefix-aware"]);
     refused(&["simulate", "--trace", good.path(), "--kv-tokens", "3"], &["--kv-tokens", "512"]);
-    refused(&["simulate", "--trace", good.path(), "--engines", "0"], &["--engines"]);
-    refused(&["simulate", "--trace", good.path(), "--speed", "0"], &["--speed", "above 0"]);
+    refused(&["simulate", "--trace", good.path(), "--engines", "0"], &["--engines", "1 to 65536"]);
+    refused(&["simulate", "--trace", good.path(), "--engines", "4294967295"], &["--engines", "1 to 65536"]);
+    refused(&["up", QUICKSTART, "--drive", good.path(), "--speed", "1e-300"], &["--speed", "from 0.001"]);
+    let empty = Scratch::new("empty.jsonl", "");
+    refused(&["up", QUICKSTART, "--drive", empty.path()], &[empty.path(), "one or more"]);
+    let nodes = Scratch::new("only-nodes.yaml", &quickstart("nodes.yaml"));
+    refused(&["up", nodes.path(), "--drive", "sample"], &["no ModelRoute"]);
+    refused(&["simulate", "--trace", good.path(), "--speed", "0"], &["--speed", "from 0.001"]);
     refused(&["up", QUICKSTART, "--speed", "2"], &["--drive"]);
     refused(&["up", QUICKSTART, "--block-size", "0"], &["--block-size", "1 to 4096"]);
     refused(&["up", QUICKSTART, "--drive", good.path(), "--model", "none"], &["--model none", "large"]);
@@ -277,12 +284,118 @@ fn up_serves_until_interrupted() {
         request(&serving, "/v1/chat/completions", &body)
     };
     assert!(chat("small", false).contains("\"completion_tokens\":3"));
-    assert!(chat("large", false).contains("x-phalanx-endpoint: large-"));
+    assert!(chat("large", false).contains("x-phalanx-endpoint: default/large-"));
     assert!(chat("large", true).contains("data: [DONE]"));
     assert!(chat("unknown", false).starts_with("HTTP/1.1 404"));
     let (rest, code) = serving.stop();
     assert_eq!(code, Some(0));
     assert!(rest.contains("try: curl http://") && rest.contains("draining"), "{rest}");
+}
+
+#[test]
+fn a_second_interrupt_cuts_what_is_open() {
+    let mut serving = Serving::start(&["up", QUICKSTART, "--listen", "127.0.0.1:0"]);
+    let mut stream = TcpStream::connect(&serving.address).expect("it listens");
+    let body = r#"{"model":"small","prompt":"x","max_tokens":100000,"stream":true}"#;
+    let head = format!("POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(head.as_bytes()).expect("it reads");
+    assert!(stream.read(&mut [0; 16]).is_ok_and(|count| count > 0), "the answer begins");
+    serving.interrupt();
+    let mut line = String::new();
+    while !line.contains("draining") {
+        line.clear();
+        assert!(serving.lines.read_line(&mut line).is_ok_and(|count| count > 0), "it said nothing of draining");
+    }
+    assert_eq!(serving.stop().1, Some(0));
+}
+
+/// Asks for the same prompt again and again and tells which endpoints answered.
+fn endpoints_of(serving: &Serving, prompt: &str) -> Vec<String> {
+    let body = format!(r#"{{"model":"small","messages":[{{"role":"user","content":"{prompt}"}}],"max_tokens":1}}"#);
+    let endpoint = |answer: String| {
+        let line = answer.lines().find_map(|line| line.strip_prefix("x-phalanx-endpoint: "));
+        line.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    };
+    (0..3).map(|_| endpoint(request(serving, "/v1/chat/completions", &body))).collect()
+}
+
+#[test]
+fn a_prompt_goes_where_its_blocks_are() {
+    let serving = Serving::start(&["up", QUICKSTART, "--listen", "127.0.0.1:0"]);
+    let mut used = Vec::new();
+    for prompt in 0..12 {
+        let endpoints = endpoints_of(&serving, &format!("prompt {prompt} ").repeat(200));
+        assert!(endpoints.iter().all(|name| *name == endpoints[0]), "prompt {prompt} went to {endpoints:?}");
+        used.push(endpoints[0].clone());
+    }
+    used.sort();
+    used.dedup();
+    assert_eq!(used.len(), 3, "prompts that nobody holds spread");
+    assert_eq!(serving.stop().1, Some(0));
+}
+
+#[test]
+fn one_name_in_two_namespaces_is_two_engines() {
+    let both = |text: &str| format!("{text}\n---\n{}", text.replace("namespace: default", "namespace: other"));
+    let serving = both(&quickstart("serving.yaml").replace("replicas: 2", "replicas: 1"));
+    let routes = quickstart("routes.yaml");
+    let other = routes.replace("namespace: default", "namespace: other").replace("modelName: ", "modelName: other-");
+    let files = [
+        Scratch::new("two-nodes.yaml", &quickstart("nodes.yaml")),
+        Scratch::new("two-servings.yaml", &serving),
+        Scratch::new("two-routes.yaml", &format!("{routes}\n---\n{other}")),
+    ];
+    let mut args = vec!["up", "--listen", "127.0.0.1:0", "--drive", "sample", "--limit", "16", "-o", "json"];
+    args.extend(files.iter().map(Scratch::path));
+    let report = json(&phalanx(&args));
+    assert_eq!((&report["failed"], report["endpoints"].as_array().map(Vec::len)), (&0.into(), Some(10)));
+}
+
+#[test]
+fn what_is_not_acted_on_is_told_by_every_command() {
+    let routes = quickstart("routes.yaml").replace("    timeout: 60s", "    timeout: 60s\n    retry: {attempts: 3}");
+    let file = Scratch::new("retry.yaml", &routes);
+    let output = phalanx(&["place", "-f", file.path()]);
+    assert!(
+        stderr(&output).contains("warning: ") && stderr(&output).contains("spec.trafficPolicy.retry"),
+        "{}",
+        stderr(&output)
+    );
+    let answer = phalanx(&["check", "-f", file.path(), "-o", "json"]);
+    let answer: Value = serde_json::from_slice(&answer.stdout).expect("JSON");
+    assert!(
+        answer["warnings"].as_array().is_some_and(|list| list.iter().any(|w| w["field"] == "spec.trafficPolicy.retry"))
+    );
+}
+
+#[test]
+fn json_says_what_is_wrong_too() {
+    let broken = Scratch::new("json.yaml", &quickstart("serving.yaml").replace("replicas: 3", "replicas: -3"));
+    let output = phalanx(&["check", "-f", broken.path(), "-o", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&answer["valid"], &answer["problems"][0]["field"]), (&false.into(), &"spec.replicas".into()));
+
+    let large = quickstart("serving.yaml").replace("nvidia.com/gpu: \"4\"", "nvidia.com/gpu: \"8\"");
+    let files = [Scratch::new("j-n.yaml", &quickstart("nodes.yaml")), Scratch::new("j-s.yaml", &large)];
+    let routes = Scratch::new("j-r.yaml", &quickstart("routes.yaml"));
+    let args = ["up", files[0].path(), files[1].path(), routes.path(), "--drive", "sample", "-o", "json"];
+    let output = phalanx(&args);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let gangs: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(gangs[0]["placed"], false);
+}
+
+#[test]
+fn hidden_entries_of_a_folder_are_passed_over() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-folder", std::process::id()));
+    fs::create_dir_all(folder.join("..2026")).expect("a scratch folder");
+    for name in ["nodes.yaml", "..2026/nodes.yaml"] {
+        fs::write(folder.join(name), quickstart("nodes.yaml")).expect("a scratch file");
+    }
+    let answer = json(&phalanx(&["check", "-o", "json", "-f", folder.to_str().expect("a plain path")]));
+    assert_eq!(answer["nodes"], 8);
+    fs::remove_dir_all(folder).expect("it was there");
 }
 
 #[test]

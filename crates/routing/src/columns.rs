@@ -27,6 +27,8 @@ pub struct Totals {
     pub client_gone: u64,
     /// Answers that broke off.
     pub cut: u64,
+    /// Requests that went elsewhere before the endpoint was asked.
+    pub unused: u64,
 }
 
 /// A row a slot. A slot whose endpoint left stays until the next one joins.
@@ -108,6 +110,7 @@ impl Columns {
             Outcome::Error => totals.error += 1,
             Outcome::ClientGone => totals.client_gone += 1,
             Outcome::Cut => totals.cut += 1,
+            Outcome::Unused => totals.unused += 1,
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Outcome {
     ClientGone,
     /// The endpoint's answer broke off.
     Cut,
+    /// The endpoint was not asked after all.
+    Unused,
 }
 
 /// What a settled request took, by the times that the caller gave.

@@ -231,8 +231,9 @@ impl Batch {
         let cached = blocks.reused_blocks() * size.tokens();
         let computed = if seq.request.transferred { tokens - 1 } else { cached };
         if seq.generated == 0 {
-            seq.cached_tokens = cached;
-            seq.transferred_tokens = computed - cached;
+            // What arrived whole spared nothing to what the cache held of it.
+            seq.cached_tokens = if seq.request.transferred { 0 } else { cached };
+            seq.transferred_tokens = computed - seq.cached_tokens;
         }
         seq.blocks = Some(blocks);
         seq.stage = Stage::Prefill { computed };

@@ -1,6 +1,9 @@
 //! `phalanx check`: are these manifests valid?
 
+use std::fmt::Display;
+
 use clap::Args as ClapArgs;
+use phalanx_manifest::{Manifests, Problem, Problems, Warning};
 use serde::Serialize;
 
 use super::Failure;
@@ -11,7 +14,10 @@ use super::output::{self, Format};
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Reads Node, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field, what was found and
-what was expected. What is valid but not acted on in this release is told as a warning.")]
+what was expected. What is valid but not acted on in this release is told as a warning.
+
+JSON: valid, nodes, model_servings, model_servers, model_routes (counts; 0 when invalid), problems (file, line, object,
+field, found, expected), warnings (file, line, object, field, message). Exits 2 when something is invalid.")]
 pub(super) struct Args {
     #[command(flatten)]
     input: FileArgs,
@@ -23,33 +29,112 @@ pub(super) struct Args {
 /// What was found, as JSON has it.
 #[derive(Debug, Serialize)]
 struct Answer {
+    valid: bool,
     nodes: usize,
     model_servings: usize,
     model_servers: usize,
     model_routes: usize,
-    warnings: Vec<String>,
+    problems: Vec<Fault>,
+    warnings: Vec<Fault>,
+}
+
+/// A problem or a warning.
+#[derive(Debug, Serialize)]
+struct Fault {
+    file: String,
+    line: u32,
+    object: String,
+    field: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let manifests = manifests::read(&args.input.files, &args.input.levels)?;
-    let answer = Answer {
-        nodes: manifests.nodes().len(),
-        model_servings: manifests.servings().len(),
-        model_servers: manifests.servers().len(),
-        model_routes: manifests.routes().len(),
-        warnings: manifests.warnings().iter().map(ToString::to_string).collect(),
-    };
-    match args.output {
-        Format::Json => output::say(&serde_json::to_string_pretty(&answer).expect("plain data")),
-        Format::Table => {
-            for warning in &answer.warnings {
-                output::say(&format!("warning: {warning}"));
+    let manifests = match manifests::read(&args.input.files, &args.input.levels)? {
+        Ok(manifests) => manifests,
+        Err(problems) => {
+            if args.output == Format::Json {
+                output::say(&json(&Answer::invalid(&problems)));
             }
-            output::say(&format!(
-                "valid: {} Nodes, {} ModelServings, {} ModelServers, {} ModelRoutes",
-                answer.nodes, answer.model_servings, answer.model_servers, answer.model_routes
-            ));
+            return Err(Failure::Input(problems.to_string()));
+        }
+    };
+    convert(&manifests)?;
+    if args.output == Format::Json {
+        output::say(&json(&Answer::valid(&manifests)));
+        return Ok(());
+    }
+    for warning in manifests.warnings() {
+        output::say(&format!("warning: {warning}"));
+    }
+    let [nodes, servings] = [manifests.nodes().len(), manifests.servings().len()];
+    let [servers, routes] = [manifests.servers().len(), manifests.routes().len()];
+    output::say(&format!("valid: Node {nodes}, ModelServing {servings}, ModelServer {servers}, ModelRoute {routes}"));
+    Ok(())
+}
+
+/// What is valid can also be made into a cluster, gangs and routes; the groups of a ModelServing are all alike.
+fn convert(manifests: &Manifests) -> Result<(), Failure> {
+    let wrong = |error: &dyn Display| Failure::Input(error.to_string());
+    let mut inventory = manifests.inventory().map_err(|error| wrong(&error))?;
+    for group in manifests.servings().iter().filter_map(|serving| serving.groups().next()) {
+        group.gang(&mut inventory).map_err(|error| wrong(&format!("gang {}: {error}", group.name())))?;
+    }
+    manifests.route_table().map_err(|error| wrong(&error)).map(drop)
+}
+
+fn json(answer: &Answer) -> String {
+    serde_json::to_string_pretty(answer).expect("plain data")
+}
+
+impl Answer {
+    fn valid(manifests: &Manifests) -> Self {
+        Self {
+            valid: true,
+            nodes: manifests.nodes().len(),
+            model_servings: manifests.servings().len(),
+            model_servers: manifests.servers().len(),
+            model_routes: manifests.routes().len(),
+            problems: Vec::new(),
+            warnings: manifests.warnings().iter().map(Fault::from).collect(),
         }
     }
-    Ok(())
+
+    fn invalid(problems: &Problems) -> Self {
+        let problems = problems.list().iter().map(Fault::from).collect();
+        let (nodes, model_servings, model_servers, model_routes) = (0, 0, 0, 0);
+        Self { valid: false, nodes, model_servings, model_servers, model_routes, problems, warnings: Vec::new() }
+    }
+}
+
+impl From<&Problem> for Fault {
+    fn from(problem: &Problem) -> Self {
+        Self {
+            file: problem.file.to_string(),
+            line: problem.line,
+            object: problem.object.clone(),
+            field: problem.field.clone(),
+            found: Some(problem.found.clone()),
+            expected: Some(problem.expected.clone()),
+            message: None,
+        }
+    }
+}
+
+impl From<&Warning> for Fault {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            file: warning.file.to_string(),
+            line: warning.line,
+            object: warning.object.clone(),
+            field: warning.field.clone(),
+            found: None,
+            expected: None,
+            message: Some(warning.message.clone()),
+        }
+    }
 }

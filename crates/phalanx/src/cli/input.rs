@@ -35,6 +35,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let mut entries = fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
+        // Hidden entries are an editor's, or the versions behind the links of a mounted ConfigMap.
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
         let path = entry.path();
         let manifest = path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
         // A linked folder is not followed: it could lead back here.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use phalanx_manifest::{Manifests, Settings};
+use phalanx_manifest::{Manifests, Problems, Settings};
 use phalanx_topology::LevelLabel;
 
-use super::{Failure, input};
+use super::{Failure, input, output};
 
 /// The levels of the topology.
 #[derive(Clone, Debug, Args)]
@@ -34,8 +34,17 @@ fn level(text: &str) -> Result<LevelLabel, String> {
     }
 }
 
-/// Reads and validates everything under `paths`; nothing is done with manifests that have a problem.
-pub(super) fn read(paths: &[PathBuf], levels: &LevelArgs) -> Result<Manifests, Failure> {
+/// Like [`read`], for commands that go on to act: problems are a failure, and what will not be acted on is told.
+pub(super) fn read_to_act(paths: &[PathBuf], levels: &LevelArgs) -> Result<Manifests, Failure> {
+    let manifests = read(paths, levels)?.map_err(|problems| Failure::Input(problems.to_string()))?;
+    for warning in manifests.warnings() {
+        output::complain(&format!("warning: {warning}"));
+    }
+    Ok(manifests)
+}
+
+/// Reads and validates everything under `paths`.
+pub(super) fn read(paths: &[PathBuf], levels: &LevelArgs) -> Result<Result<Manifests, Problems>, Failure> {
     let mut settings = Settings::new();
     if !levels.levels.is_empty() {
         settings = settings.with_levels(levels.levels.clone());
@@ -45,5 +54,5 @@ pub(super) fn read(paths: &[PathBuf], levels: &LevelArgs) -> Result<Manifests, F
         sources.push((path.display().to_string(), input::text(&path)?));
     }
     let sources = sources.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    Manifests::read(sources, &settings).map_err(|problems| Failure::Input(problems.to_string()))
+    Ok(Manifests::read(sources, &settings))
 }

@@ -19,7 +19,13 @@ use super::output::{self, Format};
 #[command(after_help = "\
 Plans one gang for each group of each ModelServing, in the order of the manifests, on the Nodes among them; each gang is
 placed whole or not at all, and takes its room before the next is planned. Nothing is started or changed. Exits 1 when a
-gang has no place, and says why.")]
+gang has no place, and says why.
+
+JSON is an array with one object a gang: gang (namespace/group), placed, decision_us, level (the finest that holds the
+whole minimum in one domain; absent when only the cluster does), proof (optimal or feasible), min_pods, max_pods, pods
+(pod, node, path, devices), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
+nodes, exhausted, counterfactual). reasons is a list of reason and nodes, in the order in which reasons are asked; with
+eligible they make nodes.")]
 pub(super) struct Args {
     #[command(flatten)]
     input: FileArgs,
@@ -91,8 +97,9 @@ struct RejectionRow {
     message: String,
     /// The first group that fails.
     group: String,
-    /// Nodes by the first reason that speaks against them; with `eligible` they make `nodes`.
-    reasons: BTreeMap<String, u32>,
+    /// Nodes by the first reason that speaks against them, in the order in which reasons are asked; with `eligible` they
+    /// make `nodes`.
+    reasons: Vec<ReasonRow>,
     eligible: u32,
     nodes: u32,
     /// The search was cut short: there may be a place after all.
@@ -101,11 +108,18 @@ struct RejectionRow {
     counterfactual: Option<String>,
 }
 
+/// How many nodes cannot take part for one reason.
+#[derive(Clone, Debug, Serialize)]
+struct ReasonRow {
+    reason: String,
+    nodes: u32,
+}
+
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let placements = Placements::plan(&args.input.files, &args.input.levels)?;
     match args.output {
         Format::Table => output::say(&placements.page()),
-        Format::Json => output::say(&serde_json::to_string_pretty(&placements.rows).expect("plain data")),
+        Format::Json => output::say(&placements.json()),
     }
     if placements.rejected() { Err(Failure::No) } else { Ok(()) }
 }
@@ -113,7 +127,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 impl Placements {
     /// Reads the manifests and plans every gang in them.
     pub(super) fn plan(paths: &[PathBuf], levels: &LevelArgs) -> Result<Self, Failure> {
-        let manifests = manifests::read(paths, levels)?;
+        let manifests = manifests::read_to_act(paths, levels)?;
         let mut inventory = manifests.inventory().map_err(|error| Failure::Input(error.to_string()))?;
         let (mut rows, mut replicas) = (Vec::new(), Vec::new());
         for serving in manifests.servings() {
@@ -140,6 +154,10 @@ impl Placements {
 
     pub(super) fn rows(&self) -> Vec<GangRow> {
         self.rows.clone()
+    }
+
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.rows).expect("plain data")
     }
 
     pub(super) fn page(&self) -> String {
@@ -256,7 +274,11 @@ impl RejectionRow {
         Self {
             message: rejection.to_string(),
             group: rejection.group_path().to_owned(),
-            reasons: rejection.reasons().iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            reasons: rejection
+                .reasons()
+                .iter()
+                .map(|(reason, nodes)| ReasonRow { reason: reason.to_string(), nodes: *nodes })
+                .collect(),
             eligible: rejection.eligible(),
             nodes: rejection.nodes(),
             exhausted: rejection.is_exhausted(),

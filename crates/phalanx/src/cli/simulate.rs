@@ -22,13 +22,18 @@ Example:
   phalanx simulate --trace conversation_trace.jsonl --engines 8 --policy round-robin --policy prefix-aware
 
 The trace is in Mooncake's JSONL format: one object a line with timestamp (ms), input_length, output_length and
-hash_ids (one id for each 512 prompt tokens). Times in the report are simulated; the same input gives the same report.")]
+hash_ids (one id for each 512 prompt tokens). Times in the report are simulated; the same input gives the same report.
+
+JSON is an array with one object a policy: policy, requests, completed, rejected (no engine could hold them), hit_ratio
+(cached prompt tokens over prompt tokens of completed requests), ttft_p50_ms, ttft_p99_ms, tpot_p50_ms (answers of two
+tokens or more), e2e_p99_ms, output_tokens_per_s, simulated_engine_seconds, engines, engine_preset, kv_capacity_tokens
+(of one engine). A percentile is the nearest rank.")]
 pub(super) struct Args {
     /// Trace file, Mooncake JSONL
     #[arg(long, value_name = "FILE")]
     trace: PathBuf,
     /// How many engines the fleet has
-    #[arg(long, default_value = "8", value_name = "N")]
+    #[arg(long, default_value = "8", value_name = "N", value_parser = flags::engines)]
     engines: NonZeroU32,
     /// Routing policy; give several to compare them [default: all]
     #[arg(long = "policy", value_name = "NAME", value_parser = flags::policy)]

@@ -8,7 +8,7 @@ pub(crate) const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../
 /// A command that serves until it is told to stop.
 pub(crate) struct Serving {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    pub(crate) lines: BufReader<std::process::ChildStdout>,
     pub(crate) address: String,
 }
 
@@ -31,11 +31,16 @@ impl Serving {
 
     /// Interrupts it and gives what it printed since, with its exit code.
     pub(crate) fn stop(mut self) -> (String, Option<i32>) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+        self.interrupt();
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).expect("text");
         (rest, self.child.wait().expect("it ends").code())
+    }
+
+    /// Sends what Ctrl-C sends.
+    pub(crate) fn interrupt(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
     }
 }
 

@@ -128,7 +128,7 @@ impl Reference<'_> {
             let Ok(blocks) = self.pool.allocate(prefix, tokens.div_ceil(4), &mut self.cache) else { break };
             job.computed = blocks.reused_blocks() * 4;
             if job.generated == 0 {
-                job.cached = job.computed;
+                job.cached = if job.request.transferred { 0 } else { job.computed };
             }
             if job.request.transferred {
                 job.computed = tokens - 1;

@@ -35,10 +35,8 @@ pub(super) struct Answer {
     /// The name of the endpoint that answered.
     pub(super) endpoint: Option<String>,
     pub(super) error: Option<String>,
-    /// From the time at which the request was due.
-    pub(super) first_token: Duration,
-    pub(super) prompt_tokens: u64,
-    pub(super) cached_tokens: u64,
+    /// From the time at which the request was due; none where the answer came in one piece.
+    pub(super) first_token: Option<Duration>,
     pub(super) output_tokens: u64,
 }
 
@@ -53,14 +51,7 @@ struct Chunk {
 
 #[derive(Debug, Deserialize)]
 struct Usage {
-    prompt_tokens: u64,
     completion_tokens: u64,
-    prompt_tokens_details: Option<Details>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Details {
-    cached_tokens: u64,
 }
 
 /// Sends every request at its time, whatever became of the earlier ones, and waits for all answers.
@@ -136,7 +127,7 @@ async fn exchange(
         return Err("the stream ended without [DONE]".to_owned());
     }
     if !job.stream {
-        answer.read(&pending, due)?;
+        answer.read(&pending)?;
     }
     Ok(())
 }
@@ -150,25 +141,25 @@ impl Answer {
             let Some(data) = event.strip_prefix(b"data: ") else { continue };
             match data.trim_ascii_end() {
                 b"[DONE]" => done = true,
-                chunk => self.read(chunk, due)?,
+                chunk => {
+                    if self.read(chunk)? > 0 {
+                        self.first_token.get_or_insert_with(|| due.elapsed());
+                    }
+                }
             }
         }
         Ok(done)
     }
 
-    fn read(&mut self, json: &[u8], due: Instant) -> Result<(), String> {
+    /// Counts an answer or a chunk of one, and gives the number of its choices.
+    fn read(&mut self, json: &[u8]) -> Result<usize, String> {
         let chunk: Chunk = serde_json::from_slice(json).map_err(|error| format!("not a valid answer: {error}"))?;
         if let Some(error) = chunk.error {
             return Err(error.to_string());
         }
-        if self.first_token.is_zero() && !chunk.choices.is_empty() {
-            self.first_token = due.elapsed();
-        }
         if let Some(usage) = chunk.usage {
-            self.prompt_tokens = usage.prompt_tokens;
             self.output_tokens = usage.completion_tokens;
-            self.cached_tokens = usage.prompt_tokens_details.map_or(0, |details| details.cached_tokens);
         }
-        Ok(())
+        Ok(chunk.choices.len())
     }
 }

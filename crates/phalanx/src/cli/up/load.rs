@@ -43,7 +43,7 @@ impl Load {
             at: request.at,
             model: model.to_owned(),
             prompt: Prompt::Blocks { ids: request.blocks.clone(), tokens: request.prompt_tokens },
-            max_tokens: request.output_tokens.max(1),
+            max_tokens: request.output_tokens,
             stream: true,
         });
         Self { jobs: jobs.collect() }

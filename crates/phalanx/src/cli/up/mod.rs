@@ -6,7 +6,7 @@ mod load;
 mod report;
 mod sample;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -23,20 +23,29 @@ use super::place::Placements;
 use super::serve::{bind, drain_on_signal, runtime};
 use super::{Failure, flags, input};
 
+/// The port without `--listen`: known beforehand where people are to connect.
+const DEFAULT_PORT: u16 = 8080;
+
 /// Arguments of `phalanx up`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   phalanx up examples/quickstart                        serve until Ctrl-C
   phalanx up examples/quickstart --drive sample         send a sample load, print what came of it, stop
-  phalanx up examples/quickstart --drive trace.jsonl --model small --speed 2 --limit 200")]
+  phalanx up examples/quickstart --drive trace.jsonl --model small --speed 2 --limit 200
+
+JSON (with --drive): gangs (as `phalanx place -o json` has them), requests, failed, failures (the first five), seconds,
+decisions, decision_p50_us, decision_p99_us, total and endpoints. Both have endpoint, node, requests (answers that came from
+here), prompt_tokens (to compute here: what a prefill engine handed over is not), cached_tokens, hit_ratio, ttft_p50_ms and
+ttft_p99_ms (streamed answers, as the client saw them), output_tokens_per_s. Exits 1 when a gang has no place (JSON is then
+the gangs alone) or a request failed.")]
 pub(super) struct Args {
     /// Manifests: Nodes, ModelServings, ModelServers and ModelRoutes; files or folders
     #[arg(required = true, value_name = "FILE|DIR")]
     manifests: Vec<PathBuf>,
-    /// Address of the gateway
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
-    listen: SocketAddr,
+    /// Address of the gateway [default: 127.0.0.1:8080, and with --drive any free port on loopback]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
     /// Routing policy
     #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = flags::policy)]
     policy: Policy,
@@ -76,10 +85,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Load>) -> Result<(), Failure> {
-    let listener = bind("--listen", args.listen).await?;
+    let port = if load.is_some() { 0 } else { DEFAULT_PORT };
+    let address = args.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let listener = bind("--listen", address).await?;
     let quiet = args.output == Format::Json;
     if !quiet {
         output::say(&placements.page());
+    } else if placements.rejected() {
+        output::say(&placements.json());
     }
     if placements.rejected() {
         return Err(Failure::No);
@@ -95,8 +108,11 @@ async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Lo
 
     let Some(load) = load else {
         output::say(&format!("try: {}\nCtrl-C drains and stops", running.curl(gateway.address())));
-        drain_on_signal(gateway.shutdown()).await;
-        running.shutdown().await;
+        drain_on_signal(async {
+            gateway.shutdown().await;
+            running.shutdown().await;
+        })
+        .await;
         return Ok(());
     };
     let done = drive::run(gateway.address(), load).await;
@@ -114,7 +130,10 @@ fn read_load(drive: &str, args: &Args, fleet: &Fleet) -> Result<Load, Failure> {
         if let Some(model) = &args.model {
             return Err(Failure::Input(format!("--model {model}: the sample load asks for every model; give a trace")));
         }
-        sample::load(&models, args.seed)
+        if models.is_empty() {
+            return Err(Failure::Input("no ModelRoute names a model: there is nothing to ask for".to_owned()));
+        }
+        sample::load(&models, args.seed).limited(args.limit).faster(args.speed)
     } else {
         let path = PathBuf::from(drive);
         let text = input::text(&path)?;
@@ -127,7 +146,11 @@ fn read_load(drive: &str, args: &Args, fleet: &Fleet) -> Result<Load, Failure> {
             }
             None => models.first().cloned().ok_or_else(|| Failure::Input("no ModelRoute names a model".to_owned()))?,
         };
-        Load::trace(&trace, &model)
+        let trace = trace.limited(args.limit.unwrap_or(usize::MAX)).faster(args.speed);
+        Load::trace(&trace.map_err(|error| Failure::Input(format!("--speed: {error}")))?, &model)
     };
-    Ok(load.limited(args.limit).faster(args.speed))
+    if load.jobs.is_empty() {
+        return Err(Failure::Input(format!("--drive {drive}: no request to send; expected one or more")));
+    }
+    Ok(load)
 }

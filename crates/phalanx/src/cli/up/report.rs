@@ -36,7 +36,7 @@ struct Row {
     node: String,
     /// Requests whose answer came from here.
     requests: usize,
-    /// Prompts that the engine processed, prefill for others included.
+    /// Prompt tokens that were the engine's to compute, prefill for others included.
     prompt_tokens: u64,
     cached_tokens: u64,
     /// Cached prompt tokens over prompt tokens.
@@ -54,11 +54,13 @@ impl Report {
         let (mut prompt_tokens, mut cached_tokens) = (0, 0);
         for engine in running.engines() {
             let counters = engine.emulator.counters().await.unwrap_or_default();
-            prompt_tokens += counters.prompt_tokens;
+            // What arrived from a prefill engine was computed there.
+            let own = counters.prompt_tokens - counters.transferred_tokens;
+            prompt_tokens += own;
             cached_tokens += counters.cached_tokens;
             let answers: Vec<&Answer> = done.of(Some(&engine.name));
             let (name, node) = (engine.name.clone(), engine.node.clone());
-            endpoints.push(Row::new(name, node, &answers, (counters.prompt_tokens, counters.cached_tokens), done.took));
+            endpoints.push(Row::new(name, node, &answers, (own, counters.cached_tokens), done.took));
         }
         let total =
             Row::new("all".to_owned(), String::new(), &done.of(None), (prompt_tokens, cached_tokens), done.took);
@@ -109,7 +111,7 @@ impl Report {
 impl Row {
     fn new(endpoint: String, node: String, answers: &[&Answer], tokens: (u64, u64), took: Duration) -> Self {
         let (prompt_tokens, cached_tokens) = tokens;
-        let mut first: Vec<Duration> = answers.iter().map(|answer| answer.first_token).collect();
+        let mut first: Vec<Duration> = answers.iter().filter_map(|answer| answer.first_token).collect();
         first.sort_unstable();
         let output: u64 = answers.iter().map(|answer| answer.output_tokens).sum();
         Self {

@@ -16,9 +16,6 @@ pub(super) fn load(models: &[String], seed: u64) -> Load {
     let mut draw = Draw(seed);
     let mut at = Duration::ZERO;
     let mut jobs = Vec::new();
-    if models.is_empty() {
-        return Load::default();
-    }
     for number in 0..REQUESTS {
         let tenant = draw.below(TENANTS);
         let model = &models[usize::try_from(draw.below(models.len() as u64)).expect("an index of a slice")];
