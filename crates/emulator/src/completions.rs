@@ -89,7 +89,7 @@ async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, A
 
     let frame = Frame {
         kind,
-        id: format!("{}-{}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, id.0),
+        id: format!("{}-{}-{}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, shared.address.port(), id.0),
         prompt_tokens: ask.prompt_tokens,
         hands_over_kv: ask.hands_over_kv,
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),

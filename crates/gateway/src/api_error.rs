@@ -42,7 +42,11 @@ impl ApiError {
     }
 
     pub(crate) fn unknown_path(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found_error", format!("no such path: {path}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found_error",
+            format!("no such path: {path}; expected /v1/chat/completions, /v1/completions, /v1/models or /healthz"),
+        )
     }
 
     pub(crate) fn wrong_method(allowed: &'static str) -> Self {

@@ -54,7 +54,7 @@ struct Fault {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let manifests = match manifests::read(&args.input.files, &args.input.levels)? {
+    let manifests = match manifests::read(&args.input)? {
         Ok(manifests) => manifests,
         Err(problems) => {
             if args.output == Format::Json {

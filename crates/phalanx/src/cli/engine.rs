@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use phalanx_emulator::{Emulator, EmulatorConfig};
 
 use super::engine_args::EngineArgs;
-use super::{Failure, output, serve};
+use super::{Failure, flags, output, serve};
 
 /// Arguments of `phalanx engine`.
 #[derive(Debug, ClapArgs)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "emulated")]
     model: String,
     /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1:8000", value_name = "IP:PORT")]
+    #[arg(long, default_value = "127.0.0.1:8000", value_name = "IP:PORT", value_parser = flags::address)]
     listen: SocketAddr,
     /// Tokens a KV block
     #[arg(long, default_value = "16", value_name = "TOKENS")]

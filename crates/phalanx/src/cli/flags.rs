@@ -1,14 +1,21 @@
 //! Values of flags that more than one command takes.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use phalanx_routing::Policy;
 
 /// The most engines that one fleet may have.
 const MAX_ENGINES: u32 = 65_536;
 
-pub(super) fn policy(name: &str) -> Result<Policy, String> {
-    Policy::parse(name).map_err(|error| error.to_string())
+/// A policy by name; help and errors list the names.
+pub(super) fn policy() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(Policy::all().iter().map(Policy::name)).try_map(|name| Policy::parse(&name))
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())
 }
 
 pub(super) fn engines(text: &str) -> Result<NonZeroU32, String> {

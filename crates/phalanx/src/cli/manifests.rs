@@ -3,28 +3,31 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use phalanx_manifest::{Manifests, Problems, Settings};
+use phalanx_manifest::{Manifests, Node, Problems, Settings};
 use phalanx_topology::LevelLabel;
 
 use super::{Failure, input, output};
 
 /// The levels of the topology.
 #[derive(Clone, Debug, Args)]
-pub(super) struct LevelArgs {
+struct LevelArgs {
     /// Level of the topology and the node label that has it, coarse to fine; repeat
     /// [default: zone, block and rack, each under topology.kubernetes.io/]
     #[arg(long = "level", value_name = "NAME=LABEL", value_parser = level)]
     levels: Vec<LevelLabel>,
 }
 
-/// Manifests by `-f`.
+/// Manifests, named as they are or by `-f`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct FileArgs {
-    /// Manifests: files or folders; repeat
-    #[arg(short = 'f', long = "file", required = true, value_name = "FILE|DIR")]
-    pub(super) files: Vec<PathBuf>,
+    /// Manifests: files, or folders of them
+    #[arg(value_name = "FILE|DIR", required_unless_present = "files")]
+    paths: Vec<PathBuf>,
+    /// The same, as kubectl has it; repeat
+    #[arg(short = 'f', long = "file", value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) levels: LevelArgs,
+    levels: LevelArgs,
 }
 
 fn level(text: &str) -> Result<LevelLabel, String> {
@@ -35,24 +38,40 @@ fn level(text: &str) -> Result<LevelLabel, String> {
 }
 
 /// Like [`read`], for commands that go on to act: problems are a failure, and what will not be acted on is told.
-pub(super) fn read_to_act(paths: &[PathBuf], levels: &LevelArgs) -> Result<Manifests, Failure> {
-    let manifests = read(paths, levels)?.map_err(|problems| Failure::Input(problems.to_string()))?;
+pub(super) fn read_to_act(args: &FileArgs) -> Result<Manifests, Failure> {
+    let manifests = read(args)?.map_err(|problems| Failure::Input(problems.to_string()))?;
     for warning in manifests.warnings() {
         output::complain(&format!("warning: {warning}"));
     }
     Ok(manifests)
 }
 
-/// Reads and validates everything under `paths`.
-pub(super) fn read(paths: &[PathBuf], levels: &LevelArgs) -> Result<Result<Manifests, Problems>, Failure> {
+/// Reads and validates everything that is named.
+pub(super) fn read(args: &FileArgs) -> Result<Result<Manifests, Problems>, Failure> {
     let mut settings = Settings::new();
-    if !levels.levels.is_empty() {
-        settings = settings.with_levels(levels.levels.clone());
+    if !args.levels.levels.is_empty() {
+        settings = settings.with_levels(args.levels.levels.clone());
     }
+    let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
     let mut sources = Vec::new();
-    for path in input::manifest_files(paths)? {
+    for path in input::manifest_files(&paths)? {
         sources.push((path.display().to_string(), input::text(&path)?));
     }
     let sources = sources.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    Ok(Manifests::read(sources, &settings))
+    let manifests = Manifests::read(sources, &settings);
+    if let Ok(manifests) = &manifests {
+        tell_unused_levels(args, manifests);
+    }
+    Ok(manifests)
+}
+
+/// A level that was named and that no node has is most likely a slip.
+fn tell_unused_levels(args: &FileArgs, manifests: &Manifests) {
+    for level in &args.levels.levels {
+        let has = |node: &Node| node.labels().contains_key(level.label());
+        if !manifests.nodes().is_empty() && !manifests.nodes().iter().any(has) {
+            let (name, label) = (level.level(), level.label());
+            output::complain(&format!("warning: --level {name}={label}: no Node has the label {label}"));
+        }
+    }
 }

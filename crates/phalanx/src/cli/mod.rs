@@ -27,7 +27,7 @@ struct Cli {
 const AFTER_HELP: &str = "\
 Start here:
   phalanx up examples/quickstart --drive sample    the whole system on this machine, with a sample load
-  phalanx place -f examples/quickstart             where the gangs would go, and why
+  phalanx place examples/quickstart                where the gangs would go, and why
 
 Exit codes: 0 yes, 1 no (a gang does not fit, requests failed), 2 bad input.";
 

@@ -1,7 +1,6 @@
 //! `phalanx place`: where the gangs of some manifests go.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
@@ -11,7 +10,7 @@ use phalanx_topology::{Inventory, Topology};
 use serde::Serialize;
 
 use super::Failure;
-use super::manifests::{self, FileArgs, LevelArgs};
+use super::manifests::{self, FileArgs};
 use super::output::{self, Format};
 
 /// Arguments of `phalanx place`.
@@ -21,7 +20,8 @@ Plans one gang for each group of each ModelServing, in the order of the manifest
 placed whole or not at all, and takes its room before the next is planned. Nothing is started or changed. Exits 1 when a
 gang has no place, and says why.
 
-JSON is an array with one object a gang: gang (namespace/group), placed, decision_us, level (the finest that holds the
+JSON is an array with one object a gang: gang (namespace/group), placed, decision_us (measured, so
+never twice the same), level (the finest that holds the
 whole minimum in one domain; absent when only the cluster does), proof (optimal or feasible), min_pods, max_pods, pods
 (pod, node, path, devices), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
 nodes, exhausted, counterfactual). reasons is a list of reason and nodes, in the order in which reasons are asked; with
@@ -116,7 +116,7 @@ struct ReasonRow {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let placements = Placements::plan(&args.input.files, &args.input.levels)?;
+    let placements = Placements::plan(&args.input)?;
     match args.output {
         Format::Table => output::say(&placements.page()),
         Format::Json => output::say(&placements.json()),
@@ -126,8 +126,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 impl Placements {
     /// Reads the manifests and plans every gang in them.
-    pub(super) fn plan(paths: &[PathBuf], levels: &LevelArgs) -> Result<Self, Failure> {
-        let manifests = manifests::read_to_act(paths, levels)?;
+    pub(super) fn plan(args: &FileArgs) -> Result<Self, Failure> {
+        let manifests = manifests::read_to_act(args)?;
         let mut inventory = manifests.inventory().map_err(|error| Failure::Input(error.to_string()))?;
         let (mut rows, mut replicas) = (Vec::new(), Vec::new());
         for serving in manifests.servings() {

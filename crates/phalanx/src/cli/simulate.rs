@@ -22,11 +22,12 @@ Example:
   phalanx simulate --trace conversation_trace.jsonl --engines 8 --policy round-robin --policy prefix-aware
 
 The trace is in Mooncake's JSONL format: one object a line with timestamp (ms), input_length, output_length and
-hash_ids (one id for each 512 prompt tokens). Times in the report are simulated; the same input gives the same report.
+hash_ids (one id for each 512 prompt tokens, so engines have blocks of 512 here). A request that no engine could ever hold
+counts as REJECTED and is in no other figure. Times in the report are simulated; the same input gives the same report.
 
 JSON is an array with one object a policy: policy, requests, completed, rejected (no engine could hold them), hit_ratio
 (cached prompt tokens over prompt tokens of completed requests), ttft_p50_ms, ttft_p99_ms, tpot_p50_ms (answers of two
-tokens or more), e2e_p99_ms, output_tokens_per_s, simulated_engine_seconds, engines, engine_preset, kv_capacity_tokens
+tokens or more), e2e_p99_ms, output_tokens_per_s, simulated_engine_seconds, speed, seed, engines, block_size, engine_preset, kv_capacity_tokens
 (of one engine). A percentile is the nearest rank.")]
 pub(super) struct Args {
     /// Trace file, Mooncake JSONL
@@ -36,13 +37,13 @@ pub(super) struct Args {
     #[arg(long, default_value = "8", value_name = "N", value_parser = flags::engines)]
     engines: NonZeroU32,
     /// Routing policy; give several to compare them [default: all]
-    #[arg(long = "policy", value_name = "NAME", value_parser = flags::policy)]
+    #[arg(long = "policy", value_name = "NAME", value_parser = flags::policy())]
     policies: Vec<Policy>,
     /// Replay the first N requests only
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Replay with arrivals N times closer together
-    #[arg(long, value_name = "N", default_value = "1", value_parser = flags::speed)]
+    #[arg(long, value_name = "N", default_value = "1", allow_hyphen_values = true, value_parser = flags::speed)]
     speed: f64,
     /// Seed of ties
     #[arg(long, default_value = "0")]
@@ -62,7 +63,10 @@ pub(super) struct Args {
 struct Row {
     #[serde(flatten)]
     report: Report,
+    speed: f64,
+    seed: u64,
     engines: u32,
+    block_size: u32,
     engine_preset: String,
     kv_capacity_tokens: u32,
 }
@@ -72,6 +76,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let trace = Trace::parse(&text).map_err(|error| Failure::Input(format!("{}: {error}", args.trace.display())))?;
     let trace = trace.limited(args.limit.unwrap_or(usize::MAX)).faster(args.speed);
     let trace = trace.map_err(|error| Failure::Input(format!("--speed: {error}")))?;
+    if trace.is_empty() {
+        return Err(Failure::Input(format!("{}: no request to replay; expected one or more", args.trace.display())));
+    }
     let config = args.engine.config(TRACE_BLOCK_TOKENS)?;
     let policies = if args.policies.is_empty() { Policy::all().to_vec() } else { args.policies };
     let threads = args
@@ -88,7 +95,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Format::Json => {
             let row = |report| Row {
                 report,
+                speed: args.speed,
+                seed: args.seed,
                 engines: args.engines.get(),
+                block_size: config.block_size().tokens(),
                 engine_preset: config.name().to_owned(),
                 kv_capacity_tokens: config.kv_tokens(),
             };
@@ -149,7 +159,7 @@ fn page(reports: &[Report], trace: &Trace, engines: NonZeroU32, config: &EngineC
         ]
     });
     format!(
-        "{} requests over {:.0} s on {engines} engines; preset {}, KV capacity {} tokens an engine in blocks of {}\n\n{}",
+        "{} requests over {:.0} s; engines: {engines}, preset {}, KV capacity {} tokens an engine in blocks of {}\n\n{}",
         trace.len(),
         trace.span().as_secs_f64(),
         config.name(),

@@ -17,7 +17,7 @@ use phalanx_sim::Trace;
 use self::fleet::Fleet;
 use self::load::Load;
 use super::engine_args::EngineArgs;
-use super::manifests::LevelArgs;
+use super::manifests::FileArgs;
 use super::output::{self, Format};
 use super::place::Placements;
 use super::serve::{bind, drain_on_signal, runtime};
@@ -40,27 +40,24 @@ here), prompt_tokens (to compute here: what a prefill engine handed over is not)
 ttft_p99_ms (streamed answers, as the client saw them), output_tokens_per_s. Exits 1 when a gang has no place (JSON is then
 the gangs alone) or a request failed.")]
 pub(super) struct Args {
-    /// Manifests: Nodes, ModelServings, ModelServers and ModelRoutes; files or folders
-    #[arg(required = true, value_name = "FILE|DIR")]
-    manifests: Vec<PathBuf>,
+    #[command(flatten)]
+    manifests: FileArgs,
     /// Address of the gateway [default: 127.0.0.1:8080, and with --drive any free port on loopback]
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = flags::address)]
     listen: Option<SocketAddr>,
     /// Routing policy
-    #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = flags::policy)]
+    #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = flags::policy())]
     policy: Policy,
     /// Tokens a KV block
     #[arg(long, default_value = "16", value_name = "TOKENS")]
     block_size: u32,
     #[command(flatten)]
     engine: EngineArgs,
-    #[command(flatten)]
-    levels: LevelArgs,
     /// Send a load, print what came of it and stop: `sample`, or a trace file in Mooncake's JSONL format
     #[arg(long, value_name = "sample|FILE")]
     drive: Option<String>,
     /// Send the load N times faster than it was recorded
-    #[arg(long, default_value = "1", value_name = "N", requires = "drive", value_parser = flags::speed)]
+    #[arg(long, default_value = "1", value_name = "N", requires = "drive", allow_hyphen_values = true, value_parser = flags::speed)]
     speed: f64,
     /// Send the first N requests of the load only
     #[arg(long, value_name = "N", requires = "drive")]
@@ -78,7 +75,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     // Everything that can be wrong with the input is found before anything starts.
-    let placements = Placements::plan(&args.manifests, &args.levels)?;
+    let placements = Placements::plan(&args.manifests)?;
     let fleet = Fleet::read(&placements, args.engine.config(args.block_size)?)?;
     let load = args.drive.as_deref().map(|drive| read_load(drive, &args, &fleet)).transpose()?;
     runtime()?.block_on(serve(args, placements, fleet, load))
@@ -95,6 +92,7 @@ async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Lo
         output::say(&placements.json());
     }
     if placements.rejected() {
+        output::complain("nothing was started, since a gang has no place");
         return Err(Failure::No);
     }
     let mut running = fleet.start().await?;
