@@ -2,8 +2,8 @@
 //!
 //! [`Manifests::read`] takes texts and their names and gives either everything that they say or everything that is wrong
 //! with them, each [`Problem`] with file, line, field, what was found and what was expected. Unknown fields are problems,
-//! as under `kubectl --validate=strict`; pod specs, metadata and status are the cluster's business and stay open. What is
-//! valid but not acted on in this release is kept and listed as a [`Warning`]. Read are Node, and Kthena's ModelServing,
+//! as under `kubectl --validate=strict`; pod specs and status are the cluster's business and stay open. What is valid
+//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node, and Kthena's ModelServing,
 //! ModelServer and ModelRoute with the API groups, fields and defaults that Kthena gives them.
 //!
 //! Then [`Manifests::inventory`] is the cluster, [`ModelServing::groups`] are the gangs to place on it with the names and

@@ -28,6 +28,25 @@ pub(crate) struct Metadata {
     pub(crate) created: Option<String>,
 }
 
+/// The fields of Kubernetes' ObjectMeta.
+const OBJECT_META: [&str; 15] = [
+    "name",
+    "generateName",
+    "namespace",
+    "labels",
+    "annotations",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "finalizers",
+    "ownerReferences",
+    "managedFields",
+    "selfLink",
+];
+
 impl ObjectName {
     /// A name in a namespace.
     #[must_use]
@@ -55,9 +74,9 @@ impl fmt::Display for ObjectName {
 }
 
 impl Metadata {
-    /// Reads `metadata` of an object; without a name there is none. What else stands there is the cluster's own.
+    /// Reads `metadata` of an object; without a name there is none.
     pub(crate) fn read(object: &mut Fields<'_>) -> Option<Self> {
-        let mut fields = object.require("metadata", "a mapping with a name")?.fields()?;
+        let mut fields = metadata(&object.require("metadata", "a mapping with a name")?)?;
         let namespace = fields.get("namespace").and_then(|field| {
             let text = field.text()?;
             is_dns_label(text).then_some(text).or_else(|| {
@@ -73,7 +92,9 @@ impl Metadata {
             Value::Text(text) => Some(text.clone()),
             _ => None,
         });
-        let field = fields.require("name", "a name")?;
+        let field = fields.require("name", "a name");
+        fields.finish();
+        let field = field?;
         let name = field.text()?;
         if !is_dns_subdomain(name) {
             field.expected("a lower-case name of letters, digits, `-` and `.`, 253 at most");
@@ -86,6 +107,15 @@ impl Metadata {
     pub(crate) fn object_name(&self) -> ObjectName {
         ObjectName::new(&self.namespace, &self.name)
     }
+}
+
+/// A `metadata`, with the fields that Kubernetes' ObjectMeta has. Those that nobody asks for are the cluster's own.
+pub(crate) fn metadata<'a>(field: &Field<'a>) -> Option<Fields<'a>> {
+    let mut fields = field.fields()?;
+    for key in OBJECT_META {
+        fields.get(key);
+    }
+    Some(fields)
 }
 
 /// A mapping of strings to strings.

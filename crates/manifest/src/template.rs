@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::field::{Field, Fields};
-use crate::name::{labels, strings};
+use crate::name::{labels, metadata, strings};
 use crate::resources::{self, Amounts, Rounding};
 
 /// A pod to be: its labels, what it asks, and the whole template as written.
@@ -31,12 +31,14 @@ const PLACEMENT: [&str; 8] = [
 impl PodTemplate {
     pub(crate) fn read(field: &Field<'_>) -> Option<Self> {
         let mut template = field.fields()?;
-        let metadata = template.get("metadata").and_then(|field| field.fields());
+        let metadata = template.get("metadata").and_then(|field| metadata(&field));
         let labels = metadata.and_then(|mut metadata| {
             if let Some(annotations) = metadata.get("annotations") {
                 strings(&annotations);
             }
-            Some(labels(&metadata.get("labels")?))
+            let own = metadata.get("labels").map(|field| labels(&field));
+            metadata.finish();
+            own
         });
         let spec = template.require("spec", "a pod spec").and_then(|field| field.fields());
         let requests = spec.map(|mut spec| pod(&mut spec)).unwrap_or_default();

@@ -110,7 +110,7 @@ fn objects() {
     check(NODE, "kind: Node\n", "", &["2: kind: found nothing, expected a kind"]);
     check(NODE, "apiVersion: v1\n", "", &["2: apiVersion: found nothing, expected an API group and version"]);
     check(NODE, "kind: Node", "kind: [Node]", &["3: kind: found a list, expected a string"]);
-    check(NODE, "name: gpu-1", "nome: gpu-1", &["4: Node: metadata.name: found nothing, expected a name"]);
+    check(NODE, "name: gpu-1", "uid: gpu-1", &["4: Node: metadata.name: found nothing, expected a name"]);
     check(NODE, "name: gpu-1", "name: 1", &["5: Node: metadata.name: found 1, expected a string: quote it"]);
     check(
         NODE,
@@ -164,6 +164,32 @@ fn objects() {
         "",
         "",
         "2: Service: kind: Service is not read in this release",
+    );
+}
+
+const METADATA: &str = "name, generateName, namespace, labels, annotations, uid, resourceVersion, generation, \
+                        creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, finalizers, ownerReferences, \
+                        managedFields, selfLink";
+
+#[test]
+fn metadata_has_the_fields_of_kubernetes_and_no_others() {
+    let unknown = format!("found an unknown field, expected one of {METADATA}");
+    let whole: Vec<_> = METADATA.split(", ").filter(|key| !["name", "namespace", "labels"].contains(key)).collect();
+    let whole = format!("{{{}: {{}}, name: chat, namespace: default, labels: {{}}}}", whole.join(": {}, "));
+    assert_eq!(read(&SERVER.replace("{name: chat}", &whole)).0, Vec::<String>::new());
+    let template = whole.replace("name: chat, ", "");
+    let pod = format!("entryTemplate: {{metadata: {template}, ");
+    assert_eq!(read(&SERVING.replacen("entryTemplate: {", &pod, 1)).0, Vec::<String>::new());
+
+    check(NODE, "labels:", "lables:", &[&format!("6: Node gpu-1: metadata.lables: {unknown}")]);
+    let both =
+        ["4: Node: metadata.name: found nothing, expected a name", &format!("5: Node: metadata.nome: {unknown}")];
+    check(NODE, "name: gpu-1", "nome: gpu-1", &both);
+    check(
+        SERVING,
+        "entryTemplate: {",
+        "entryTemplate: {metadata: {lables: {app: chat}}, ",
+        &[&format!("12: ModelServing default/chat: spec.template.roles[0].entryTemplate.metadata.lables: {unknown}")],
     );
 }
 
