@@ -36,8 +36,10 @@ pub struct Pool {
 struct Slot {
     /// Present while the block can be matched.
     hash: Option<BlockHash>,
-    /// Sequences that use it.
+    /// Uses by sequences; one in which its hash is repeated uses it as often.
     refs: u32,
+    /// It was counted among the blocks to wake: only within [`Pool::allocate`].
+    waking: bool,
 }
 
 /// The blocks of one running sequence, in prompt order.
@@ -91,7 +93,8 @@ impl Pool {
     }
 
     /// A sequence of `blocks` blocks, of which as many as possible are the cached or held ones of `prefix`, counted from
-    /// its start. The others are free blocks first, then evicted ones (told by [`CacheEvent::Removed`]).
+    /// its start: [`match_prefix`](Self::match_prefix) says how many. The others are free blocks first, then evicted ones
+    /// (told by [`CacheEvent::Removed`]). A hash that `prefix` repeats, as no chain does, is the same block each time.
     ///
     /// # Errors
     /// [`AllocateError::Full`]; nothing has changed then.
@@ -117,8 +120,15 @@ impl Pool {
         let mut woken = 0;
         for hash in &prefix[..prefix.len().min(blocks as usize)] {
             let Some(&slot) = self.by_hash.get(hash) else { break };
-            woken += u32::from(self.slots[slot as usize].refs == 0);
+            let Slot { refs, waking, .. } = &mut self.slots[slot as usize];
+            if *refs == 0 && !*waking {
+                *waking = true;
+                woken += 1;
+            }
             slots.push(slot);
+        }
+        for &slot in &slots {
+            self.slots[slot as usize].waking = false;
         }
         let reused = slots.len() as u32;
         let (needed, available) = (blocks - reused, self.available_blocks() - woken);
@@ -299,7 +309,7 @@ impl Pool {
 
     /// One user less of a block.
     fn release(&mut self, slot: u32) {
-        let Slot { hash, refs } = &mut self.slots[slot as usize];
+        let Slot { hash, refs, .. } = &mut self.slots[slot as usize];
         *refs -= 1;
         match (*refs, *hash) {
             (0, Some(_)) => self.lru.push_back(slot),

@@ -70,27 +70,32 @@ impl Naive {
     }
 
     fn seal(&mut self, sequence: &mut NaiveSequence, from: usize, hashes: &[BlockHash]) {
-        let parent = from.checked_sub(1).and_then(|before| sequence[before]);
-        let known = self.matched(hashes);
-        for (i, &hash) in hashes.iter().enumerate() {
-            if i < known {
-                self.hold(hash);
-            } else {
+        let mut new_before = false;
+        for (at, &hash) in (from..).zip(hashes) {
+            let new = self.matched(&[hash]) == 0;
+            match self.events.last_mut() {
+                Some(CacheEvent::Stored { blocks, .. }) if new && new_before => blocks.push(hash),
+                _ if new => {
+                    let parent = at.checked_sub(1).and_then(|before| sequence[before]);
+                    self.events.push(CacheEvent::Stored { parent, blocks: vec![hash] });
+                }
+                _ => {}
+            }
+            if new {
                 self.stored.push((hash, 1));
+            } else {
+                self.hold(hash);
             }
             self.private -= 1;
-            sequence[from + i] = Some(hash);
-        }
-        if known < hashes.len() {
-            let parent = if known > 0 { Some(hashes[known - 1]) } else { parent };
-            self.events.push(CacheEvent::Stored { parent, blocks: hashes[known..].to_vec() });
+            sequence[at] = Some(hash);
+            new_before = new;
         }
     }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
-    Allocate { prompt: usize, blocks: u32 },
+    Allocate { prompt: usize, blocks: u32, again: Option<(usize, usize)> },
     Grow { nth: usize },
     Seal { nth: usize, count: usize },
     Free { nth: usize },
@@ -98,7 +103,8 @@ enum Op {
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
-        3 => (0usize..12, 0u32..7).prop_map(|(prompt, blocks)| Op::Allocate { prompt, blocks }),
+        3 => (0usize..12, 0u32..7, prop::option::weighted(0.3, (0usize..6, 0usize..6)))
+            .prop_map(|(prompt, blocks, again)| Op::Allocate { prompt, blocks, again }),
         1 => (0usize..8).prop_map(|nth| Op::Grow { nth }),
         4 => (0usize..8, 0usize..4).prop_map(|(nth, count)| Op::Seal { nth, count }),
         3 => (0usize..8).prop_map(|nth| Op::Free { nth }),
@@ -123,8 +129,12 @@ proptest! {
         let mut live: Vec<(Sequence, NaiveSequence, Vec<BlockHash>)> = Vec::new();
         for op in ops {
             match op {
-                Op::Allocate { prompt: n, blocks } => {
-                    let hashes = prompt(n);
+                Op::Allocate { prompt: n, blocks, again } => {
+                    let mut hashes = prompt(n);
+                    // No chain repeats a hash, but a caller can.
+                    if let Some((from, to)) = again {
+                        hashes[to] = hashes[from];
+                    }
                     let got = pool.allocate(&hashes, blocks, &mut events);
                     let expected = naive.allocate(&hashes, blocks as usize);
                     prop_assert_eq!(got.is_ok(), expected.is_some());
@@ -173,6 +183,21 @@ proptest! {
         }
         prop_assert_eq!(pool.held_blocks(), 0);
     }
+}
+
+#[test]
+fn a_repeated_hash_is_one_block() {
+    let (mut pool, mut events) = (Pool::new(1), Vec::new());
+    let (one, twice) = (BlockHash(1), [BlockHash(1), BlockHash(1)]);
+    let mut sequence = pool.allocate(&[], 1, &mut events).expect("room");
+    pool.seal(&mut sequence, &[one], &mut events).expect("one block");
+    pool.free(sequence);
+    let full = pool.allocate(&twice, 3, &mut events).expect_err("one block only");
+    assert_eq!(full, AllocateError::Full { needed: 1, available: 0 });
+    let sequence = pool.allocate(&twice, 2, &mut events).expect("the cached block, twice");
+    assert_eq!((sequence.reused_blocks(), pool.match_prefix(&twice), pool.held_blocks()), (2, 2, 1));
+    pool.free(sequence);
+    assert_eq!((pool.cached_blocks(), pool.held_blocks()), (1, 0));
 }
 
 #[test]
