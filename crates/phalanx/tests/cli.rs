@@ -129,6 +129,32 @@ fn place_says_why_not_and_exits_1() {
 }
 
 #[test]
+fn place_reads_one_line_clusters_and_gangs() {
+    let cluster = "b1{r1{n1:8 n2:8} r2{n3:4}}";
+    let args = ["place", "--cluster", cluster, "--gang", "2p(8) required=rack", "--gang", "1p(4)", "-o", "json"];
+    let answer = json(&phalanx(&args));
+    let nodes = |gang: &Value| -> Vec<String> {
+        let pods = gang["pods"].as_array().expect("pods").iter();
+        pods.map(|pod| format!("{}@{}", pod["pod"], pod["node"]).replace('"', "")).collect()
+    };
+    assert_eq!(nodes(&answer[0]), ["0-0-0@n1", "0-0-1@n2"]);
+    assert_eq!(nodes(&answer[1]), ["0-0-0@n3"]);
+    let output = phalanx(&["place", "--cluster", cluster, "--gang", "3p(8)"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("3p(8) has no place"), "{}", stdout(&output));
+
+    refused(&["place", "--cluster", "r{n:x}", "--gang", "1p(1)"], &["--cluster", "column 5", "expected a number"]);
+    refused(
+        &["place", "--cluster", cluster, "--gang", "1p(1) required=shelf"],
+        &["--gang", "shelf", "block, rack, node"],
+    );
+    refused(&["place", "--cluster", cluster], &["--gang"]);
+    refused(&["place", "--gang", "1p(1)"], &["--cluster"]);
+    refused(&["place", "--cluster", cluster, "--gang", "1p(1)", "-f", QUICKSTART], &["cannot be used with"]);
+    refused(&["place"], &["no manifests are named"]);
+}
+
+#[test]
 fn bad_manifests_are_refused_with_file_line_and_field() {
     let serving = quickstart("serving.yaml");
     let cases = [

@@ -21,7 +21,7 @@ struct LevelArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct FileArgs {
     /// Manifests: files, or folders of them
-    #[arg(value_name = "FILE|DIR", required_unless_present = "files")]
+    #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// The same, as kubectl has it; repeat
     #[arg(short = 'f', long = "file", value_name = "FILE|DIR")]
@@ -53,6 +53,9 @@ pub(super) fn read(args: &FileArgs) -> Result<Result<Manifests, Problems>, Failu
         settings = settings.with_levels(args.levels.levels.clone());
     }
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
+    if paths.is_empty() {
+        return Err(Failure::Input("no manifests are named; expected files or folders".to_owned()));
+    }
     let mut sources = Vec::new();
     for path in input::manifest_files(&paths)? {
         sources.push((path.display().to_string(), input::text(&path)?));

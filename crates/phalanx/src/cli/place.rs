@@ -1,34 +1,50 @@
 //! `phalanx place`: where the gangs of some manifests go.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::fmt::Display;
+use std::time::Instant;
 
 use clap::Args as ClapArgs;
-use phalanx_gang::{Budget, Outcome, Plan, Proof, Rejection, plan};
-use phalanx_manifest::{Manifests, Pod, ServingGroup};
-use phalanx_topology::{Inventory, Topology};
-use serde::Serialize;
+use phalanx_gang::{Budget, Gang, Outcome, Placement, Plan, plan};
+use phalanx_manifest::{Manifests, ServingGroup};
+use phalanx_topology::Inventory;
 
 use super::Failure;
 use super::manifests::{self, FileArgs};
 use super::output::{self, Format};
 
+pub(super) use self::row::GangRow;
+use self::row::{json, page, rejected};
+
+mod row;
+
 /// Arguments of `phalanx place`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
+Examples:
+  phalanx place examples/quickstart
+  phalanx place --cluster 'b1{r1{n1:8 n2:8} r2{n3:4}}' --gang '2p(8) required=rack' --gang '1p(8)'
+
 Plans one gang for each group of each ModelServing, in the order of the manifests, on the Nodes among them; each gang is
 placed whole or not at all, and takes its room before the next is planned. Nothing is started or changed. Exits 1 when a
 gang has no place, and says why.
 
-JSON is an array with one object a gang: gang (namespace/group), placed, decision_us (measured, so
-never twice the same), level (the finest that holds the
-whole minimum in one domain; absent when only the cluster does), proof (optimal or feasible), min_pods, max_pods, pods
-(pod, node, path, devices), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
+JSON is an array with one object a gang: gang (namespace/group), placed, decision_us (measured, so never twice the same),
+level (the finest that holds the whole minimum in one domain; absent when only the cluster does), proof (optimal or
+feasible), min_pods, max_pods, pods (pod, node, path, devices), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
 nodes, exhausted, counterfactual). reasons is a list of reason and nodes, in the order in which reasons are asked; with
 eligible they make nodes.")]
 pub(super) struct Args {
     #[command(flatten)]
     input: FileArgs,
+    /// A cluster in one line instead of manifests: `b1{r1{n1:8 n2:8} r2{n3:4}}` is a block with racks and nodes of so many
+    /// GPUs; `n3:4(cpu=32)` has other resources too
+    #[arg(long, value_name = "NOTATION", requires = "gangs", conflicts_with_all = ["paths", "files", "levels"])]
+    cluster: Option<String>,
+    /// A gang in one line, placed on that cluster: `4p(8) required=rack preferred=node` is four pods of eight GPUs,
+    /// `2..4p(8,cpu=6)` two or up to four; repeat
+    #[arg(long = "gang", value_name = "NOTATION", requires = "cluster")]
+    gangs: Vec<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -55,73 +71,16 @@ pub(super) struct Replica {
     pub(super) node: String,
 }
 
-/// One gang's answer, under the field names that JSON has.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct GangRow {
-    /// `namespace/group`.
-    gang: String,
-    placed: bool,
-    /// How long the decision took.
-    decision_us: f64,
-    /// The finest level that holds the whole minimum in one domain; absent when only the cluster does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    level: Option<String>,
-    /// `optimal` or `feasible`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof: Option<&'static str>,
-    /// Pods of the gang's minimum, and of its maximum.
-    min_pods: u32,
-    max_pods: u32,
-    pods: Vec<PodRow>,
-    /// Preferences that could not be met.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    unmet: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rejection: Option<RejectionRow>,
-}
-
-/// Where one pod goes.
-#[derive(Clone, Debug, Serialize)]
-struct PodRow {
-    pod: String,
-    node: String,
-    /// The node's path.
-    path: String,
-    /// Device indices on the node.
-    devices: Vec<u32>,
-}
-
-/// Why a gang has no place.
-#[derive(Clone, Debug, Serialize)]
-struct RejectionRow {
-    message: String,
-    /// The first group that fails.
-    group: String,
-    /// Nodes by the first reason that speaks against them, in the order in which reasons are asked; with `eligible` they
-    /// make `nodes`.
-    reasons: Vec<ReasonRow>,
-    eligible: u32,
-    nodes: u32,
-    /// The search was cut short: there may be a place after all.
-    exhausted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counterfactual: Option<String>,
-}
-
-/// How many nodes cannot take part for one reason.
-#[derive(Clone, Debug, Serialize)]
-struct ReasonRow {
-    reason: String,
-    nodes: u32,
-}
-
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let placements = Placements::plan(&args.input)?;
+    let rows = match &args.cluster {
+        Some(cluster) => plan_notation(cluster, &args.gangs)?,
+        None => Placements::plan(&args.input)?.rows,
+    };
     match args.output {
-        Format::Table => output::say(&placements.page()),
-        Format::Json => output::say(&placements.json()),
+        Format::Table => output::say(&page(&rows)),
+        Format::Json => output::say(&json(&rows)),
     }
-    if placements.rejected() { Err(Failure::No) } else { Ok(()) }
+    if rejected(&rows) { Err(Failure::No) } else { Ok(()) }
 }
 
 impl Placements {
@@ -132,7 +91,7 @@ impl Placements {
         let (mut rows, mut replicas) = (Vec::new(), Vec::new());
         for serving in manifests.servings() {
             for group in serving.groups() {
-                rows.push(place(&group, &mut inventory, &mut replicas)?);
+                rows.push(place_group(&group, &mut inventory, &mut replicas)?);
             }
         }
         Ok(Self { manifests, rows, replicas })
@@ -144,7 +103,7 @@ impl Placements {
 
     /// Whether some gang has no place.
     pub(super) fn rejected(&self) -> bool {
-        self.rows.iter().any(|row| !row.placed)
+        rejected(&self.rows)
     }
 
     /// The role replicas that have a place.
@@ -157,136 +116,81 @@ impl Placements {
     }
 
     pub(super) fn json(&self) -> String {
-        serde_json::to_string_pretty(&self.rows).expect("plain data")
+        json(&self.rows)
     }
 
     pub(super) fn page(&self) -> String {
-        let cells = self.rows.iter().map(GangRow::cells);
-        let mut page = output::table(&["GANG", "PODS", "TOGETHER IN", "DECIDED IN", "WHERE"], 5, cells);
-        for row in &self.rows {
-            for unmet in &row.unmet {
-                page.push_str(&format!("\n{}: not met: {unmet}", row.gang));
-            }
-            if let Some(rejection) = &row.rejection {
-                page.push_str(&format!("\n{} has no place: {}", row.gang, rejection.message));
-            }
-        }
-        page
+        page(&self.rows)
     }
+}
+
+/// Plans gangs in notation on a cluster in notation.
+fn plan_notation(cluster: &str, gangs: &[String]) -> Result<Vec<GangRow>, Failure> {
+    let wrong = |flag: &str, error: &dyn Display| Failure::Input(format!("{flag}: {error}"));
+    let mut inventory = Inventory::from_notation(cluster).map_err(|error| wrong("--cluster", &error))?;
+    let mut read = Vec::new();
+    for line in gangs {
+        let gang =
+            Gang::from_notation(line, &mut inventory).map_err(|error| wrong(&format!("--gang '{line}'"), &error))?;
+        read.push((line, gang));
+    }
+    let pod = |plan: &Plan, placement: &Placement<'_>| {
+        let group = plan.group_path(placement.group()).rsplit('/').next().unwrap_or_default();
+        let ordinals = placement.ordinals().iter().skip(1).copied().chain([placement.ordinal()]);
+        let ordinals = ordinals.map(|ordinal| ordinal.to_string());
+        format!("{group}-{}", ordinals.collect::<Vec<_>>().join("-"))
+    };
+    read.iter().map(|(line, gang)| Ok(place(line, gang, &mut inventory, &pod)?.0)).collect()
+}
+
+/// Plans the gang of one group of a ModelServing, and adds the role replicas that it has a place for.
+fn place_group(
+    group: &ServingGroup<'_>,
+    inventory: &mut Inventory,
+    replicas: &mut Vec<Replica>,
+) -> Result<GangRow, Failure> {
+    let (namespace, serving) = (group.serving().name().namespace(), group.serving().name().name());
+    let name = format!("{namespace}/{}", group.name());
+    let gang = group.gang(inventory).map_err(|error| Failure::Input(format!("gang {name}: {error}")))?;
+    let pod = |plan: &Plan, placement: &Placement<'_>| {
+        group.pod(plan, placement).expect("the plan is of this group's gang").name()
+    };
+    let (row, plan) = place(&name, &gang, inventory, &pod)?;
+    for (placement, placed) in plan.iter().flat_map(Plan::placements).zip(row.pods()) {
+        let pod = plan.as_ref().and_then(|plan| group.pod(plan, &placement)).expect("the plan is of this group's gang");
+        if pod.is_entry() {
+            replicas.push(Replica {
+                namespace: namespace.to_owned(),
+                serving: serving.to_owned(),
+                pod: placed.pod.clone(),
+                labels: pod.labels(),
+                node: placed.node.clone(),
+            });
+        }
+    }
+    Ok(row)
 }
 
 /// Plans one gang and, when it has a place, takes its room.
-fn place(group: &ServingGroup<'_>, inventory: &mut Inventory, replicas: &mut Vec<Replica>) -> Result<GangRow, Failure> {
-    let name = format!("{}/{}", group.serving().name().namespace(), group.name());
-    let wrong = |error: &dyn std::fmt::Display| Failure::Input(format!("gang {name}: {error}"));
-    let gang = group.gang(inventory).map_err(|error| wrong(&error))?;
+fn place(
+    name: &str,
+    gang: &Gang,
+    inventory: &mut Inventory,
+    pod_name: &dyn Fn(&Plan, &Placement<'_>) -> String,
+) -> Result<(GangRow, Option<Plan>), Failure> {
+    let wrong = |error: &dyn Display| Failure::Input(format!("gang {name}: {error}"));
     let start = Instant::now();
-    let outcome = plan(&gang, inventory, Budget::default()).map_err(|error| wrong(&error))?;
+    let outcome = plan(gang, inventory, Budget::default()).map_err(|error| wrong(&error))?;
     let took = start.elapsed();
-    let row = GangRow {
-        gang: name.clone(),
-        placed: false,
-        decision_us: micros(took),
-        level: None,
-        proof: None,
-        min_pods: gang.min_pods(),
-        max_pods: gang.max_pods(),
-        pods: Vec::new(),
-        unmet: Vec::new(),
-        rejection: None,
+    let row = GangRow::new(name, gang, took);
+    let plan = match outcome {
+        Outcome::Rejected(rejection) => {
+            return Ok((row.rejected(&rejection), None));
+        }
+        Outcome::Placed(plan) => plan,
     };
-    match outcome {
-        Outcome::Rejected(rejection) => Ok(GangRow { rejection: Some(RejectionRow::of(&rejection)), ..row }),
-        Outcome::Placed(plan) => {
-            // Nobody releases what a plan of manifests takes: the receipt has no further use.
-            let _ = plan.commit(inventory).map_err(|error| wrong(&error))?;
-            let topology = inventory.topology();
-            let pods = placed_pods(group, &plan, topology);
-            replicas.extend(pods.iter().filter(|(pod, _)| pod.is_entry()).map(|(pod, row)| Replica {
-                namespace: group.serving().name().namespace().to_owned(),
-                serving: group.serving().name().name().to_owned(),
-                pod: row.pod.clone(),
-                labels: pod.labels(),
-                node: row.node.clone(),
-            }));
-            let level = |level| topology.level_name(level).to_owned();
-            Ok(GangRow {
-                placed: true,
-                level: plan.level().map(level),
-                proof: Some(match plan.proof() {
-                    Proof::Optimal => "optimal",
-                    _ => "feasible",
-                }),
-                pods: pods.into_iter().map(|(_, row)| row).collect(),
-                unmet: plan
-                    .unmet()
-                    .iter()
-                    .map(|unmet| format!("{} in one {}", plan.group_path(unmet.group()), level(unmet.level())))
-                    .collect(),
-                ..row
-            })
-        }
-    }
-}
-
-fn placed_pods<'a>(group: &ServingGroup<'a>, plan: &Plan, topology: &Topology) -> Vec<(Pod<'a>, PodRow)> {
-    let place = |placement| {
-        let pod = group.pod(plan, &placement).expect("the plan is of this group's gang");
-        let node = placement.node();
-        let row = PodRow {
-            pod: pod.name(),
-            node: topology.node_name(node).to_owned(),
-            path: topology.node_path(node),
-            devices: placement.devices().iter().collect(),
-        };
-        (pod, row)
-    };
-    plan.placements().map(place).collect()
-}
-
-impl GangRow {
-    fn cells(&self) -> Vec<String> {
-        let pods = if self.placed { self.pods.len() } else { 0 };
-        let level = match (&self.level, self.placed) {
-            (Some(level), _) => level.clone(),
-            (None, true) => "cluster".to_owned(),
-            (None, false) => "-".to_owned(),
-        };
-        // Pods a node, in path order.
-        let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
-        for pod in &self.pods {
-            *nodes.entry(&pod.path).or_default() += 1;
-        }
-        let whole = nodes.iter().map(|(path, count)| format!("{path} ×{count}")).collect::<Vec<_>>().join(", ");
-        let place = if self.placed { whole } else { "no place".to_owned() };
-        vec![
-            self.gang.clone(),
-            format!("{pods} of {}", self.max_pods),
-            level,
-            format!("{:.1} µs", self.decision_us),
-            place,
-        ]
-    }
-}
-
-impl RejectionRow {
-    fn of(rejection: &Rejection) -> Self {
-        Self {
-            message: rejection.to_string(),
-            group: rejection.group_path().to_owned(),
-            reasons: rejection
-                .reasons()
-                .iter()
-                .map(|(reason, nodes)| ReasonRow { reason: reason.to_string(), nodes: *nodes })
-                .collect(),
-            eligible: rejection.eligible(),
-            nodes: rejection.nodes(),
-            exhausted: rejection.is_exhausted(),
-            counterfactual: rejection.counterfactual().map(ToString::to_string),
-        }
-    }
-}
-
-fn micros(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e7).round() / 10.0
+    // Nobody releases what a plan takes here: the receipt has no further use.
+    let _ = plan.commit(inventory).map_err(|error| wrong(&error))?;
+    let row = row.placed(&plan, inventory.topology(), |placement| pod_name(&plan, placement));
+    Ok((row, Some(plan)))
 }

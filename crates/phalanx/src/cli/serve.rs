@@ -26,27 +26,51 @@ pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener,
 
 /// Waits for Ctrl-C or SIGTERM, then for `drained`; a second signal, or [`DRAIN`], ends the wait.
 pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
-    signal().await;
+    let mut stop = Stop::listen();
+    stop.signal().await;
     output::say("draining; press Ctrl-C again to stop at once");
     tokio::select! {
         () = drained => {}
-        () = signal() => {}
+        () = stop.signal() => {}
         () = tokio::time::sleep(DRAIN) => output::complain("open answers were cut after 30 s"),
     }
 }
 
-async fn signal() {
+/// Signals to stop, from [`listen`](Self::listen) on: one that comes between two waits is not lost.
+#[derive(Debug)]
+struct Stop {
     #[cfg(unix)]
-    {
+    listeners: Option<[tokio::signal::unix::Signal; 2]>,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+        let listen = || Some([signal(SignalKind::interrupt()).ok()?, signal(SignalKind::terminate()).ok()?]);
+        Self { listeners: listen() }
+    }
+
+    #[cfg(unix)]
+    async fn signal(&mut self) {
+        match &mut self.listeners {
+            Some([interrupt, terminate]) => tokio::select! {
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-            }
-            return;
+            },
+            // Without listeners the default action stops the process, which is what is asked for.
+            None => std::future::pending().await,
         }
     }
-    // Without a handler the default action stops the process, which is what was asked for.
-    let _ = tokio::signal::ctrl_c().await;
+
+    #[cfg(not(unix))]
+    fn listen() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(unix))]
+    async fn signal(&mut self) {
+        // Without a handler the default action stops the process, which is what is asked for.
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
