@@ -159,7 +159,7 @@ impl ModelServer {
         self.port
     }
 
-    /// How long a pod may take until its response head.
+    /// How long a pod may take until its response head; above 0.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
@@ -252,7 +252,14 @@ fn port(field: &Field<'_>) -> Option<u16> {
 
 fn traffic(field: &Field<'_>) -> Option<Duration> {
     let mut fields = field.fields()?;
-    let timeout = fields.get("timeout").and_then(|field| time(&field));
+    let timeout = fields.get("timeout").and_then(|field| {
+        let timeout = time(&field)?;
+        if timeout.is_zero() {
+            field.expected("a duration above 0 like 30s, 1m30s or 100ms");
+            return None;
+        }
+        Some(timeout)
+    });
     if let Some(field) = fields.not_acted_on("retry", "not acted on in this release: retries are the gateway's own")
         && let Some(mut retry) = field.fields()
     {

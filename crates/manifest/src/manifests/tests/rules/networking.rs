@@ -68,8 +68,21 @@ fn servers() {
     warn(SERVER, "vLLM", "SGLang", "6: ModelServer default/chat: spec.inferenceEngine: spoken to as vLLM");
     warn(SERVER, "port: 8000", "port: 8000\n    protocol: https", "spec.workloadPort.protocol: not acted on");
     warn(SERVER, "spec:", "spec:\n  kvConnector: {type: mooncake}", "spec.kvConnector.type: not acted on");
+    let at_once = "spec:\n  trafficPolicy: {retry: {attempts: 2, retryInterval: 0s}}";
+    warn(SERVER, "spec:", at_once, "spec.trafficPolicy.retry: not acted on");
     warn(SERVER, "spec:", "spec:\n  trafficPolicy: {retry: {attempts: 2}}", "spec.trafficPolicy.retry: not acted on");
     warn(SERVER, "", "", "7: ModelServer default/chat: spec.workloadSelector: selects no role of the ModelServings");
+}
+
+#[test]
+fn a_timeout_of_nothing_is_refused() {
+    for none in ["0s", "0", "0m0ms", "0.1ns"] {
+        let text = format!("  trafficPolicy: {{timeout: \"{none}\"}}\n  workloadPort");
+        let problem = format!(
+            "13: ModelServer default/chat: spec.trafficPolicy.timeout: found \"{none}\", expected a duration above 0 like 30s, 1m30s or 100ms"
+        );
+        check(SERVER, "  workloadPort", &text, &[&problem]);
+    }
 }
 
 #[test]
