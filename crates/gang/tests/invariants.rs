@@ -2,10 +2,10 @@
 
 mod small;
 
-use phalanx_gang::{Budget, Counterfactual, Gang, Group, Outcome, Proof, plan};
-use phalanx_topology::{Demand, LevelId};
+use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Outcome, Proof, plan};
+use phalanx_topology::{Demand, Inventory, LevelId};
 use proptest::prelude::*;
-use small::{check_plan, cluster, every_placement, gang, inventory, tight};
+use small::{check_bounds, check_minimum, check_room, cluster, every_placement, gang, inventory, tight};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
@@ -14,6 +14,21 @@ fn config(cases: u32) -> ProptestConfig {
         max_global_rejects: 1_000_000,
         ..ProptestConfig::with_cases(cases)
     }
+}
+
+/// From none, which leaves the first try only, to more than any of these gangs needs.
+fn budget() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 0..50u64, Just(200_000)]
+}
+
+/// A gang's plan within so many steps; planning changes nothing.
+fn planned(rows: &[small::Row], spec: &small::Spec, steps: u64) -> Result<(Inventory, Outcome), TestCaseError> {
+    let mut inventory = inventory(rows);
+    let gang = spec.gang(&mut inventory);
+    let before = inventory.state_hash();
+    let outcome = plan(&gang, &inventory, Budget::steps(steps)).expect("levels and resources are known");
+    prop_assert_eq!(inventory.state_hash(), before);
+    Ok((inventory, outcome))
 }
 
 proptest! {
@@ -41,24 +56,48 @@ proptest! {
     }
 
     #[test]
-    fn invariants_1_2_and_3_hold_for_every_plan_whatever_the_budget(
+    fn invariant_1_all_of_the_minimum_is_placed_or_no_pod(
         rows in cluster(1..9),
         spec in gang(12),
-        steps in prop_oneof![Just(0), 0..50u64, Just(200_000)],
+        steps in budget(),
     ) {
-        let mut inventory = inventory(&rows);
-        let gang = spec.gang(&mut inventory);
-        let before = inventory.state_hash();
-        let outcome = plan(&gang, &inventory, Budget::steps(steps)).expect("levels and resources are known");
-        prop_assert_eq!(inventory.state_hash(), before);
+        let (inventory, outcome) = planned(&rows, &spec, steps)?;
         if let Outcome::Placed(plan) = &outcome {
-            check_plan(&spec, &inventory, plan)?;
+            check_minimum(&spec, plan)?;
             if plan.proof() == Proof::Optimal {
                 prop_assert!(plan.is_level_proven());
             }
         }
-        let again = plan(&gang, &inventory, Budget::steps(steps)).expect("levels and resources are known");
-        prop_assert_eq!(outcome, again);
+        let mut again = inventory.fork();
+        let gang = spec.gang(&mut again);
+        prop_assert_eq!(Ok(outcome), plan(&gang, &inventory, Budget::steps(steps)), "the same input, the same plan");
+    }
+
+    #[test]
+    fn invariant_2_no_node_or_device_is_given_out_twice(
+        rows in cluster(1..9),
+        spec in gang(12),
+        steps in budget(),
+    ) {
+        let (inventory, outcome) = planned(&rows, &spec, steps)?;
+        if let Outcome::Placed(plan) = &outcome {
+            check_room(&spec, &inventory, plan)?;
+        }
+    }
+
+    #[test]
+    fn invariant_3_every_hard_level_holds_and_an_unknown_one_is_an_error(
+        rows in cluster(1..9),
+        spec in gang(12),
+        steps in budget(),
+    ) {
+        let (mut inventory, outcome) = planned(&rows, &spec, steps)?;
+        if let Outcome::Placed(plan) = &outcome {
+            check_bounds(&spec, &inventory, plan)?;
+        }
+        let unknown = small::Spec { hard: Some(3), ..spec };
+        let planned = plan(&unknown.gang(&mut inventory), &inventory, Budget::steps(steps));
+        prop_assert!(matches!(planned, Err(GangError::UnknownLevel { level: 3, last: 2, .. })), "{:?}", planned);
     }
 
     #[test]

@@ -11,12 +11,14 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// The most items. The search over sums recurses once an item, and has to fit the 2 MiB stack of a worker thread.
+    const MAX_ITEMS: usize = 512;
+
     /// How many words are written; none if that is out of the question.
     pub(super) fn cost(items: usize, count: usize, most: u64) -> Option<u64> {
         let words = most / 64 + 1;
         let cost = (items as u64 + 1).checked_mul(count as u64 + 1)?.checked_mul(words)?;
-        // The recursion over items is bounded by this too.
-        (cost <= 1 << 22 && items <= 4096).then_some(cost.div_ceil(8))
+        (cost <= 1 << 22 && items <= Self::MAX_ITEMS).then_some(cost.div_ceil(8))
     }
 
     /// Sums up to `most` of up to `count` of the capacities.

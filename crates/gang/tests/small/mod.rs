@@ -140,6 +140,13 @@ impl Spec {
         hard.pop();
     }
 
+    /// The gang with as many replicas of each group as it may have.
+    fn largest(&self) -> Self {
+        let mut largest = self.clone();
+        raise(&mut largest);
+        largest
+    }
+
     /// The group with this path.
     pub(crate) fn find(&mut self, path: &str) -> &mut Self {
         let Some((_, rest)) = path.split_once('/') else { return self };
@@ -183,8 +190,8 @@ pub(crate) fn bounds_hold<'a>(topology: &Topology, pods: impl Iterator<Item = (&
     true
 }
 
-/// Whether a plan is a placement of the gang by the definition: every replica of the minimum, whole extras, bounds, room.
-pub(crate) fn check_plan(spec: &Spec, inventory: &Inventory, plan: &Plan) -> Result<(), TestCaseError> {
+/// Whether a plan has every replica of the minimum, once and whole, and whole pods above it.
+pub(crate) fn check_minimum(spec: &Spec, plan: &Plan) -> Result<(), TestCaseError> {
     let expected = spec.pods();
     prop_assert_eq!(plan.min_pods(), expected.len());
     let key = |path: &str, ordinals: &[u32]| (path.to_owned(), ordinals.to_vec());
@@ -194,26 +201,51 @@ pub(crate) fn check_plan(spec: &Spec, inventory: &Inventory, plan: &Plan) -> Res
     wanted.sort();
     found.sort();
     prop_assert_eq!(found, wanted, "all of the minimum and nothing else");
-    // With the extras: the gang with each group's replicas as they were placed must be bound and fit likewise.
-    let mut largest = spec.clone();
-    raise(&mut largest);
-    let all = largest.pods();
-    let mut placed = Vec::new();
-    for pod in plan.placements() {
-        let key = key(plan.group_path(pod.group()), pod.ordinals());
-        let spec = all.iter().find(|pod| (&pod.path, &pod.ordinals) == (&key.0, &key.1));
-        let spec = spec.ok_or_else(|| TestCaseError::fail(format!("{key:?} is beyond the maximum")))?;
+    let largest = spec.largest();
+    placed(&largest, plan).map(drop)
+}
+
+/// Whether every pod of a plan has what it asks, no device or resource is given out twice, and a commit takes all of it.
+pub(crate) fn check_room(spec: &Spec, inventory: &Inventory, plan: &Plan) -> Result<(), TestCaseError> {
+    let largest = spec.largest();
+    let mut fork = inventory.fork();
+    let cpu = fork.resource("cpu");
+    let mut left: BTreeMap<NodeId, (u64, u64)> = BTreeMap::new();
+    for (pod, spec) in plan.placements().zip(placed(&largest, plan)?) {
+        let node = pod.node();
+        let free = || (inventory.free_devices(node).mask(), inventory.free(node, cpu));
+        let (devices, amount) = left.entry(node).or_insert_with(free);
         prop_assert_eq!(pod.demand().device_count(), spec.devices);
         prop_assert_eq!(pod.devices().len(), spec.devices);
-        placed.push((spec, pod.node()));
+        prop_assert_eq!(pod.devices().mask() & !*devices, 0, "a device is not free, or given out twice");
+        prop_assert!(spec.cpu <= *amount, "a resource is exceeded");
+        (*devices, *amount) = (*devices & !pod.devices().mask(), *amount - spec.cpu);
     }
-    prop_assert!(bounds_hold(inventory.topology(), placed.iter().copied()), "hard levels hold, for extras too");
-    let mut fork = inventory.fork();
+    let before = fork.state_hash();
     let committed = plan.commit(&mut fork);
     prop_assert!(committed.is_ok(), "{:?}", committed);
     fork.release(committed.expect("it was just checked")).expect("it was committed here");
-    prop_assert_eq!(fork.state_hash(), inventory.state_hash());
+    prop_assert_eq!(fork.state_hash(), before);
     Ok(())
+}
+
+/// Whether every hard level holds for a plan, for extras too.
+pub(crate) fn check_bounds(spec: &Spec, inventory: &Inventory, plan: &Plan) -> Result<(), TestCaseError> {
+    let largest = spec.largest();
+    let specs = placed(&largest, plan)?;
+    let pods = specs.iter().zip(plan.placements().map(|pod| pod.node()));
+    prop_assert!(bounds_hold(inventory.topology(), pods), "hard levels hold, for extras too");
+    Ok(())
+}
+
+/// What the gang says of each pod of a plan, the extras among them.
+fn placed(largest: &Spec, plan: &Plan) -> Result<Vec<PodSpec>, TestCaseError> {
+    let all = largest.pods();
+    let spec = |path: &str, ordinals: &[u32]| {
+        let spec = all.iter().find(|pod| (pod.path.as_str(), &pod.ordinals[..]) == (path, ordinals));
+        spec.cloned().ok_or_else(|| TestCaseError::fail(format!("{path} {ordinals:?} is beyond the maximum")))
+    };
+    plan.placements().map(|pod| spec(plan.group_path(pod.group()), pod.ordinals())).collect()
 }
 
 fn raise(spec: &mut Spec) {
