@@ -16,9 +16,13 @@ use crate::server::ModelServer;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InventoryError {
-    /// The levels or the nodes make no tree.
-    #[error(transparent)]
-    Topology(#[from] TopologyError),
+    /// The levels of the settings make no tree. What nodes could get wrong was told when they were read.
+    #[error(
+        "levels of the settings: {0}; expected 1 to {max} different names without '/', none of them {node:?}",
+        max = Topology::MAX_LEVELS,
+        node = Topology::NODE_LEVEL
+    )]
+    Topology(TopologyError),
     /// A node cannot have what it says.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
@@ -59,7 +63,7 @@ impl Manifests {
     /// ```
     pub fn inventory(&self) -> Result<Inventory, InventoryError> {
         let rows = self.nodes.iter().map(|node| (node.name(), node.labels()));
-        let topology = Arc::new(Topology::from_labels(self.settings.levels(), rows)?);
+        let topology = Arc::new(Topology::from_labels(self.settings.levels(), rows).map_err(InventoryError::Topology)?);
         let roles = self.servings.iter().flat_map(|serving| &serving.roles);
         let templates = roles.flat_map(|role| [Some(&role.entry), role.worker.as_ref()]).flatten();
         let offered = self.nodes.iter().flat_map(|node| node.amounts().keys());

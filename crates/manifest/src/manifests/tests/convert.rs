@@ -99,6 +99,25 @@ status: {capacity: {cpu: 4}}
 }
 
 #[test]
+fn levels_that_make_no_tree_are_named_with_what_was_expected() {
+    let check = |names: &[&str], found: &str| {
+        let levels = names.iter().map(|name| LevelLabel::new(*name, format!("example.com/{name}")));
+        let settings = Settings::new().with_levels(levels);
+        let refused = Manifests::read([], &settings).expect("nothing").inventory().expect_err("no tree");
+        let expected = "expected 1 to 32 different names without '/', none of them \"node\"";
+        assert_eq!(refused.to_string(), format!("levels of the settings: {found}; {expected}"));
+    };
+    check(&["rack", "zone", "rack"], "level \"rack\" is named twice");
+    check(&["zone", "node"], "level \"node\" is always there, below the last named one: leave it out");
+    check(&["zone", ""], "level 1 has an empty name");
+    check(&["a/b"], "\"a/b\" contains '/', which separates the parts of a path");
+    check(&[], "a topology needs at least one level above its nodes");
+    let names: Vec<_> = (0..33).map(|level| format!("l{level}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    check(&names, "33 levels are named, at most 32 are possible");
+}
+
+#[test]
 fn resources_without_end_are_refused() {
     let many: String = (0..2000).map(|n| format!("r{n}: 1, ")).collect();
     let text = format!("{{apiVersion: v1, kind: Node, metadata: {{name: n1}}, status: {{capacity: {{{many}}}}}}}");
