@@ -328,69 +328,107 @@ impl State {
     }
 }
 
+/// A state whose best cost is being found: the ways that leave less than `empty` empty have been weighed.
+#[derive(Debug)]
+struct Open {
+    state: State,
+    empty: u64,
+    best: Option<Cost>,
+}
+
+impl Open {
+    fn new(state: State) -> Self {
+        Self { state, empty: 0, best: None }
+    }
+}
+
 impl Split<'_> {
-    /// The least cost on the levels below from a state on; none if the state cannot be completed.
-    fn best(&mut self, tight: &mut Tight<'_>, state: State) -> Result<Option<Cost>, OutOfSteps> {
-        if state.count == 0 {
-            return Ok((state.sum == 0 && state.slack == 0).then(Cost::default));
+    /// The least cost on the levels below from a state on; none if the state cannot be completed. Depth first with a stack
+    /// of its own: there may be thousands of items, and each can be a state deeper.
+    fn best(&mut self, tight: &mut Tight<'_>, start: State) -> Result<Option<Cost>, OutOfSteps> {
+        if let Some(known) = self.known(start) {
+            return Ok(known);
         }
-        if !self.sums.has(state.at, state.count, state.sum) {
-            return Ok(None);
-        }
-        if let Some(known) = self.memo.get(&state) {
-            return Ok(known.clone());
-        }
-        let mut best = None;
-        self.each(tight, state, |cost, _| {
-            if best.as_ref().is_none_or(|least| cost < *least) {
-                best = Some(cost);
+        let mut stack = vec![Open::new(start)];
+        while let Some(mut open) = stack.pop() {
+            let way = self.way(open.state, open.empty);
+            let rest = self.rest(open.state, way);
+            let Some(known) = self.known(rest) else {
+                stack.extend([open, Open::new(rest)]);
+                continue;
+            };
+            if let Some(rest) = known {
+                let cost = self.cost(tight, open.state, way, &rest)?;
+                if open.best.as_ref().is_none_or(|least| cost < *least) {
+                    open.best = Some(cost);
+                }
             }
-        })?;
-        self.memo.insert(state, best.clone());
-        Ok(best)
+            if way.is_some() {
+                open.empty += 1;
+                stack.push(open);
+            } else {
+                self.memo.insert(open.state, open.best);
+            }
+        }
+        Ok(self.known(start).expect("the first state is closed last"))
     }
 
     /// Follows the best choices: earlier items first, and fuller.
     fn walk(&mut self, tight: &mut Tight<'_>, start: State) -> Result<Vec<(Item, u64)>, OutOfSteps> {
         let (mut state, mut filled) = (start, Vec::new());
         while state.count > 0 {
-            let item = self.items[state.at];
             let mut best: Option<(Cost, Option<u64>)> = None;
-            self.each(tight, state, |cost, empty| {
-                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                    best = Some((cost, empty));
+            for empty in 0.. {
+                let way = self.way(state, empty);
+                if let Some(rest) = self.best(tight, self.rest(state, way))? {
+                    let cost = self.cost(tight, state, way, &rest)?;
+                    if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                        best = Some((cost, way));
+                    }
                 }
-            })?;
-            match best.expect("a state on the best way can be completed").1 {
-                Some(empty) => {
-                    filled.push((item, item.cap - empty));
-                    state = state.take(item.cap, empty);
+                if way.is_none() {
+                    break;
                 }
-                None => state = state.skip(self.next[state.at]),
             }
+            let (_, way) = best.expect("a state on the best way can be completed");
+            let item = self.items[state.at];
+            filled.extend(way.map(|empty| (item, item.cap - empty)));
+            state = self.rest(state, way);
         }
         Ok(filled)
     }
 
-    /// Calls with the cost of each way to treat the item at hand: taken with so much left empty, or skipped.
-    fn each(
-        &mut self,
-        tight: &mut Tight<'_>,
-        state: State,
-        mut found: impl FnMut(Cost, Option<u64>),
-    ) -> Result<(), OutOfSteps> {
+    /// What is known of a state without a search.
+    fn known(&self, state: State) -> Option<Option<Cost>> {
+        if state.count == 0 {
+            return Some((state.sum == 0 && state.slack == 0).then(Cost::default));
+        }
+        if !self.sums.has(state.at, state.count, state.sum) {
+            return Some(None);
+        }
+        self.memo.get(&state).cloned()
+    }
+
+    /// A way to treat the item at hand: taken with `empty` of it left so, or skipped, which is the last way.
+    fn way(&self, state: State, empty: u64) -> Option<u64> {
+        let cap = self.items[state.at].cap;
+        (cap <= state.sum && empty <= state.slack.min(cap - 1)).then_some(empty)
+    }
+
+    /// The state after the item at hand.
+    fn rest(&self, state: State, way: Option<u64>) -> State {
+        match way {
+            Some(empty) => state.take(self.items[state.at].cap, empty),
+            None => state.skip(self.next[state.at]),
+        }
+    }
+
+    /// What a way costs, with the best for what comes after it.
+    fn cost(&self, tight: &mut Tight<'_>, state: State, way: Option<u64>, rest: &Cost) -> Result<Cost, OutOfSteps> {
+        let Some(empty) = way else { return Ok(rest.clone()) };
         let item = self.items[state.at];
-        if item.cap <= state.sum {
-            for empty in 0..=state.slack.min(item.cap - 1) {
-                let Some(rest) = self.best(tight, state.take(item.cap, empty))? else { continue };
-                let mut cost = tight.below(item, self.level, item.cap - empty)?;
-                cost.add(&rest);
-                found(cost, Some(empty));
-            }
-        }
-        if let Some(cost) = self.best(tight, state.skip(self.next[state.at]))? {
-            found(cost, None);
-        }
-        Ok(())
+        let mut cost = tight.below(item, self.level, item.cap - empty)?;
+        cost.add(rest);
+        Ok(cost)
     }
 }

@@ -11,8 +11,8 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// The most items. The search over sums recurses once an item, and has to fit the 2 MiB stack of a worker thread.
-    const MAX_ITEMS: usize = 512;
+    /// The most items.
+    const MAX_ITEMS: usize = 4096;
 
     /// How many words are written; none if that is out of the question.
     pub(super) fn cost(items: usize, count: usize, most: u64) -> Option<u64> {
