@@ -75,7 +75,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let text = input::text(&args.trace)?;
     let trace = Trace::parse(&text).map_err(|error| Failure::Input(format!("{}: {error}", args.trace.display())))?;
     let trace = trace.limited(args.limit.unwrap_or(usize::MAX)).faster(args.speed);
-    let trace = trace.map_err(|error| Failure::Input(format!("--speed: {error}")))?;
+    let trace = trace.map_err(|error| Failure::Input(format!("--{error}")))?;
     if trace.is_empty() {
         return Err(Failure::Input(format!("{}: no request to replay; expected one or more", args.trace.display())));
     }

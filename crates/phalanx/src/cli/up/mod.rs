@@ -145,7 +145,7 @@ fn read_load(drive: &str, args: &Args, fleet: &Fleet) -> Result<Load, Failure> {
             None => models.first().cloned().ok_or_else(|| Failure::Input("no ModelRoute names a model".to_owned()))?,
         };
         let trace = trace.limited(args.limit.unwrap_or(usize::MAX)).faster(args.speed);
-        Load::trace(&trace.map_err(|error| Failure::Input(format!("--speed: {error}")))?, &model)
+        Load::trace(&trace.map_err(|error| Failure::Input(format!("--{error}")))?, &model)
     };
     if load.jobs.is_empty() {
         return Err(Failure::Input(format!("--drive {drive}: no request to send; expected one or more")));
