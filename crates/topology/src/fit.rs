@@ -115,7 +115,7 @@ impl Inventory {
     }
 
     /// A resource that this inventory does not know is one that no node has.
-    fn free_or_none(&self, node: NodeId, resource: ResourceId) -> u64 {
+    pub(crate) fn free_or_none(&self, node: NodeId, resource: ResourceId) -> u64 {
         self.resources.get(resource.index()).map_or(0, |column| column.free.get(node.index()))
     }
 }

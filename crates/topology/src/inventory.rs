@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::changes::Changes;
+use crate::index::Indexes;
 use crate::paged::Paged;
 use crate::transaction::Reservation;
 use crate::{DeviceSet, NodeId, Receipt, ReleaseError, ResourceId, Topology, Transaction, hash};
@@ -42,8 +44,10 @@ pub struct Inventory {
     /// Position in `kinds`, plus one; 0 for a node without a kind.
     kind: Paged<u16>,
     kinds: Vec<Arc<str>>,
-    version: u64,
+    pub(crate) version: u64,
     hash: u64,
+    pub(crate) changes: Changes,
+    pub(crate) indexes: Indexes,
 }
 
 #[derive(Clone, Debug)]
@@ -125,6 +129,8 @@ impl Inventory {
             kinds: Vec::new(),
             version: 0,
             hash: 0,
+            changes: Changes::new(0),
+            indexes: Indexes::new(),
         }
     }
 
@@ -189,7 +195,7 @@ impl Inventory {
         self.devices.set(node.index(), all.mask());
         self.kind.set(node.index(), kind);
         self.set_free_devices(node, all.without(held));
-        self.version += 1;
+        self.touch([node]);
         Ok(())
     }
 
@@ -231,7 +237,7 @@ impl Inventory {
         }
         self.resources[resource.index()].capacity.set(node.index(), amount);
         self.set_free(node, resource, amount - held);
-        self.version += 1;
+        self.touch([node]);
         Ok(())
     }
 
@@ -251,7 +257,7 @@ impl Inventory {
         if self.is_cordoned(node) != cordoned {
             self.cordoned.set(node.index(), u8::from(cordoned));
             self.hash ^= hash::cordon(node);
-            self.version += 1;
+            self.touch([node]);
         }
     }
 
@@ -271,6 +277,7 @@ impl Inventory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn transaction(&mut self) -> Transaction<'_> {
+        self.settle();
         Transaction::new(self)
     }
 
@@ -381,10 +388,6 @@ impl Inventory {
     #[must_use]
     pub fn is_cordoned(&self, node: NodeId) -> bool {
         self.cordoned.get(node.index()) != 0
-    }
-
-    pub(crate) fn count_change(&mut self) {
-        self.version += 1;
     }
 
     pub(crate) fn set_free_devices(&mut self, node: NodeId, free: DeviceSet) {

@@ -6,7 +6,8 @@
 //! * [`Inventory`] is the ledger over it: devices (up to 64 a node) and any number of integer resources, what there is and
 //!   what is free. A [`Transaction`] reserves all or nothing; its [`Receipt`] gives it back; a [`fork`](Inventory::fork) is
 //!   for trying out.
-//! * [`Demand`] is what one pod asks.
+//! * [`Demand`] is what one pod asks. A [`ShapeIndex`] tells how many pods of a demand fit in every domain, and follows every
+//!   change once it was [warmed](Inventory::warm).
 //!
 //! It decides nothing: where a group of pods should go is the business of `phalanx-gang`. It does no I/O, reads no clock
 //! and knows nothing of Kubernetes objects.
@@ -52,12 +53,14 @@
 //! given out twice, and a reservation that is released, rolled back or refused leaves the state as it was, bit for bit.
 
 mod builder;
+mod changes;
 mod demand;
 mod devices;
 mod error;
 mod fit;
 mod hash;
 mod ids;
+mod index;
 mod inventory;
 mod notation;
 mod paged;
@@ -71,6 +74,7 @@ pub use devices::DeviceSet;
 pub use error::TopologyError;
 pub use fit::Limit;
 pub use ids::{DomainId, LevelId, NodeId, ResourceId};
+pub use index::ShapeIndex;
 pub use inventory::{CapacityError, Inventory};
 pub use notation::NotationError;
 pub use topology::Topology;

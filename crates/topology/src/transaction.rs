@@ -252,12 +252,14 @@ impl<'a> Transaction<'a> {
         while self.held.len() > mark.0 {
             let held = self.held.pop().expect("more is held than at the mark");
             self.inventory.give_back(&held);
+            self.inventory.indexes.close(1);
         }
     }
 
     /// Keeps what was reserved.
     pub fn commit(mut self) -> Receipt {
-        self.inventory.count_change();
+        self.inventory.indexes.close(self.held.len());
+        self.inventory.touch(self.held.iter().map(Reservation::node));
         Receipt { held: std::mem::take(&mut self.held) }
     }
 
@@ -302,6 +304,7 @@ impl<'a> Transaction<'a> {
         }
         let held = Reservation { node, devices, demand: demand.clone() };
         self.inventory.take(&held);
+        self.inventory.indexes.open();
         self.held.push(held);
         Ok(())
     }
@@ -322,7 +325,7 @@ pub(crate) fn release(inventory: &mut Inventory, receipt: Receipt) -> Result<(),
         }
         inventory.give_back(held);
     }
-    inventory.count_change();
+    inventory.touch(receipt.held.iter().map(Reservation::node));
     Ok(())
 }
 

@@ -1,0 +1,275 @@
+//! How many pods of a shape fit, by node and by domain, kept up to date for the shapes in use.
+
+use std::sync::Arc;
+
+use batch::Batch;
+use shape::{MOST, Shape};
+
+use crate::{Demand, DomainId, Inventory, Limit, NodeId};
+
+mod batch;
+mod shape;
+
+/// How many pods of one shape fit beside what runs, by node and by domain: a view of the inventory as it stands.
+///
+/// It exists for shapes that were [warmed](Inventory::warm), and follows every change at a cost in proportion to the nodes
+/// that changed. A node counts for at most [`MOST`](Self::MOST) pods.
+///
+/// ```
+/// # use phalanx_topology::{Demand, Inventory, Topology};
+/// # use std::sync::Arc;
+/// let mut inventory = Inventory::from_notation("b1{r1{n1:8 n2:8} r2{n3:8}}")?;
+/// let (pod, rack) = (Demand::devices(4), inventory.topology().level("rack").unwrap());
+/// inventory.warm(&pod);
+///
+/// let counts = |inventory: &Inventory| {
+///     let index = inventory.index(&pod).unwrap();
+///     (inventory.topology().domains(rack).map(|rack| index.count(rack)).collect::<Vec<_>>(), index.total())
+/// };
+/// assert_eq!(counts(&inventory), (vec![4, 2], 6));
+///
+/// let mut transaction = inventory.transaction();
+/// transaction.reserve(transaction.inventory().topology().node("n1").unwrap(), &Demand::devices(1))?;
+/// let receipt = transaction.commit();
+/// assert_eq!(counts(&inventory), (vec![3, 2], 5));
+/// # inventory.release(receipt)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ShapeIndex<'a> {
+    inventory: &'a Inventory,
+    warm: &'a Warm,
+}
+
+impl<'a> ShapeIndex<'a> {
+    /// The most pods that one node counts for.
+    pub const MOST: u32 = MOST;
+
+    /// The shape.
+    #[must_use]
+    pub fn demand(&self) -> &'a Demand {
+        &self.warm.shape.demand
+    }
+
+    /// How many fit on the node: [`Inventory::fits`], at most [`MOST`](Self::MOST). O(1). Panics on an unknown node.
+    #[must_use]
+    pub fn fits(&self, node: NodeId) -> u32 {
+        let topology = self.inventory.topology();
+        assert!(node.index() < topology.len(), "a node id belongs to its topology");
+        let home = match topology.domain_of(node, topology.node_level()) {
+            Some(domain) => domain.index(),
+            None => outside(self.inventory) + node.index(),
+        };
+        self.warm.column[home] as u32
+    }
+
+    /// How many fit in the domain: the sum over its nodes. O(1). Panics on an unknown domain.
+    #[must_use]
+    pub fn count(&self, domain: DomainId) -> u64 {
+        self.column()[domain.index()]
+    }
+
+    /// [`count`](Self::count) for all domains, by [`DomainId`], the domains of single nodes included.
+    #[must_use]
+    pub fn column(&self) -> &'a [u64] {
+        &self.warm.column[..self.inventory.topology().domains_len()]
+    }
+
+    /// How many fit on each node outside the tree, in the order of their ids.
+    #[must_use]
+    pub fn outside(&self) -> &'a [u64] {
+        &self.warm.column[self.inventory.topology().domains_len()..]
+    }
+
+    /// How many fit on all nodes together, in and outside the tree. O(1).
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.warm.total
+    }
+
+    /// What keeps the node from taking one more pod: [`Inventory::limiting`]. O(resources asked).
+    #[must_use]
+    pub fn limit(&self, node: NodeId) -> Option<Limit> {
+        self.inventory.limiting(node, self.demand())
+    }
+}
+
+/// The shapes that are kept up to date.
+#[derive(Clone, Debug)]
+pub(crate) struct Indexes {
+    warm: Vec<Warm>,
+    limit: usize,
+    /// Counts warmings.
+    clock: u64,
+    /// Reservations in open transactions, which the columns do not show yet.
+    open: usize,
+    batch: Batch,
+}
+
+#[derive(Clone, Debug)]
+struct Warm {
+    shape: Arc<Shape>,
+    /// By domain, then for the nodes outside the primary tree.
+    column: Arc<Vec<u64>>,
+    total: u64,
+    /// When it was last warmed.
+    warmed: u64,
+}
+
+impl Indexes {
+    /// Shapes kept unless said otherwise.
+    const LIMIT: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        Self { warm: Vec::new(), limit: Self::LIMIT, clock: 0, open: 0, batch: Batch::default() }
+    }
+
+    /// A transaction holds one reservation more.
+    pub(crate) fn open(&mut self) {
+        self.open += 1;
+    }
+
+    /// A transaction is rid of this many reservations: undone, or committed.
+    pub(crate) fn close(&mut self, reservations: usize) {
+        self.open -= reservations;
+    }
+
+    /// Whether the ledger is ahead of the columns.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.open > 0
+    }
+
+    fn find(&self, demand: &Demand) -> Option<usize> {
+        self.warm.iter().position(|warm| warm.shape.demand == *demand)
+    }
+
+    fn shrink_to(&mut self, len: usize) {
+        while self.warm.len() > len {
+            let oldest = (0..self.warm.len()).min_by_key(|&at| self.warm[at].warmed).expect("there is one");
+            self.warm.swap_remove(oldest);
+        }
+    }
+
+    fn update(&mut self, inventory: &Inventory) {
+        if self.warm.is_empty() {
+            return;
+        }
+        self.batch.gather(inventory, self.warm.iter().map(|warm| &*warm.shape));
+        let outside = outside(inventory);
+        for warm in &mut self.warm {
+            // What does not change stays shared with forks.
+            if self.batch.count(&warm.shape, &warm.column, outside) {
+                let column: &mut Vec<u64> = Arc::make_mut(&mut warm.column);
+                let delta = self.batch.add(column, outside);
+                warm.total = warm.total.wrapping_add(delta);
+            }
+        }
+    }
+}
+
+impl Inventory {
+    /// Counts how many pods of this demand fit everywhere, and keeps the counts up to date from now on; nothing to do if
+    /// they already are. The demand that was not warmed for longest goes when there are too many. O(nodes) the first
+    /// time, O(demands kept) again.
+    ///
+    /// ```
+    /// # use phalanx_topology::{Demand, Inventory};
+    /// let mut inventory = Inventory::from_notation("r1{n1:8 n2:7}")?;
+    /// let pair = Demand::devices(2);
+    /// assert!(inventory.index(&pair).is_none());
+    /// inventory.warm(&pair);
+    /// assert_eq!(inventory.index(&pair).unwrap().total(), 7);
+    /// # Ok::<(), phalanx_topology::NotationError>(())
+    /// ```
+    pub fn warm(&mut self, demand: &Demand) {
+        self.settle();
+        self.indexes.clock += 1;
+        let warmed = self.indexes.clock;
+        if let Some(at) = self.indexes.find(demand) {
+            self.indexes.warm[at].warmed = warmed;
+        } else if let Some(others) = self.indexes.limit.checked_sub(1) {
+            self.indexes.shrink_to(others);
+            let (column, total) = self.count_everywhere(demand);
+            self.indexes.warm.push(Warm {
+                shape: Arc::new(Shape::new(demand)),
+                column: Arc::new(column),
+                total,
+                warmed,
+            });
+        }
+    }
+
+    /// How many demands are kept warm, 64 unless set; those not warmed for longest go now if there are more. A demand costs
+    /// eight bytes a domain, and a few nanoseconds for every node that changes.
+    ///
+    /// ```
+    /// # use phalanx_topology::{Demand, Inventory};
+    /// let mut inventory = Inventory::from_notation("r1{n1:8 n2:7}")?;
+    /// inventory.warm(&Demand::devices(1));
+    /// inventory.warm(&Demand::devices(2));
+    /// inventory.set_index_limit(1);
+    /// assert!(inventory.index(&Demand::devices(1)).is_none());
+    /// assert!(inventory.index(&Demand::devices(2)).is_some());
+    /// # Ok::<(), phalanx_topology::NotationError>(())
+    /// ```
+    pub fn set_index_limit(&mut self, demands: usize) {
+        self.indexes.limit = demands;
+        self.indexes.shrink_to(demands);
+    }
+
+    /// How many pods of this demand fit, by node and by domain; none if it was not [warmed](Self::warm) or had to go, and
+    /// while a transaction is open that holds something, since the counts follow at its commit. O(demands kept).
+    #[must_use]
+    pub fn index(&self, demand: &Demand) -> Option<ShapeIndex<'_>> {
+        if self.indexes.is_dirty() {
+            return None;
+        }
+        let at = self.indexes.find(demand)?;
+        Some(ShapeIndex { inventory: self, warm: &self.indexes.warm[at] })
+    }
+
+    /// Counts one change, of these nodes: all that is derived from the ledger follows.
+    pub(crate) fn touch(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
+        let mut indexes = std::mem::replace(&mut self.indexes, Indexes::new());
+        indexes.batch.start(nodes);
+        indexes.update(self);
+        self.version += 1;
+        self.changes.push(&indexes.batch.nodes);
+        self.indexes = indexes;
+    }
+
+    /// Makes sure that no transaction is open: who has the inventory to themselves knows that none is, unless one was
+    /// forgotten or this is a copy that was made through one. What it held was never counted.
+    pub(crate) fn settle(&mut self) {
+        if self.indexes.is_dirty() {
+            self.indexes.warm.clear();
+            self.indexes.open = 0;
+            self.version += 1;
+            self.changes = crate::changes::Changes::new(self.version);
+        }
+    }
+
+    fn count_everywhere(&self, demand: &Demand) -> (Vec<u64>, u64) {
+        let topology = self.topology();
+        let mut fits = Vec::new();
+        self.fits_everywhere(demand, &mut fits);
+        let nodes = fits.iter().map(|&fits| u64::from(fits.min(MOST)));
+        let total = nodes.clone().sum();
+        let start = topology.domains(topology.node_level()).next().map_or(topology.domains_len(), DomainId::index);
+        let mut column = Vec::with_capacity(topology.domains_len() + topology.outside_len());
+        column.resize(start, 0);
+        column.extend(nodes);
+        // Finer domains have greater ids, so they are summed first.
+        for domain in (0..start).rev() {
+            let mut children = topology.children(DomainId::new(domain as u32)).map(DomainId::index);
+            let first = children.next().expect("every domain above the nodes has children");
+            column[domain] = column[first..=first + children.len()].iter().sum();
+        }
+        (column, total)
+    }
+}
+
+/// Where a node's own id begins to count in a column, if the node is outside the primary tree.
+fn outside(inventory: &Inventory) -> usize {
+    inventory.topology().domains_len() - inventory.topology().tree_nodes().end
+}
