@@ -49,6 +49,7 @@ impl LevelLabel {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TopologyBuilder {
+    name: String,
     levels: Vec<String>,
     rows: Vec<Row>,
     error: Option<TopologyError>,
@@ -64,7 +65,25 @@ pub(crate) struct Row {
 impl TopologyBuilder {
     pub(crate) fn new(levels: Vec<String>) -> Self {
         let error = check_levels(&levels).err();
-        Self { levels, rows: Vec::new(), error }
+        Self { name: Topology::DEFAULT_TREE.to_owned(), levels, rows: Vec::new(), error }
+    }
+
+    /// Names the tree; else it is [`Topology::DEFAULT_TREE`]. An empty name, or one with a `/`, is told by
+    /// [`build`](Self::build).
+    ///
+    /// ```
+    /// # use phalanx_topology::{Topology, TreeId};
+    /// let topology = Topology::builder(["rack"]).named("network").build()?;
+    /// assert_eq!(topology.tree_name(TreeId::PRIMARY), "network");
+    /// # Ok::<(), phalanx_topology::TopologyError>(())
+    /// ```
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        if self.error.is_none() {
+            self.error = check_tree_name(&self.name).err();
+        }
+        self
     }
 
     /// Adds a node with its (level, domain) pairs, in any order. A level that is left out, or has an empty domain name,
@@ -97,7 +116,7 @@ impl TopologyBuilder {
     pub fn build(self) -> Result<Topology, TopologyError> {
         match self.error {
             Some(error) => Err(error),
-            None => tree::build(self.levels, self.rows),
+            None => tree::build(self.name, self.levels, self.rows),
         }
     }
 
@@ -184,7 +203,7 @@ impl Topology {
     }
 }
 
-fn check_levels(levels: &[String]) -> Result<(), TopologyError> {
+pub(crate) fn check_levels(levels: &[String]) -> Result<(), TopologyError> {
     if levels.is_empty() {
         return Err(TopologyError::NoLevels);
     }
@@ -206,7 +225,11 @@ fn check_levels(levels: &[String]) -> Result<(), TopologyError> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), TopologyError> {
+pub(crate) fn check_tree_name(name: &str) -> Result<(), TopologyError> {
+    if name.is_empty() { Err(TopologyError::EmptyTreeName) } else { check_name(name) }
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), TopologyError> {
     if name.contains('/') { Err(TopologyError::SlashInName { name: name.to_owned() }) } else { Ok(()) }
 }
 
@@ -237,6 +260,12 @@ mod tests {
         check(racks().node("n", &[("row", "r")]), "node \"n\" names level \"row\", expected one of zone, rack");
         check(racks().node("n", &[("rack", "r"), ("rack", "q")]), "node \"n\" gives two domains for level \"rack\"");
         check(racks().node("n", &[]).node("n", &[("rack", "r")]), "node \"n\" is listed twice");
+    }
+
+    #[test]
+    fn a_tree_needs_a_name() {
+        check(Topology::builder(["rack"]).named(""), "a tree has an empty name");
+        check(Topology::builder(["rack"]).named("a/b"), "\"a/b\" contains '/', which separates the parts of a path");
     }
 
     #[test]

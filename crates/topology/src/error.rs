@@ -1,5 +1,7 @@
 //! Why a topology cannot be built.
 
+use crate::Member;
+
 /// Why a set of rows or labels is not a topology.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -60,8 +62,33 @@ pub enum TopologyError {
     /// A name contains the separator of paths.
     #[error("{name:?} contains '/', which separates the parts of a path")]
     SlashInName {
-        /// The name of a level, domain or node.
+        /// The name of a tree, level, domain or node.
         name: String,
+    },
+    /// A tree has an empty name.
+    #[error("a tree has an empty name")]
+    EmptyTreeName,
+    /// Two trees have the same name.
+    #[error("tree {tree:?} is named twice")]
+    DuplicateTree {
+        /// The name.
+        tree: String,
+    },
+    /// More trees than [`Topology::MAX_TREES`](crate::Topology::MAX_TREES).
+    #[error("tree {tree:?} is one too many: at most {max} are possible")]
+    TooManyTrees {
+        /// The tree.
+        tree: String,
+        /// How many are possible.
+        max: usize,
+    },
+    /// A tree or a domain holds something that does not exist.
+    #[error("{holder:?} holds {member}, which is not known")]
+    UnknownMember {
+        /// The name of the tree or domain.
+        holder: String,
+        /// What it holds.
+        member: Member,
     },
     /// More nodes than ids.
     #[error("{found} nodes are too many: nodes and domains together must fit 32 bits")]

@@ -31,7 +31,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A node (a machine). Ids run along the tree in path order; nodes outside the tree come after all others.
+    /// A node (a machine). Ids run along the primary tree in path order; nodes outside it come after all others.
     ///
     /// ```
     /// # use phalanx_topology::NodeId;
@@ -41,8 +41,8 @@ id! {
 }
 
 id! {
-    /// A domain: one rack, one block, one zone, or one node. Ids run level by level from the coarsest, in path order
-    /// within a level, so the children of a domain have consecutive ids too.
+    /// A domain: one rack, one block, one zone, or one node. Ids run tree by tree, in a tree level by level from the
+    /// coarsest, and in path order within a level, so the children of a domain have consecutive ids too.
     ///
     /// ```
     /// # use phalanx_topology::DomainId;
@@ -52,14 +52,29 @@ id! {
 }
 
 id! {
-    /// A level of the tree, 0 being the coarsest. The level of the nodes themselves follows the last named one, so a
-    /// greater id is a tighter place.
+    /// A level of a tree, 0 being the coarsest of the primary one. The level of the nodes themselves follows the last named
+    /// one of a tree, so within a tree a greater id is a tighter place; the levels of the next tree come after it.
     ///
     /// ```
     /// # use phalanx_topology::LevelId;
     /// assert!(LevelId::new(0) < LevelId::new(1), "a zone is coarser than a block");
     /// ```
     LevelId(u8)
+}
+
+id! {
+    /// A named tree over the nodes, 0 being the primary one.
+    ///
+    /// ```
+    /// # use phalanx_topology::TreeId;
+    /// assert_eq!(TreeId::PRIMARY, TreeId::new(0));
+    /// ```
+    TreeId(u8)
+}
+
+impl TreeId {
+    /// The tree that numbers the nodes, and that is meant where none is named.
+    pub const PRIMARY: Self = Self(0);
 }
 
 id! {

@@ -2,7 +2,8 @@
 //!
 //! * [`Topology`] is the tree: levels that you name, coarse to fine (zone, block, rack), the domains of each level, and
 //!   the nodes. It is immutable and stored as columns by dense ids, with the nodes in path order, so that every domain is a
-//!   range of nodes. Build it from rows ([`Topology::builder`]) or from node labels ([`Topology::from_labels`]).
+//!   range of nodes. Build it from rows ([`Topology::builder`]) or from node labels ([`Topology::from_labels`]). Where the
+//!   cluster divides in more ways than one, [`Topology::with_tree`] adds a named tree over the same nodes.
 //! * [`Inventory`] is the ledger over it: devices (up to 64 a node) and any number of integer resources, what there is and
 //!   what is free. A [`Transaction`] reserves all or nothing; its [`Receipt`] gives it back; a [`fork`](Inventory::fork) is
 //!   for trying out.
@@ -54,6 +55,7 @@
 
 mod builder;
 mod changes;
+mod columns;
 mod demand;
 mod devices;
 mod error;
@@ -62,20 +64,23 @@ mod hash;
 mod ids;
 mod index;
 mod inventory;
+mod member;
 mod notation;
 mod paged;
 mod topology;
 mod transaction;
 mod tree;
+mod trees;
 
 pub use builder::{LevelLabel, TopologyBuilder};
 pub use demand::Demand;
 pub use devices::DeviceSet;
 pub use error::TopologyError;
 pub use fit::Limit;
-pub use ids::{DomainId, LevelId, NodeId, ResourceId};
+pub use ids::{DomainId, LevelId, NodeId, ResourceId, TreeId};
 pub use index::ShapeIndex;
 pub use inventory::{CapacityError, Inventory};
+pub use member::Member;
 pub use notation::NotationError;
 pub use topology::Topology;
 pub use transaction::{Mark, Receipt, ReleaseError, Reservation, ReserveError, Transaction};

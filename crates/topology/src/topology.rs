@@ -1,11 +1,9 @@
-//! The tree itself: levels, domains and nodes as columns.
+//! The trees themselves: levels, domains and nodes as columns.
 
 use std::ops::Range;
 
-use crate::{DomainId, LevelId, NodeId};
-
-/// Stands for "none" in the columns of ids.
-pub(crate) const NONE: u32 = u32::MAX;
+use crate::columns::{Columns, NONE};
+use crate::{DomainId, LevelId, NodeId, TreeId};
 
 /// A cluster as a tree: levels named from coarse to fine, domains in each, nodes at the leaves. Immutable.
 ///
@@ -14,6 +12,11 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// belong to no domain, not even at the node level, and are never eligible where a level is required.
 ///
 /// Built by [`Topology::builder`] or [`Topology::from_labels`].
+///
+/// A cluster has more trees than one where the network and the power feed divide it differently:
+/// [`with_tree`](Self::with_tree) adds a named one over the same nodes. The first tree is the primary one, which numbers
+/// the nodes; what does not ask for a tree means it. [`LevelId`] and [`DomainId`] run on over all trees, so that each
+/// implies its tree, and a column by domain covers all of them.
 ///
 /// ```
 /// # use phalanx_topology::Topology;
@@ -28,69 +31,62 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    levels: Vec<String>,
-    /// Names of all nodes, those of the tree first.
-    nodes: Vec<String>,
+    /// Of all trees.
+    pub(crate) levels: Vec<Level>,
+    /// Never empty.
+    pub(crate) trees: Vec<Tree>,
+    /// Names of all nodes, those of the primary tree first.
+    pub(crate) nodes: Vec<String>,
     /// Node ids in ascending order of name.
-    by_name: Vec<u32>,
-    columns: Columns,
+    pub(crate) by_name: Vec<u32>,
+    pub(crate) columns: Columns,
 }
 
-/// The tree's columns. Domains run level by level; the last level's domains are the nodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Columns {
-    /// First domain of each level, and one past the last.
-    level_start: Vec<u32>,
-    level: Vec<u8>,
-    name: Vec<String>,
-    parent: Vec<u32>,
-    first_child: Vec<u32>,
-    first_node: Vec<u32>,
-    node_len: Vec<u32>,
-    /// For each level the domain of every node of the tree.
-    domain_of: Vec<Vec<u32>>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub(crate) name: String,
+    pub(crate) tree: TreeId,
 }
 
-impl Columns {
-    pub(crate) fn new(nodes: usize, levels: usize) -> Self {
-        Self { domain_of: vec![Vec::with_capacity(nodes); levels + 1], ..Self::default() }
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tree {
+    pub(crate) name: String,
+    /// Coarse to fine; the last one is the level of the nodes.
+    pub(crate) levels: Range<u8>,
+    /// How many nodes are in the tree.
+    pub(crate) len: u32,
+    /// The node at each position; empty for the primary tree, where position and id are the same.
+    pub(crate) order: Vec<u32>,
+}
+
+impl Tree {
+    pub(crate) fn node_level(&self) -> LevelId {
+        LevelId::new(self.levels.end - 1)
     }
 
-    pub(crate) fn start_level(&mut self) {
-        self.level_start.push(self.name.len() as u32);
-    }
-
-    /// Adds the node at position `at` to a level: to the domain before it if it `continues`, else to a new one.
-    pub(crate) fn push_node(&mut self, level: usize, at: usize, continues: bool, name: impl FnOnce() -> String) {
-        if !continues {
-            let parent = if level == 0 { NONE } else { self.domain_of[level - 1][at] };
-            let id = self.name.len() as u32;
-            if parent != NONE && self.first_child[parent as usize] == NONE {
-                self.first_child[parent as usize] = id;
-            }
-            self.level.push(level as u8);
-            self.name.push(name());
-            self.parent.push(parent);
-            self.first_child.push(NONE);
-            self.first_node.push(at as u32);
-            self.node_len.push(0);
-        }
-        let domain = self.name.len() - 1;
-        self.node_len[domain] += 1;
-        self.domain_of[level].push(domain as u32);
-    }
-
-    pub(crate) fn finish(&mut self) {
-        self.start_level();
+    pub(crate) fn node_at(&self, position: usize) -> NodeId {
+        NodeId::new(if self.order.is_empty() { position as u32 } else { self.order[position] })
     }
 }
 
 impl Topology {
-    pub(crate) fn from_columns(levels: Vec<String>, nodes: Vec<String>, by_name: Vec<u32>, columns: Columns) -> Self {
-        Self { levels, nodes, by_name, columns }
+    /// A topology of one tree. The level names do not hold that of the nodes.
+    pub(crate) fn single(
+        tree: String,
+        mut levels: Vec<String>,
+        nodes: Vec<String>,
+        by_name: Vec<u32>,
+        columns: Columns,
+    ) -> Self {
+        levels.push(Self::NODE_LEVEL.to_owned());
+        let len = columns.domain_of[levels.len() - 1].len() as u32;
+        let tree = Tree { name: tree, levels: 0..levels.len() as u8, len, order: Vec::new() };
+        let levels = levels.into_iter().map(|name| Level { name, tree: TreeId::PRIMARY }).collect();
+        Self { levels, trees: vec![tree], nodes, by_name, columns }
     }
 
-    /// The level with this name; `"node"` is the level of the nodes. O(levels).
+    /// The level of the primary tree with this name; `"node"` is the level of the nodes. O(levels). For other trees see
+    /// [`level_in`](Self::level_in).
     ///
     /// ```
     /// # use phalanx_topology::Topology;
@@ -102,36 +98,33 @@ impl Topology {
     /// ```
     #[must_use]
     pub fn level(&self, name: &str) -> Option<LevelId> {
-        if name == Self::NODE_LEVEL {
-            return Some(self.node_level());
-        }
-        self.levels.iter().position(|level| level == name).map(|at| LevelId::new(at as u8))
+        self.level_in(TreeId::PRIMARY, name)
     }
 
-    /// All levels, coarse to fine, the level of the nodes last.
+    /// The levels of the primary tree, coarse to fine, the level of the nodes last.
     pub fn levels(&self) -> impl DoubleEndedIterator<Item = LevelId> + ExactSizeIterator + use<> {
-        (0..self.levels.len() as u8 + 1).map(LevelId::new)
+        self.tree_levels(TreeId::PRIMARY)
     }
 
-    /// The level of the nodes, the finest.
+    /// The level of the nodes, the finest of the primary tree.
     #[must_use]
     pub fn node_level(&self) -> LevelId {
-        LevelId::new(self.levels.len() as u8)
+        self.trees[0].node_level()
     }
 
-    /// Whether this topology has the level.
+    /// Whether this topology has the level, in any tree.
     #[must_use]
     pub fn has_level(&self, level: LevelId) -> bool {
-        level <= self.node_level()
+        level.index() < self.levels.len()
     }
 
     /// The level's name. Panics if the topology has no such level.
     #[must_use]
     pub fn level_name(&self, level: LevelId) -> &str {
-        if level == self.node_level() { Self::NODE_LEVEL } else { &self.levels[level.index()] }
+        &self.levels[level.index()].name
     }
 
-    /// How many nodes there are, in and outside the tree.
+    /// How many nodes there are, in and outside the trees.
     #[must_use]
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -143,27 +136,27 @@ impl Topology {
         self.nodes.is_empty()
     }
 
-    /// How many nodes are outside the tree.
+    /// How many nodes are outside the primary tree.
     #[must_use]
     pub fn outside_len(&self) -> usize {
-        self.nodes.len() - self.tree_len()
+        self.nodes.len() - self.primary_len()
     }
 
-    /// All nodes: those of the tree in path order, then those outside it by name.
+    /// All nodes: those of the primary tree in path order, then those outside it by name.
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
         (0..self.nodes.len() as u32).map(NodeId::new)
     }
 
-    /// Whether the node is in the tree.
+    /// Whether the node is in the primary tree. For other trees see [`node_domain`](Self::node_domain).
     #[must_use]
     pub fn in_tree(&self, node: NodeId) -> bool {
-        node.index() < self.tree_len()
+        node.index() < self.primary_len()
     }
 
-    /// The nodes of the tree, as a range of positions; the rest are outside.
+    /// The nodes of the primary tree, as a range of positions; the rest are outside.
     #[must_use]
     pub fn tree_nodes(&self) -> Range<usize> {
-        0..self.tree_len()
+        0..self.primary_len()
     }
 
     /// The node with this name. O(log n).
@@ -187,8 +180,8 @@ impl Topology {
         &self.nodes[node.index()]
     }
 
-    /// The node's full path, `zone/block/rack/node`; a level that it passes through is an empty part. A node outside the
-    /// tree has its name alone.
+    /// The node's full path in the primary tree, `zone/block/rack/node`; a level that it passes through is an empty part.
+    /// A node outside that tree has its name alone.
     #[must_use]
     pub fn node_path(&self, node: NodeId) -> String {
         match self.domain_of(node, self.node_level()) {
@@ -197,13 +190,14 @@ impl Topology {
         }
     }
 
-    /// How many domains there are over all levels, the nodes of the tree included: the length of a column by [`DomainId`].
+    /// How many domains there are over all levels of all trees, the nodes in them included: the length of a column by
+    /// [`DomainId`].
     #[must_use]
     pub fn domains_len(&self) -> usize {
         self.columns.name.len()
     }
 
-    /// The domains of a level in path order; at the node level the nodes of the tree. Panics on an unknown level.
+    /// The domains of a level in path order; at a node level the nodes of its tree. Panics on an unknown level.
     pub fn domains(&self, level: LevelId) -> impl DoubleEndedIterator<Item = DomainId> + ExactSizeIterator + use<> {
         (self.columns.level_start[level.index()]..self.columns.level_start[level.index() + 1]).map(DomainId::new)
     }
@@ -236,7 +230,7 @@ impl Topology {
         range.map(DomainId::new)
     }
 
-    /// The domain that holds this one; none at the coarsest level.
+    /// The domain that holds this one; none at the coarsest level of a tree.
     #[must_use]
     pub fn parent(&self, domain: DomainId) -> Option<DomainId> {
         let parent = self.columns.parent[domain.index()];
@@ -268,7 +262,8 @@ impl Topology {
         names.join("/")
     }
 
-    /// The nodes of a domain, as a range of positions in the node columns. O(1).
+    /// The nodes of a domain, as a range of positions in the order of its tree. In the primary tree these are the node
+    /// ids; elsewhere [`node_at`](Self::node_at) tells the node. O(1).
     ///
     /// ```
     /// # use phalanx_topology::Topology;
@@ -283,21 +278,23 @@ impl Topology {
         first..first + self.columns.node_len[domain.index()] as usize
     }
 
-    /// The nodes of a domain, in path order: [`node_range`](Self::node_range) as ids.
-    pub fn nodes_of(&self, domain: DomainId) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
-        let Range { start, end } = self.node_range(domain);
-        (start as u32..end as u32).map(NodeId::new)
+    /// The nodes of a domain, in path order: [`node_range`](Self::node_range) as ids. In the primary tree they ascend.
+    pub fn nodes_of(&self, domain: DomainId) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator {
+        let tree = &self.trees[self.tree_of(self.level_of(domain)).index()];
+        self.node_range(domain).map(|position| tree.node_at(position))
     }
 
-    /// The domain of a node at a level; none if the node is outside the tree. O(1). Panics on an unknown level or node.
+    /// The domain of a node at a level of any tree; none if the node is outside that tree. O(1). Panics on an unknown level
+    /// or node.
     #[must_use]
     pub fn domain_of(&self, node: NodeId, level: LevelId) -> Option<DomainId> {
         assert!(node.index() < self.nodes.len(), "a node id belongs to its topology");
-        self.columns.domain_of[level.index()].get(node.index()).map(|&domain| DomainId::new(domain))
+        let domain = self.columns.domain_of[level.index()].get(node.index());
+        domain.filter(|&&domain| domain != NONE).map(|&domain| DomainId::new(domain))
     }
 
-    /// The smallest domain that holds all these nodes; none if only the cluster as a whole does, or no node is given.
-    /// O(nodes given + levels).
+    /// The smallest domain of the primary tree that holds all these nodes; none if only the cluster as a whole does, or no
+    /// node is given. O(nodes given + levels). For other trees see [`common_domain_in`](Self::common_domain_in).
     ///
     /// ```
     /// # use phalanx_topology::Topology;
@@ -310,14 +307,7 @@ impl Topology {
     /// # Ok::<(), phalanx_topology::TopologyError>(())
     /// ```
     pub fn common_domain(&self, nodes: impl IntoIterator<Item = NodeId>) -> Option<DomainId> {
-        // Domains are ranges: what holds the first and the last holds all between.
-        let (first, last) = nodes.into_iter().fold(None, |bounds: Option<(NodeId, NodeId)>, node| {
-            Some(bounds.map_or((node, node), |(first, last)| (first.min(node), last.max(node))))
-        })?;
-        self.levels().rev().find_map(|level| {
-            let domain = self.domain_of(first, level)?;
-            (self.domain_of(last, level) == Some(domain)).then_some(domain)
-        })
+        self.common_domain_in(TreeId::PRIMARY, nodes)
     }
 
     /// The level of the lowest common ancestor of these nodes: that of [`common_domain`](Self::common_domain).
@@ -325,8 +315,8 @@ impl Topology {
         self.common_domain(nodes).map(|domain| self.level_of(domain))
     }
 
-    fn tree_len(&self) -> usize {
-        self.columns.domain_of[self.levels.len()].len()
+    fn primary_len(&self) -> usize {
+        self.trees[0].len as usize
     }
 }
 

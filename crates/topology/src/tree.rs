@@ -1,11 +1,11 @@
 //! Lays rows out as columns in path order.
 
 use crate::builder::Row;
-use crate::topology::{Columns, NONE};
+use crate::columns::{Columns, NONE};
 use crate::{Topology, TopologyError};
 
 /// Sorts the rows by full path, so that every domain is a range of nodes, and derives the columns.
-pub(crate) fn build(levels: Vec<String>, rows: Vec<Row>) -> Result<Topology, TopologyError> {
+pub(crate) fn build(tree: String, levels: Vec<String>, rows: Vec<Row>) -> Result<Topology, TopologyError> {
     let depth = levels.len();
     // Every node adds at most one domain a level, itself included.
     if u32::try_from(rows.len()).ok().and_then(|n| n.checked_mul(depth as u32 + 1)).is_none_or(|n| n == NONE) {
@@ -16,7 +16,7 @@ pub(crate) fn build(levels: Vec<String>, rows: Vec<Row>) -> Result<Topology, Top
     inside.sort_by_cached_key(path);
     outside.sort_by(|a, b| a.node.cmp(&b.node));
 
-    let mut columns = Columns::new(inside.len(), depth);
+    let mut columns = Columns::new(inside.len(), depth + 1);
     for level in 0..depth {
         columns.start_level();
         for (at, row) in inside.iter().enumerate() {
@@ -38,7 +38,7 @@ pub(crate) fn build(levels: Vec<String>, rows: Vec<Row>) -> Result<Topology, Top
             return Err(TopologyError::DuplicateNode { node: names[pair[0] as usize].clone() });
         }
     }
-    Ok(Topology::from_columns(levels, names, by_name, columns))
+    Ok(Topology::single(tree, levels, names, by_name, columns))
 }
 
 fn path(row: &Row) -> String {
