@@ -89,8 +89,8 @@ impl<'a> Case<'a> {
                 Some(0)
             } else {
                 match inventory.limiting(node, self.demand()) {
-                    Some(Limit::Cordoned) => Some(1),
-                    Some(Limit::Devices) => Some(2),
+                    Some(Limit::Removed | Limit::Cordoned) => Some(1),
+                    Some(Limit::Kind | Limit::Devices | Limit::Locality) => Some(2),
                     Some(Limit::Resource(id)) => resources.iter().position(|&(asked, _)| asked == id).map(|at| at + 3),
                     None => {
                         let domain = self.level.and_then(|level| topology.domain_of(node, level));

@@ -91,15 +91,32 @@ impl DeviceSet {
         Self(self.0 & !other.0)
     }
 
-    /// The devices of both sets.
+    /// The devices of either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The indices, ascending.
+    /// The devices that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The device of lowest index.
+    #[must_use]
+    pub const fn lowest_index(self) -> Option<u32> {
+        if self.0 == 0 { None } else { Some(self.0.trailing_zeros()) }
+    }
+
+    /// The indices, ascending. O(devices in the set).
     pub fn iter(self) -> impl Iterator<Item = u32> {
-        (0..Self::MAX).filter(move |&index| self.0 >> index & 1 == 1)
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let index = Self(rest).lowest_index()?;
+            rest &= rest - 1;
+            Some(index)
+        })
     }
 }
 

@@ -3,8 +3,9 @@
 
 use crate::{DeviceSet, NodeId};
 
-const CORDON: u64 = 0x6b1d_39c8_52ef_7a45;
+const FLAGS: u64 = 0x6b1d_39c8_52ef_7a45;
 const DEVICES: u64 = 0x1f83_d9ab_fb41_bd6b;
+const SHARES: u64 = 0x5be0_cd19_137e_2179;
 
 /// A node without free devices adds nothing, like one that never had any.
 pub(crate) fn devices(node: NodeId, free: DeviceSet) -> u64 {
@@ -16,8 +17,14 @@ pub(crate) fn resource(node: NodeId, salt: u64, free: u64) -> u64 {
     if free == 0 { 0 } else { word(node, salt, free) }
 }
 
-pub(crate) fn cordon(node: NodeId) -> u64 {
-    word(node, CORDON, 1)
+/// A device of which no share holds anything adds nothing.
+pub(crate) fn shared(node: NodeId, device: u32, milli: u32) -> u64 {
+    if milli == 0 { 0 } else { word(node, SHARES, u64::from(device) << 32 | u64::from(milli)) }
+}
+
+/// A flag that is set.
+pub(crate) fn flag(node: NodeId, flag: u8) -> u64 {
+    word(node, FLAGS, u64::from(flag))
 }
 
 /// A resource's salt, from its name.

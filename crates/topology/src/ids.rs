@@ -86,3 +86,14 @@ id! {
     /// ```
     ResourceId(u16)
 }
+
+id! {
+    /// A kind of device (an accelerator's product name), interned by the inventory that has nodes of it. An inventory
+    /// hands out positions 0 to 63, so that a [`KindSet`](crate::KindSet) holds any of them.
+    ///
+    /// ```
+    /// # use phalanx_topology::KindId;
+    /// assert_eq!(KindId::new(2).index(), 2);
+    /// ```
+    KindId(u8)
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use batch::Batch;
+pub(crate) use shape::Amount;
 use shape::{MOST, Shape};
 
 use crate::{Demand, DomainId, Inventory, Limit, NodeId};
@@ -158,7 +159,7 @@ impl Indexes {
         let outside = outside(inventory);
         for warm in &mut self.warm {
             // What does not change stays shared with forks.
-            if self.batch.count(&warm.shape, &warm.column, outside) {
+            if self.batch.count(inventory, &warm.shape, &warm.column, outside) {
                 let column: &mut Vec<u64> = Arc::make_mut(&mut warm.column);
                 let delta = self.batch.add(column, outside);
                 warm.total = warm.total.wrapping_add(delta);

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crate::changes::Changes;
 use crate::index::Indexes;
+use crate::layout::Layouts;
 use crate::paged::Paged;
-use crate::transaction::Reservation;
-use crate::{DeviceSet, NodeId, Receipt, ReleaseError, ResourceId, Topology, Transaction, hash};
+use crate::shares::Shares;
+use crate::view::View;
+use crate::{DeviceSet, Locality, NodeId, Reservation, ResourceId, Topology, Transaction, hash};
 
 /// An exact ledger of devices and resources over the nodes of a [`Topology`].
 ///
@@ -38,17 +40,25 @@ pub struct Inventory {
     pub(crate) topology: Arc<Topology>,
     pub(crate) devices: Paged<u64>,
     pub(crate) free_devices: Paged<u64>,
-    /// 1 for a node that takes no new pods.
-    pub(crate) cordoned: Paged<u8>,
+    pub(crate) shares: Shares,
+    /// Why a node takes no new pods: [`CORDONED`], [`REMOVED`].
+    pub(crate) flags: Paged<u8>,
     pub(crate) resources: Vec<Resource>,
     /// Position in `kinds`, plus one; 0 for a node without a kind.
-    kind: Paged<u16>,
-    kinds: Vec<Arc<str>>,
+    pub(crate) kind: Paged<u8>,
+    pub(crate) kinds: Vec<Arc<str>>,
+    pub(crate) layouts: Layouts,
     pub(crate) version: u64,
     hash: u64,
     pub(crate) changes: Changes,
     pub(crate) indexes: Indexes,
 }
+
+/// The flag of a node that takes no new pods.
+pub(crate) const CORDONED: u8 = 1;
+
+/// The flag of a node that is gone.
+pub(crate) const REMOVED: u8 = 2;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Resource {
@@ -57,52 +67,6 @@ pub(crate) struct Resource {
     salt: u64,
     pub(crate) capacity: Paged<u64>,
     pub(crate) free: Paged<u64>,
-}
-
-/// Why a node's capacity cannot be set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CapacityError {
-    /// More devices than a set can hold.
-    #[error("node {node:?} has {devices} devices, at most {max} are possible")]
-    TooManyDevices {
-        /// The node.
-        node: String,
-        /// How many it was given.
-        devices: u32,
-        /// How many are possible.
-        max: u32,
-    },
-    /// Devices that would go are held.
-    #[error("node {node:?} cannot go down to {devices} devices: device {held} is held")]
-    DeviceHeld {
-        /// The node.
-        node: String,
-        /// How many it was to have.
-        devices: u32,
-        /// The lowest device that is held and would go.
-        held: u32,
-    },
-    /// More of a resource is held than there would be.
-    #[error("node {node:?} cannot go down to {amount} of {resource:?}: {held} are held")]
-    ResourceHeld {
-        /// The node.
-        node: String,
-        /// The resource.
-        resource: String,
-        /// How much it was to have.
-        amount: u64,
-        /// How much of it is held.
-        held: u64,
-    },
-    /// More kinds of accelerator than ids.
-    #[error("kind {kind:?} is one too many: at most {max} are possible")]
-    TooManyKinds {
-        /// The kind.
-        kind: String,
-        /// How many are possible.
-        max: u16,
-    },
 }
 
 impl Inventory {
@@ -123,10 +87,12 @@ impl Inventory {
             topology,
             devices: Paged::new(len, 0),
             free_devices: Paged::new(len, 0),
-            cordoned: Paged::new(len, 0),
+            shares: Shares::default(),
+            flags: Paged::new(len, 0),
             resources: Vec::new(),
             kind: Paged::new(len, 0),
             kinds: Vec::new(),
+            layouts: Layouts::new(len),
             version: 0,
             hash: 0,
             changes: Changes::new(0),
@@ -164,103 +130,6 @@ impl Inventory {
         ResourceId::new(id)
     }
 
-    /// Gives a node `count` devices (0 to 64) of a kind (the accelerator's product name; empty if unknown). Devices that
-    /// are held stay held.
-    ///
-    /// # Errors
-    ///
-    /// More than 64 devices, or fewer than a pod holds; nothing is changed then.
-    ///
-    /// ```
-    /// # use phalanx_topology::{Inventory, Topology};
-    /// # use std::sync::Arc;
-    /// let topology = Topology::builder(["rack"]).node("n1", &[("rack", "r1")]).build()?;
-    /// let n1 = topology.node("n1").unwrap();
-    /// let mut inventory = Inventory::new(Arc::new(topology));
-    /// inventory.set_devices(n1, 8, "H100")?;
-    /// assert_eq!((inventory.devices(n1).len(), inventory.kind(n1)), (8, Some("H100")));
-    /// assert!(inventory.set_devices(n1, 65, "H100").is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set_devices(&mut self, node: NodeId, count: u32, kind: &str) -> Result<(), CapacityError> {
-        let name = || self.topology.node_name(node).to_owned();
-        let Some(all) = DeviceSet::first(count) else {
-            return Err(CapacityError::TooManyDevices { node: name(), devices: count, max: DeviceSet::MAX });
-        };
-        let held = self.devices(node).without(self.free_devices(node));
-        if let Some(held) = held.without(all).iter().next() {
-            return Err(CapacityError::DeviceHeld { node: name(), devices: count, held });
-        }
-        let kind = self.intern_kind(kind)?;
-        self.devices.set(node.index(), all.mask());
-        self.kind.set(node.index(), kind);
-        self.set_free_devices(node, all.without(held));
-        self.touch([node]);
-        Ok(())
-    }
-
-    /// Gives every node `count` devices of a kind: [`set_devices`](Self::set_devices) for all.
-    ///
-    /// # Errors
-    ///
-    /// As for one node; the nodes before the failing one keep what they were given.
-    pub fn set_devices_everywhere(&mut self, count: u32, kind: &str) -> Result<(), CapacityError> {
-        self.topology.nodes().try_for_each(|node| self.set_devices(node, count, kind))
-    }
-
-    /// Gives a node `amount` of a resource, in whatever unit demands for it use. What is held stays held.
-    ///
-    /// # Errors
-    ///
-    /// Less than what is held; nothing is changed then.
-    ///
-    /// ```
-    /// # use phalanx_topology::{Inventory, Topology};
-    /// # use std::sync::Arc;
-    /// let topology = Topology::builder(["rack"]).node("n1", &[("rack", "r1")]).build()?;
-    /// let n1 = topology.node("n1").unwrap();
-    /// let mut inventory = Inventory::new(Arc::new(topology));
-    /// let cpu = inventory.resource("cpu");
-    /// inventory.set_capacity(n1, cpu, 96_000)?;
-    /// assert_eq!(inventory.free(n1, cpu), 96_000);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set_capacity(&mut self, node: NodeId, resource: ResourceId, amount: u64) -> Result<(), CapacityError> {
-        let held = self.capacity(node, resource) - self.free(node, resource);
-        if amount < held {
-            return Err(CapacityError::ResourceHeld {
-                node: self.topology.node_name(node).to_owned(),
-                resource: self.resource_name(resource).to_owned(),
-                amount,
-                held,
-            });
-        }
-        self.resources[resource.index()].capacity.set(node.index(), amount);
-        self.set_free(node, resource, amount - held);
-        self.touch([node]);
-        Ok(())
-    }
-
-    /// Marks a node as taking no new pods, or as taking them again. What it runs stays.
-    ///
-    /// ```
-    /// # use phalanx_topology::{Demand, Inventory, Topology};
-    /// # use std::sync::Arc;
-    /// let topology = Topology::builder(["rack"]).node("n1", &[("rack", "r1")]).build()?;
-    /// let n1 = topology.node("n1").unwrap();
-    /// let mut inventory = Inventory::new(Arc::new(topology));
-    /// inventory.set_cordoned(n1, true);
-    /// assert_eq!(inventory.fits(n1, &Demand::devices(0)), 0);
-    /// # Ok::<(), phalanx_topology::TopologyError>(())
-    /// ```
-    pub fn set_cordoned(&mut self, node: NodeId, cordoned: bool) {
-        if self.is_cordoned(node) != cordoned {
-            self.cordoned.set(node.index(), u8::from(cordoned));
-            self.hash ^= hash::cordon(node);
-            self.touch([node]);
-        }
-    }
-
     /// Starts a transaction: reservations that are made together or not at all.
     ///
     /// ```
@@ -279,16 +148,6 @@ impl Inventory {
     pub fn transaction(&mut self) -> Transaction<'_> {
         self.settle();
         Transaction::new(self)
-    }
-
-    /// Gives back what a committed transaction holds.
-    ///
-    /// # Errors
-    ///
-    /// The receipt is of another inventory (a fork that went its own way, say) and this one does not hold what it names.
-    /// Nothing is changed then. O(reservations).
-    pub fn release(&mut self, receipt: Receipt) -> Result<(), ReleaseError> {
-        crate::transaction::release(self, receipt)
     }
 
     /// A copy that goes its own way: what is done to it never changes this one. Shares all pages until they are written:
@@ -322,7 +181,7 @@ impl Inventory {
         self.version
     }
 
-    /// A hash of what is free and cordoned, kept up to date with every change: equal states have equal hashes, however
+    /// A hash of what is free, shared, cordoned and removed, kept up to date with every change: equal states have equal hashes, however
     /// they were reached. It is not proof against an adversary. O(1).
     #[must_use]
     pub fn state_hash(&self) -> u64 {
@@ -353,16 +212,47 @@ impl Inventory {
         DeviceSet::from_mask(self.devices.get(node.index()))
     }
 
-    /// The node's free devices.
+    /// The node's devices that are free as a whole.
     #[must_use]
     pub fn free_devices(&self, node: NodeId) -> DeviceSet {
         DeviceSet::from_mask(self.free_devices.get(node.index()))
     }
 
-    /// The free devices of the whole cluster, cordoned nodes included. O(nodes).
+    /// How many milli of a device are left: 1000 of a free one, what its shares do not hold of a shared one, 0 of one that is
+    /// held whole or that the node lacks. O(1).
+    ///
+    /// ```
+    /// # use phalanx_topology::{Demand, Inventory};
+    /// let mut inventory = Inventory::from_notation("r1{n1:2}")?;
+    /// let n1 = inventory.topology().node("n1").unwrap();
+    /// let mut transaction = inventory.transaction();
+    /// transaction.reserve(n1, &Demand::share(300)?)?;
+    /// drop(transaction.commit());
+    /// assert_eq!([0, 1, 2].map(|device| inventory.left(n1, device)), [700, 1000, 0]);
+    /// assert_eq!(inventory.free_devices(n1).to_string(), "1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn left(&self, node: NodeId, device: u32) -> u32 {
+        if device >= DeviceSet::MAX {
+            return 0;
+        }
+        self.view(node, Locality::Node).left(device)
+    }
+
+    /// The devices of which shares hold a part, or all by several shares. O(devices).
+    #[must_use]
+    pub fn shared_devices(&self, node: NodeId) -> DeviceSet {
+        let (held, shared) = (self.devices(node).without(self.free_devices(node)), self.shares.of(node));
+        let mask = held.iter().filter(|&device| shared[device as usize] > 0).fold(0, |mask, device| mask | 1 << device);
+        DeviceSet::from_mask(mask)
+    }
+
+    /// The free devices of the whole cluster, those of cordoned nodes included and those of removed nodes not. O(nodes).
     #[must_use]
     pub fn free_devices_total(&self) -> u64 {
-        self.topology.nodes().map(|node| u64::from(self.free_devices(node).len())).sum()
+        let nodes = self.topology.nodes().filter(|&node| !self.is_removed(node));
+        nodes.map(|node| u64::from(self.free_devices(node).len())).sum()
     }
 
     /// How much of a resource the node has.
@@ -377,17 +267,40 @@ impl Inventory {
         self.resources[resource.index()].free.get(node.index())
     }
 
-    /// The kind of the node's devices, if it was given.
-    #[must_use]
-    pub fn kind(&self, node: NodeId) -> Option<&str> {
-        let kind = self.kind.get(node.index()).checked_sub(1)?;
-        Some(&self.kinds[usize::from(kind)])
-    }
-
     /// Whether the node takes no new pods.
     #[must_use]
     pub fn is_cordoned(&self, node: NodeId) -> bool {
-        self.cordoned.get(node.index()) != 0
+        self.flags(node) & CORDONED != 0
+    }
+
+    /// Whether the node is gone, though pods may still be held there.
+    #[must_use]
+    pub fn is_removed(&self, node: NodeId) -> bool {
+        self.flags(node) & REMOVED != 0
+    }
+
+    /// The node's devices as a demand of this locality sees them.
+    pub(crate) fn view(&self, node: NodeId, locality: Locality) -> View<'_> {
+        View {
+            all: self.devices(node),
+            free: self.free_devices(node),
+            shared: self.shares.of(node),
+            places: self.layouts.of(node, locality),
+        }
+    }
+
+    pub(crate) fn flags(&self, node: NodeId) -> u8 {
+        self.flags.get(node.index())
+    }
+
+    pub(crate) fn set_flag(&mut self, node: NodeId, flag: u8, on: bool) -> bool {
+        let was = self.flags(node);
+        let now = if on { was | flag } else { was & !flag };
+        if now != was {
+            self.flags.set(node.index(), now);
+            self.hash ^= hash::flag(node, flag);
+        }
+        now != was
     }
 
     pub(crate) fn set_free_devices(&mut self, node: NodeId, free: DeviceSet) {
@@ -401,33 +314,47 @@ impl Inventory {
         self.resources[resource.index()].free.set(node.index(), amount);
     }
 
+    /// Sets what shares hold of a device, and with it whether the device is free.
+    pub(crate) fn set_shared(&mut self, node: NodeId, device: u32, milli: u32) {
+        let was = u32::from(self.shares.of(node)[device as usize]);
+        self.hash ^= hash::shared(node, device, was) ^ hash::shared(node, device, milli);
+        self.shares.set(self.topology.len(), node, device, milli);
+        if (was == 0) != (milli == 0) {
+            let this = DeviceSet::from_mask(1 << device);
+            let free = self.free_devices(node);
+            self.set_free_devices(node, if milli == 0 { free.union(this) } else { free.without(this) });
+        }
+    }
+
     /// Takes what a reservation names from what is free; the caller has checked that it is.
     pub(crate) fn take(&mut self, held: &Reservation) {
-        self.set_free_devices(held.node(), self.free_devices(held.node()).without(held.devices()));
-        for &(resource, amount) in held.demand().resources() {
-            self.set_free(held.node(), resource, self.free(held.node(), resource) - amount);
+        let (node, demand) = (held.node(), held.demand());
+        match (demand.milli(), held.devices().lowest_index()) {
+            (0, Some(_)) => self.set_free_devices(node, self.free_devices(node).without(held.devices())),
+            (milli, Some(device)) => {
+                let shared = u32::from(self.shares.of(node)[device as usize]);
+                self.set_shared(node, device, shared + milli);
+            }
+            (_, None) => {}
+        }
+        for &(resource, amount) in demand.resources() {
+            self.set_free(node, resource, self.free(node, resource) - amount);
         }
     }
 
     /// Gives back what a reservation holds; the caller has checked that it does.
     pub(crate) fn give_back(&mut self, held: &Reservation) {
-        self.set_free_devices(held.node(), self.free_devices(held.node()).union(held.devices()));
-        for &(resource, amount) in held.demand().resources() {
-            self.set_free(held.node(), resource, self.free(held.node(), resource) + amount);
+        let (node, demand) = (held.node(), held.demand());
+        match (demand.milli(), held.devices().lowest_index()) {
+            (0, Some(_)) => self.set_free_devices(node, self.free_devices(node).union(held.devices())),
+            (milli, Some(device)) => {
+                let shared = u32::from(self.shares.of(node)[device as usize]);
+                self.set_shared(node, device, shared - milli);
+            }
+            (_, None) => {}
         }
-    }
-
-    fn intern_kind(&mut self, kind: &str) -> Result<u16, CapacityError> {
-        if kind.is_empty() {
-            return Ok(0);
+        for &(resource, amount) in demand.resources() {
+            self.set_free(node, resource, self.free(node, resource) + amount);
         }
-        if let Some(at) = self.kinds.iter().position(|known| **known == *kind) {
-            return Ok(at as u16 + 1);
-        }
-        if self.kinds.len() == usize::from(u16::MAX) {
-            return Err(CapacityError::TooManyKinds { kind: kind.to_owned(), max: u16::MAX });
-        }
-        self.kinds.push(kind.into());
-        Ok(self.kinds.len() as u16)
     }
 }

@@ -54,6 +54,7 @@
 //! given out twice, and a reservation that is released, rolled back or refused leaves the state as it was, bit for bit.
 
 mod builder;
+mod capacity;
 mod changes;
 mod columns;
 mod demand;
@@ -64,23 +65,33 @@ mod hash;
 mod ids;
 mod index;
 mod inventory;
+mod kinds;
+mod layout;
 mod member;
 mod notation;
 mod paged;
+mod receipt;
+mod reserve_error;
+mod shares;
 mod topology;
 mod transaction;
 mod tree;
 mod trees;
+mod view;
 
 pub use builder::{LevelLabel, TopologyBuilder};
-pub use demand::Demand;
+pub use capacity::CapacityError;
+pub use demand::{Demand, DemandError, Locality};
 pub use devices::DeviceSet;
 pub use error::TopologyError;
 pub use fit::Limit;
-pub use ids::{DomainId, LevelId, NodeId, ResourceId, TreeId};
+pub use ids::{DomainId, KindId, LevelId, NodeId, ResourceId, TreeId};
 pub use index::ShapeIndex;
-pub use inventory::{CapacityError, Inventory};
+pub use inventory::Inventory;
+pub use kinds::KindSet;
 pub use member::Member;
 pub use notation::NotationError;
+pub use receipt::{Receipt, ReleaseError, Reservation};
+pub use reserve_error::ReserveError;
 pub use topology::Topology;
-pub use transaction::{Mark, Receipt, ReleaseError, Reservation, ReserveError, Transaction};
+pub use transaction::{Mark, Transaction};

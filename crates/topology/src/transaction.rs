@@ -1,147 +1,6 @@
 //! Reservations that are made together or not at all.
 
-use crate::{Demand, DeviceSet, Inventory, NodeId};
-
-/// What one pod holds of one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reservation {
-    node: NodeId,
-    devices: DeviceSet,
-    demand: Demand,
-}
-
-impl Reservation {
-    /// The node.
-    #[must_use]
-    pub fn node(&self) -> NodeId {
-        self.node
-    }
-
-    /// The devices that are held.
-    #[must_use]
-    pub fn devices(&self) -> DeviceSet {
-        self.devices
-    }
-
-    /// What was asked: as many devices as are held, and the resources that are held.
-    #[must_use]
-    pub fn demand(&self) -> &Demand {
-        &self.demand
-    }
-}
-
-/// Why a node cannot take a pod.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReserveError {
-    /// The topology has no such node.
-    #[error("node {node} does not exist, the topology has {len} nodes")]
-    UnknownNode {
-        /// The id.
-        node: NodeId,
-        /// How many nodes there are.
-        len: usize,
-    },
-    /// The demand names a resource that this inventory has not interned.
-    #[error("resource {resource} is not one of this inventory's {len}")]
-    UnknownResource {
-        /// The id's position.
-        resource: usize,
-        /// How many resources the inventory knows.
-        len: usize,
-    },
-    /// The node takes no new pods.
-    #[error("node {node:?} is cordoned")]
-    Cordoned {
-        /// The node.
-        node: String,
-    },
-    /// Fewer devices are free than asked.
-    #[error("node {node:?} has {free} devices free, {asked} are asked")]
-    Devices {
-        /// The node.
-        node: String,
-        /// How many are asked.
-        asked: u32,
-        /// How many are free.
-        free: u32,
-    },
-    /// A device that was named is held by somebody, or does not exist.
-    #[error("node {node:?} does not have devices {devices} free")]
-    NotFree {
-        /// The node.
-        node: String,
-        /// Those of the named devices that are not free.
-        devices: DeviceSet,
-    },
-    /// The devices named are not as many as the demand asks.
-    #[error("{named} devices are named for a demand of {asked}")]
-    DeviceCount {
-        /// How many were named.
-        named: u32,
-        /// How many the demand asks.
-        asked: u32,
-    },
-    /// Less of a resource is free than asked.
-    #[error("node {node:?} has {free} of {resource:?} free, {asked} are asked")]
-    Resource {
-        /// The node.
-        node: String,
-        /// The resource.
-        resource: String,
-        /// How much is asked.
-        asked: u64,
-        /// How much is free.
-        free: u64,
-    },
-}
-
-/// Why a receipt cannot be released.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReleaseError {
-    /// The inventory does not hold what the receipt names: it is another inventory's.
-    #[error(
-        "reservation {position} of the receipt, on node {node}, is not held here: the receipt is of another inventory"
-    )]
-    NotHeld {
-        /// The position in [`Receipt::reservations`].
-        position: usize,
-        /// The node it names.
-        node: NodeId,
-    },
-}
-
-/// What a committed transaction holds. Give it back with [`Inventory::release`]; a receipt that is dropped leaves its
-/// pods in place.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "without its receipt a commit cannot be released"]
-pub struct Receipt {
-    held: Vec<Reservation>,
-}
-
-impl Receipt {
-    /// What is held, in the order in which it was reserved.
-    ///
-    /// ```
-    /// # use phalanx_topology::{Demand, Inventory, Topology};
-    /// # use std::sync::Arc;
-    /// # let topology = Topology::builder(["rack"]).node("n1", &[("rack", "r1")]).build()?;
-    /// # let n1 = topology.node("n1").unwrap();
-    /// # let mut inventory = Inventory::new(Arc::new(topology));
-    /// # inventory.set_devices(n1, 8, "")?;
-    /// let mut transaction = inventory.transaction();
-    /// transaction.reserve(n1, &Demand::devices(2))?;
-    /// let receipt = transaction.commit();
-    /// assert_eq!(receipt.reservations()[0].devices().to_string(), "0-1");
-    /// # inventory.release(receipt)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn reservations(&self) -> &[Reservation] {
-        &self.held
-    }
-}
+use crate::{Demand, DeviceSet, Inventory, NodeId, Receipt, Reservation, ReserveError};
 
 /// A point in a transaction to go back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,23 +36,36 @@ impl<'a> Transaction<'a> {
         Self { inventory, held: Vec::new() }
     }
 
-    /// Reserves a demand on a node: the free devices of lowest index, and the resources. O(resources asked).
+    /// Reserves a demand on a node. Whole devices: the free ones of lowest index; if they must be in one island or zone, in
+    /// the one with the fewest free devices that has enough. A share: the device with the least left that has enough. Ties
+    /// go to the lowest index. O(resources asked), and O(devices) for shares and places.
     ///
     /// # Errors
     ///
     /// The node cannot take the pod; nothing is changed then.
+    ///
+    /// ```
+    /// # use phalanx_topology::{Demand, Inventory};
+    /// let mut inventory = Inventory::from_notation("r1{n1:2}")?;
+    /// let n1 = inventory.topology().node("n1").unwrap();
+    /// let mut transaction = inventory.transaction();
+    /// assert_eq!(transaction.reserve(n1, &Demand::share(600)?)?.to_string(), "0");
+    /// assert_eq!(transaction.reserve(n1, &Demand::devices(1))?.to_string(), "1");
+    /// let refused = transaction.reserve(n1, &Demand::share(500)?).unwrap_err();
+    /// assert_eq!(
+    ///     refused.to_string(),
+    ///     "node \"n1\" has a device with 400 milli left at most, a share of 500 is asked"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reserve(&mut self, node: NodeId, demand: &Demand) -> Result<DeviceSet, ReserveError> {
-        self.check_node(node)?;
-        let free = self.inventory.free_devices(node);
-        let Some(devices) = free.lowest(demand.device_count()) else {
-            let node = self.inventory.topology().node_name(node).to_owned();
-            return Err(ReserveError::Devices { node, asked: demand.device_count(), free: free.len() });
-        };
+        self.check_node(node, demand)?;
+        let devices = self.inventory.choose(node, demand).ok_or_else(|| self.no_devices(node, demand))?;
         self.hold(node, devices, demand)?;
         Ok(devices)
     }
 
-    /// Reserves a demand on a node with exactly these devices. O(resources asked).
+    /// Reserves a demand on a node with exactly these devices; with one device for a share. O(resources asked).
     ///
     /// # Errors
     ///
@@ -213,14 +85,26 @@ impl<'a> Transaction<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn claim(&mut self, node: NodeId, devices: DeviceSet, demand: &Demand) -> Result<(), ReserveError> {
-        self.check_node(node)?;
-        if devices.len() != demand.device_count() {
-            return Err(ReserveError::DeviceCount { named: devices.len(), asked: demand.device_count() });
+        self.check_node(node, demand)?;
+        let asked = if demand.milli() > 0 { 1 } else { demand.device_count() };
+        if devices.len() != asked {
+            return Err(ReserveError::DeviceCount { named: devices.len(), asked });
         }
-        let missing = devices.without(self.inventory.free_devices(node));
-        if !missing.is_empty() {
-            let node = self.inventory.topology().node_name(node).to_owned();
-            return Err(ReserveError::NotFree { node, devices: missing });
+        let name = || self.inventory.topology().node_name(node).to_owned();
+        if demand.milli() > 0 {
+            let left = devices.iter().map(|device| self.inventory.left(node, device)).sum();
+            if left < demand.milli() {
+                return Err(ReserveError::Share { node: name(), asked: demand.milli(), left });
+            }
+        } else {
+            let missing = devices.without(self.inventory.free_devices(node));
+            if !missing.is_empty() {
+                return Err(ReserveError::NotFree { node: name(), devices: missing });
+            }
+            let (locality, places) = (demand.locality(), self.inventory.view(node, demand.locality()).places);
+            if !places.is_empty() && !places.iter().any(|place| place.contains(devices)) {
+                return Err(ReserveError::Apart { node: name(), locality, devices });
+            }
         }
         self.hold(node, devices, demand)
     }
@@ -260,7 +144,7 @@ impl<'a> Transaction<'a> {
     pub fn commit(mut self) -> Receipt {
         self.inventory.indexes.close(self.held.len());
         self.inventory.touch(self.held.iter().map(Reservation::node));
-        Receipt { held: std::mem::take(&mut self.held) }
+        Receipt::new(std::mem::take(&mut self.held))
     }
 
     /// Undoes what was reserved, as dropping it does.
@@ -274,15 +158,47 @@ impl<'a> Transaction<'a> {
         self.inventory
     }
 
-    fn check_node(&self, node: NodeId) -> Result<(), ReserveError> {
+    fn check_node(&self, node: NodeId, demand: &Demand) -> Result<(), ReserveError> {
         let len = self.inventory.topology().len();
         if node.index() >= len {
             return Err(ReserveError::UnknownNode { node, len });
         }
-        if self.inventory.is_cordoned(node) {
-            return Err(ReserveError::Cordoned { node: self.inventory.topology().node_name(node).to_owned() });
+        if self.inventory.flags(node) != 0 {
+            let removed = self.inventory.is_removed(node);
+            let node = self.inventory.topology().node_name(node).to_owned();
+            return Err(if removed { ReserveError::Removed { node } } else { ReserveError::Cordoned { node } });
+        }
+        if !self.inventory.is_of_kinds(node, demand) {
+            return Err(self.other_kind(node, demand));
         }
         Ok(())
+    }
+
+    #[cold]
+    fn other_kind(&self, node: NodeId, demand: &Demand) -> ReserveError {
+        let known = self.inventory.kinds().filter(|&kind| demand.kinds().contains(kind));
+        ReserveError::Kind {
+            node: self.inventory.topology().node_name(node).to_owned(),
+            kind: self.inventory.kind(node).unwrap_or_default().to_owned(),
+            expected: known.map(|kind| self.inventory.kind_name(kind).to_owned()).collect(),
+        }
+    }
+
+    /// Why the node has no devices for a demand.
+    #[cold]
+    fn no_devices(&self, node: NodeId, demand: &Demand) -> ReserveError {
+        let (view, name) =
+            (self.inventory.view(node, demand.locality()), self.inventory.topology().node_name(node).to_owned());
+        let (asked, free) = (demand.device_count(), view.free.len());
+        if demand.milli() > 0 {
+            let left = view.all.iter().map(|device| view.left(device)).max().unwrap_or(0);
+            ReserveError::Share { node: name, asked: demand.milli(), left }
+        } else if free < asked {
+            ReserveError::Devices { node: name, asked, free }
+        } else {
+            let most = view.places.iter().map(|place| place.intersection(view.free).len()).max().unwrap_or(0);
+            ReserveError::Locality { node: name, locality: demand.locality(), asked, most }
+        }
     }
 
     /// Checks the resources and takes all; the devices are free.
@@ -302,7 +218,7 @@ impl<'a> Transaction<'a> {
                 });
             }
         }
-        let held = Reservation { node, devices, demand: demand.clone() };
+        let held = Reservation::new(node, devices, demand.clone());
         self.inventory.take(&held);
         self.inventory.indexes.open();
         self.held.push(held);
@@ -314,29 +230,4 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         self.undo_to(Mark(0));
     }
-}
-
-pub(crate) fn release(inventory: &mut Inventory, receipt: Receipt) -> Result<(), ReleaseError> {
-    for (position, held) in receipt.held.iter().enumerate() {
-        if !is_held(inventory, held) {
-            // What came before was held, and is taken again.
-            receipt.held[..position].iter().for_each(|held| inventory.take(held));
-            return Err(ReleaseError::NotHeld { position, node: held.node });
-        }
-        inventory.give_back(held);
-    }
-    inventory.touch(receipt.held.iter().map(Reservation::node));
-    Ok(())
-}
-
-fn is_held(inventory: &Inventory, held: &Reservation) -> bool {
-    if held.node.index() >= inventory.topology().len() {
-        return false;
-    }
-    let taken = inventory.devices(held.node).without(inventory.free_devices(held.node));
-    taken.contains(held.devices)
-        && held.demand.resources().iter().all(|&(resource, amount)| {
-            resource.index() < inventory.resources_len()
-                && inventory.capacity(held.node, resource) - inventory.free(held.node, resource) >= amount
-        })
 }

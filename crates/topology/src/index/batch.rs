@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::shape::{BLOCKED, Shape};
+use super::shape::{BLOCKED, MOST, Shape};
 use crate::{Inventory, NodeId, ResourceId, Topology};
 
 /// The nodes of one change with what of them all shapes look at, and the plan by which a difference at a node gets to the
@@ -72,7 +72,7 @@ impl Batch {
         for &node in &self.nodes {
             let node = NodeId::new(node);
             let free = inventory.free_devices(node).len() as u8;
-            self.free.push(if inventory.is_cordoned(node) { BLOCKED } else { free });
+            self.free.push(if inventory.flags(node) == 0 { free } else { BLOCKED });
         }
         self.asked.clear();
         self.amounts.clear();
@@ -121,13 +121,18 @@ impl Batch {
     }
 
     /// Counts how many of the shape fit on each node; whether any count differs from the column's.
-    pub(super) fn count(&mut self, shape: &Shape, column: &[u64], outside: usize) -> bool {
+    pub(super) fn count(&mut self, inventory: &Inventory, shape: &Shape, column: &[u64], outside: usize) -> bool {
         self.fits.clear();
-        self.fits.extend(self.free.iter().map(|&free| shape.by_devices[usize::from(free)]));
-        for amount in &shape.resources {
-            let slot = self.asked.iter().position(|&asked| asked == amount.resource).expect("it was gathered");
-            let free = &self.amounts[slot * self.nodes.len()..];
-            self.fits.iter_mut().zip(free).for_each(|(fits, &free)| *fits = amount.bound(free, *fits));
+        if shape.is_plain() {
+            self.fits.extend(self.free.iter().map(|&free| shape.by_devices[usize::from(free)]));
+            for amount in &shape.resources {
+                let slot = self.asked.iter().position(|&asked| asked == amount.resource).expect("it was gathered");
+                let free = &self.amounts[slot * self.nodes.len()..];
+                self.fits.iter_mut().zip(free).for_each(|(fits, &free)| *fits = amount.bound(free, *fits));
+            }
+        } else {
+            let fits = |&node: &u32| inventory.fits(NodeId::new(node), &shape.demand).min(MOST);
+            self.fits.extend(self.nodes.iter().map(fits));
         }
         self.deltas.clear();
         let homes = self.steps[..self.inside].iter().map(|step| step.domain as usize);

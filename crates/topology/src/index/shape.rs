@@ -1,6 +1,6 @@
 //! A demand laid out for counting.
 
-use crate::{Demand, DeviceSet, ResourceId};
+use crate::{Demand, DeviceSet, Locality, ResourceId};
 
 /// The most pods that a node counts for: more of a shape that asks next to nothing would only overflow the sums.
 pub(super) const MOST: u32 = 1 << 20;
@@ -25,11 +25,17 @@ impl Shape {
         let resources = demand.resources().iter().map(|&(resource, amount)| Amount::new(resource, amount)).collect();
         Self { demand: demand.clone(), by_devices, resources }
     }
+
+    /// Whether the number of free devices and the resources say how many fit: whole devices, of any kind and anywhere on
+    /// the node.
+    pub(super) fn is_plain(&self) -> bool {
+        self.demand.milli() == 0 && self.demand.locality() == Locality::Node && self.demand.kinds().is_empty()
+    }
 }
 
 /// How much of a resource a pod asks, with its reciprocal, so that counting multiplies instead of dividing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Amount {
+pub(crate) struct Amount {
     pub(super) resource: ResourceId,
     amount: u64,
     /// The greatest such that its product with `amount` is below 2^64.
@@ -38,12 +44,12 @@ pub(super) struct Amount {
 
 impl Amount {
     /// `amount` is above zero.
-    fn new(resource: ResourceId, amount: u64) -> Self {
+    pub(crate) fn new(resource: ResourceId, amount: u64) -> Self {
         Self { resource, amount, reciprocal: u64::MAX / amount }
     }
 
     /// How many times the amount is in `free`, at most `fits`. Exact.
-    pub(super) fn bound(self, free: u64, fits: u32) -> u32 {
+    pub(crate) fn bound(self, free: u64, fits: u32) -> u32 {
         // The reciprocal is short of 2^64 / amount by at most 2^-64 of it times itself, so the quotient by at most one.
         let quotient = ((u128::from(free) * u128::from(self.reciprocal)) >> 64) as u64;
         let quotient = quotient + u64::from(free - quotient * self.amount >= self.amount);
