@@ -90,10 +90,84 @@ pub enum TopologyError {
         /// What it holds.
         member: Member,
     },
+    /// A domain has an empty name.
+    #[error("a domain of level {level:?} has an empty name")]
+    EmptyDomainName {
+        /// Its level.
+        level: String,
+    },
+    /// Two domains of an explicit tree have the same name.
+    #[error("domain {domain:?} is listed twice")]
+    DuplicateDomain {
+        /// The name.
+        domain: String,
+    },
+    /// A domain names a level that the topology does not have.
+    #[error("domain {domain:?} names level {level:?}, expected one of {expected}")]
+    UnknownDomainLevel {
+        /// The domain.
+        domain: String,
+        /// The level that it names.
+        level: String,
+        /// The names that there are, coarse to fine.
+        expected: String,
+    },
+    /// Two domains hold the same one.
+    #[error("domain {domain:?} is in two domains, {first:?} and {second:?}")]
+    TwoParents {
+        /// The domain that is held.
+        domain: String,
+        /// The first of the two by name.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Two domains hold the same node directly.
+    #[error("node {node:?} is in two domains, {first:?} and {second:?}")]
+    NodeInTwoDomains {
+        /// The node.
+        node: String,
+        /// The first of the two by name.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A domain holds itself, directly or through others.
+    #[error("domain {:?} holds itself: {}", .domains.first().map_or("", String::as_str), around(.domains))]
+    Cycle {
+        /// The names around the cycle, each holding the next and the last one the first; the first is the least.
+        domains: Vec<String>,
+    },
+    /// A domain is held by one of the same level or a finer one.
+    #[error(
+        "domain {domain:?} of level {level:?} is in {parent:?} of level {parent_level:?}, expected a coarser level"
+    )]
+    NotFiner {
+        /// The domain that is held.
+        domain: String,
+        /// Its level.
+        level: String,
+        /// What holds it.
+        parent: String,
+        /// The level of that.
+        parent_level: String,
+    },
     /// More nodes than ids.
     #[error("{found} nodes are too many: nodes and domains together must fit 32 bits")]
     TooManyNodes {
         /// How many there are.
         found: usize,
     },
+}
+
+/// The names around a cycle, cut short where there are many.
+fn around(domains: &[String]) -> String {
+    const MOST: usize = 8;
+    let told = domains.iter().take(MOST).map(String::as_str);
+    let end = if domains.len() > MOST {
+        format!("... ({} domains)", domains.len())
+    } else {
+        domains.first().cloned().unwrap_or_default()
+    };
+    told.chain([end.as_str()]).collect::<Vec<_>>().join(" > ")
 }
