@@ -3,9 +3,11 @@
 mod arrivals;
 mod cluster;
 mod fleet;
+mod ledger;
 mod prefixes;
 
 pub use arrivals::Arrivals;
 pub use cluster::Cluster;
 pub use fleet::RoutedFleet;
+pub use ledger::Ledger;
 pub use prefixes::Prefixes;

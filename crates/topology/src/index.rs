@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use batch::Batch;
+use batch::{Batch, home};
 pub(crate) use shape::Amount;
 use shape::{MOST, Shape};
 
-use crate::{Demand, DomainId, Inventory, Limit, NodeId};
+use crate::{Demand, DomainId, Inventory, Limit, NodeId, TreeId};
 
 mod batch;
 mod shape;
@@ -55,13 +55,7 @@ impl<'a> ShapeIndex<'a> {
     /// How many fit on the node: [`Inventory::fits`], at most [`MOST`](Self::MOST). O(1). Panics on an unknown node.
     #[must_use]
     pub fn fits(&self, node: NodeId) -> u32 {
-        let topology = self.inventory.topology();
-        assert!(node.index() < topology.len(), "a node id belongs to its topology");
-        let home = match topology.domain_of(node, topology.node_level()) {
-            Some(domain) => domain.index(),
-            None => outside(self.inventory) + node.index(),
-        };
-        self.warm.column[home] as u32
+        self.warm.column[home(self.inventory.topology(), node)] as u32
     }
 
     /// How many fit in the domain: the sum over its nodes. O(1). Panics on an unknown domain.
@@ -70,19 +64,19 @@ impl<'a> ShapeIndex<'a> {
         self.column()[domain.index()]
     }
 
-    /// [`count`](Self::count) for all domains, by [`DomainId`], the domains of single nodes included.
+    /// [`count`](Self::count) for all domains, by [`DomainId`]: the domains of all trees, those of single nodes included.
     #[must_use]
     pub fn column(&self) -> &'a [u64] {
         &self.warm.column[..self.inventory.topology().domains_len()]
     }
 
-    /// How many fit on each node outside the tree, in the order of their ids.
+    /// How many fit on each node outside the primary tree, in the order of their ids.
     #[must_use]
     pub fn outside(&self) -> &'a [u64] {
         &self.warm.column[self.inventory.topology().domains_len()..]
     }
 
-    /// How many fit on all nodes together, in and outside the tree. O(1).
+    /// How many fit on all nodes together, in and outside the trees. O(1).
     #[must_use]
     pub fn total(&self) -> u64 {
         self.warm.total
@@ -156,12 +150,11 @@ impl Indexes {
             return;
         }
         self.batch.gather(inventory, self.warm.iter().map(|warm| &*warm.shape));
-        let outside = outside(inventory);
         for warm in &mut self.warm {
             // What does not change stays shared with forks.
-            if self.batch.count(inventory, &warm.shape, &warm.column, outside) {
+            if self.batch.count(inventory, &warm.shape, &warm.column) {
                 let column: &mut Vec<u64> = Arc::make_mut(&mut warm.column);
-                let delta = self.batch.add(column, outside);
+                let delta = self.batch.add(column);
                 warm.total = warm.total.wrapping_add(delta);
             }
         }
@@ -255,22 +248,27 @@ impl Inventory {
         let mut fits = Vec::new();
         self.fits_everywhere(demand, &mut fits);
         let nodes = fits.iter().map(|&fits| u64::from(fits.min(MOST)));
-        let total = nodes.clone().sum();
-        let start = topology.domains(topology.node_level()).next().map_or(topology.domains_len(), DomainId::index);
         let mut column = Vec::with_capacity(topology.domains_len() + topology.outside_len());
-        column.resize(start, 0);
-        column.extend(nodes);
-        // Finer domains have greater ids, so they are summed first.
-        for domain in (0..start).rev() {
-            let mut children = topology.children(DomainId::new(domain as u32)).map(DomainId::index);
-            let first = children.next().expect("every domain above the nodes has children");
-            column[domain] = column[first..=first + children.len()].iter().sum();
+        for tree in topology.trees() {
+            let start = column.len();
+            let leaves = topology.domains(topology.tree_node_level(tree));
+            column.resize(topology.tree_domains(tree).len() - leaves.len() + start, 0);
+            let above = start..column.len();
+            if tree == TreeId::PRIMARY {
+                column.extend(nodes.clone().take(leaves.len()));
+            } else {
+                let node = |at| topology.node_at(tree, at).index();
+                column.extend((0..leaves.len()).map(|at| u64::from(fits[node(at)].min(MOST))));
+            }
+            // Finer domains have greater ids, so they are summed first.
+            for domain in above.rev() {
+                let children = topology.children(DomainId::new(domain as u32));
+                let len = children.len();
+                let first = children.map(DomainId::index).next().unwrap_or(0);
+                column[domain] = column[first..first + len].iter().sum();
+            }
         }
-        (column, total)
+        column.extend(nodes.clone().skip(topology.tree_len(TreeId::PRIMARY)));
+        (column, nodes.sum())
     }
-}
-
-/// Where a node's own id begins to count in a column, if the node is outside the primary tree.
-fn outside(inventory: &Inventory) -> usize {
-    inventory.topology().domains_len() - inventory.topology().tree_nodes().end
 }

@@ -42,9 +42,9 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Ragged, with two nodes outside.
+/// Ragged, with two nodes outside, one of which the second tree has inside; the third has no node of the primary one.
 fn inventory() -> Inventory {
-    let topology = Topology::builder(["block", "rack"])
+    let network = Topology::builder(["block", "rack"])
         .node("n0", &[("block", "a"), ("rack", "1")])
         .node("n1", &[("block", "a"), ("rack", "1")])
         .node("n2", &[("block", "a"), ("rack", "2")])
@@ -56,6 +56,17 @@ fn inventory() -> Inventory {
         .node("n8", &[])
         .build()
         .expect("the rows are sound");
+    let mut power = Topology::builder(["hall", "feed"]);
+    for (node, hall, feed) in
+        [("n7", "h1", "z"), ("n0", "h2", "y"), ("n1", "h1", "x"), ("n6", "h1", "z"), ("n3", "h2", "y"), ("n2", "", "x")]
+    {
+        power = power.node(node, &[("hall", hall), ("feed", feed)]);
+    }
+    let power = power.build().expect("the rows are sound");
+    let rooms = Topology::builder(["room"]).node("n8", &[("room", "1")]).node("n7", &[("room", "1")]);
+    let rooms = rooms.build().expect("the rows are sound");
+    let topology = network.with_tree("power", &power).and_then(|topology| topology.with_tree("rooms", &rooms));
+    let topology = topology.expect("the names differ");
     let mut inventory = Inventory::new(Arc::new(topology));
     let cpu = inventory.resource("cpu");
     for node in inventory.topology().clone().nodes() {
@@ -138,7 +149,7 @@ fn check(inventory: &Inventory, index: ShapeIndex<'_>) -> Result<(), TestCaseErr
     let topology = inventory.topology();
     let fits = |node| u64::from(inventory.fits(node, index.demand()).min(ShapeIndex::MOST));
     prop_assert_eq!(index.column().len(), topology.domains_len());
-    for level in topology.levels() {
+    for level in topology.trees().flat_map(|tree| topology.tree_levels(tree)) {
         for domain in topology.domains(level) {
             prop_assert_eq!(index.count(domain), topology.nodes_of(domain).map(fits).sum::<u64>());
         }

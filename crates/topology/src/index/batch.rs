@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::shape::{BLOCKED, MOST, Shape};
-use crate::{Inventory, NodeId, ResourceId, Topology};
+use crate::{DomainId, Inventory, NodeId, ResourceId, Topology, TreeId};
 
 /// The nodes of one change with what of them all shapes look at, and the plan by which a difference at a node gets to the
 /// domains that hold it. Kept from change to change for its memory alone.
@@ -11,6 +11,8 @@ use crate::{Inventory, NodeId, ResourceId, Topology};
 pub(super) struct Batch {
     /// Ascending, each once.
     pub(super) nodes: Vec<u32>,
+    /// Where in a column each node has its count.
+    homes: Vec<u32>,
     /// How many of them are in the primary tree; they come first.
     inside: usize,
     /// Free devices of each, or [`BLOCKED`].
@@ -18,28 +20,40 @@ pub(super) struct Batch {
     /// For each resource that a shape asks, how much of it each node has free.
     amounts: Vec<u64>,
     asked: Vec<ResourceId>,
-    /// The domains of the nodes, then those of their parents, and so on, for each tree.
-    steps: Vec<Step>,
+    /// What follows the nodes, in order.
     levels: Vec<Level>,
+    leaves: Vec<Leaf>,
+    steps: Vec<Step>,
     /// By node: how many fit, and the difference to what the column says.
     fits: Vec<u32>,
     deltas: Vec<u64>,
+    /// The differences of the domains at one level.
     sums: Vec<u64>,
 }
 
-/// A domain that changes, and how many nodes or domains of the level below do in it.
+/// Domains of one level of one tree, ascending.
+#[derive(Clone, Debug)]
+enum Level {
+    /// The nodes of the primary tree: their homes, which are written first.
+    Homes,
+    /// The nodes of another tree.
+    Leaves(Range<usize>),
+    /// The parents of the domains before.
+    Steps(Range<usize>),
+}
+
+/// A domain that is a node, and the node's position in the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Leaf {
+    domain: u32,
+    at: u32,
+}
+
+/// A domain, and how many children of it change.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     domain: u32,
-    len: u32,
-}
-
-/// One level of one tree.
-#[derive(Clone, Debug)]
-struct Level {
-    steps: Range<usize>,
-    /// The first level of a tree, whose steps stand for one node each.
-    nodes: bool,
+    children: u32,
 }
 
 /// A copy starts empty: there is nothing in a batch that the next change needs.
@@ -87,41 +101,54 @@ impl Batch {
     }
 
     fn plan(&mut self, topology: &Topology) {
-        self.steps.clear();
         self.levels.clear();
+        self.leaves.clear();
+        self.steps.clear();
         self.inside = self.nodes.partition_point(|&node| topology.in_tree(NodeId::new(node)));
-        let level = topology.node_level();
-        for &node in &self.nodes[..self.inside] {
-            let domain = topology.domain_of(NodeId::new(node), level).expect("the node is in the tree");
-            self.steps.push(Step { domain: domain.index() as u32, len: 1 });
+        self.homes.clear();
+        self.homes.extend(self.nodes.iter().map(|&node| home(topology, NodeId::new(node)) as u32));
+        for tree in topology.trees() {
+            let start = self.steps.len();
+            if tree == TreeId::PRIMARY {
+                self.levels.push(Level::Homes);
+                self.steps.extend(parents(topology, self.homes[..self.inside].iter().copied()));
+            } else {
+                let first = self.leaves.len();
+                let at = |at: usize| NodeId::new(self.nodes[at]);
+                let domains = (0..self.nodes.len()).filter_map(|row| Some((row, topology.node_domain(tree, at(row))?)));
+                self.leaves.extend(domains.map(|(row, domain)| Leaf { domain: domain.index() as u32, at: row as u32 }));
+                self.leaves[first..].sort_unstable();
+                self.levels.push(Level::Leaves(first..self.leaves.len()));
+                self.steps.extend(parents(topology, self.leaves[first..].iter().map(|leaf| leaf.domain)));
+            }
+            self.climb(topology, start);
         }
-        self.climb(topology, 0);
     }
 
-    /// Adds the levels above the domains from `start` on, which are those of a tree's nodes.
-    fn climb(&mut self, topology: &Topology, start: usize) {
-        let mut below = start..self.steps.len();
-        self.levels.push(Level { steps: below.clone(), nodes: true });
-        loop {
-            let start = self.steps.len();
-            for at in below {
-                let Some(parent) = topology.parent(crate::DomainId::new(self.steps[at].domain)) else { return };
-                let parent = parent.index() as u32;
-                match self.steps[start..].last_mut() {
-                    Some(last) if last.domain == parent => last.len += 1,
-                    _ => self.steps.push(Step { domain: parent, len: 1 }),
+    /// From parents that follow each other, some more than once, the domains at each level up to the coarsest.
+    fn climb(&mut self, topology: &Topology, mut start: usize) {
+        while start < self.steps.len() {
+            let mut end = start + 1;
+            for at in start + 1..self.steps.len() {
+                if self.steps[at].domain == self.steps[end - 1].domain {
+                    self.steps[end - 1].children += 1;
+                } else {
+                    self.steps[end] = self.steps[at];
+                    end += 1;
                 }
             }
-            if start == self.steps.len() {
-                return;
+            self.steps.truncate(end);
+            self.levels.push(Level::Steps(start..end));
+            for at in start..end {
+                let domain = self.steps[at].domain;
+                self.steps.extend(parents(topology, [domain]));
             }
-            below = start..self.steps.len();
-            self.levels.push(Level { steps: below.clone(), nodes: false });
+            start = end;
         }
     }
 
     /// Counts how many of the shape fit on each node; whether any count differs from the column's.
-    pub(super) fn count(&mut self, inventory: &Inventory, shape: &Shape, column: &[u64], outside: usize) -> bool {
+    pub(super) fn count(&mut self, inventory: &Inventory, shape: &Shape, column: &[u64]) -> bool {
         self.fits.clear();
         if shape.is_plain() {
             self.fits.extend(self.free.iter().map(|&free| shape.by_devices[usize::from(free)]));
@@ -135,37 +162,60 @@ impl Batch {
             self.fits.extend(self.nodes.iter().map(fits));
         }
         self.deltas.clear();
-        let homes = self.steps[..self.inside].iter().map(|step| step.domain as usize);
-        let homes = homes.chain(self.nodes[self.inside..].iter().map(|&node| outside + node as usize));
-        self.deltas.extend(self.fits.iter().zip(homes).map(|(&fits, home)| u64::from(fits).wrapping_sub(column[home])));
+        let counted = self.homes.iter().map(|&home| column[home as usize]);
+        self.deltas.extend(self.fits.iter().zip(counted).map(|(&fits, counted)| u64::from(fits).wrapping_sub(counted)));
         self.deltas.iter().fold(0, |any, delta| any | delta) != 0
     }
 
     /// Adds the differences that [`count`](Self::count) found to the column; returns their sum. Differences below zero
     /// wrap, and so do the sums.
-    pub(super) fn add(&mut self, column: &mut [u64], outside: usize) -> u64 {
-        for (&node, delta) in self.nodes.iter().zip(&self.deltas).skip(self.inside) {
-            let cell = &mut column[outside + node as usize];
-            *cell = cell.wrapping_add(*delta);
-        }
+    pub(super) fn add(&mut self, column: &mut [u64]) -> u64 {
+        let mut add = |domain: u32, delta: u64| {
+            let cell = &mut column[domain as usize];
+            *cell = cell.wrapping_add(delta);
+        };
+        self.homes.iter().zip(&self.deltas).for_each(|(&home, &delta)| add(home, delta));
         for level in &self.levels {
-            if level.nodes {
-                self.sums.clear();
-                self.sums.extend_from_slice(&self.deltas[..self.inside]);
-            }
-            let mut at = 0;
-            for (to, step) in self.steps[level.steps.clone()].iter().enumerate() {
-                let mut sum = 0_u64;
-                for delta in &self.sums[at..at + step.len as usize] {
-                    sum = sum.wrapping_add(*delta);
+            match level {
+                Level::Homes => {
+                    self.sums.clear();
+                    self.sums.extend_from_slice(&self.deltas[..self.inside]);
                 }
-                at += step.len as usize;
-                // Never ahead of what is still to be read.
-                self.sums[to] = sum;
-                let cell = &mut column[step.domain as usize];
-                *cell = cell.wrapping_add(sum);
+                Level::Leaves(leaves) => {
+                    self.sums.clear();
+                    for leaf in &self.leaves[leaves.clone()] {
+                        let delta = self.deltas[leaf.at as usize];
+                        self.sums.push(delta);
+                        add(leaf.domain, delta);
+                    }
+                }
+                Level::Steps(steps) => {
+                    let mut below = 0;
+                    for (at, step) in self.steps[steps.clone()].iter().enumerate() {
+                        let children = &self.sums[below..below + step.children as usize];
+                        let sum = children.iter().fold(0, |sum: u64, delta| sum.wrapping_add(*delta));
+                        below += children.len();
+                        // Never ahead of what is still to be read.
+                        self.sums[at] = sum;
+                        add(step.domain, sum);
+                    }
+                }
             }
         }
         self.deltas.iter().fold(0, |sum, delta| sum.wrapping_add(*delta))
     }
+}
+
+/// Where a column has the count of a node: at its domain in the primary tree, or behind all domains.
+pub(super) fn home(topology: &Topology, node: NodeId) -> usize {
+    match topology.node_domain(TreeId::PRIMARY, node) {
+        Some(domain) => domain.index(),
+        None => topology.domains_len() + node.index() - topology.tree_len(TreeId::PRIMARY),
+    }
+}
+
+/// The parents of domains, as many as domains unless they are the coarsest.
+fn parents(topology: &Topology, domains: impl IntoIterator<Item = u32>) -> impl Iterator<Item = Step> {
+    let parents = domains.into_iter().filter_map(|domain| topology.parent(DomainId::new(domain)));
+    parents.map(|parent| Step { domain: parent.index() as u32, children: 1 })
 }
