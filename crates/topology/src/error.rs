@@ -138,6 +138,16 @@ pub enum TopologyError {
         /// The names around the cycle, each holding the next and the last one the first; the first is the least.
         domains: Vec<String>,
     },
+    /// The HyperNodes of one tier call it differently.
+    #[error("tier {tier} is called {first:?} and {second:?}")]
+    TwoTierNames {
+        /// The tier.
+        tier: u32,
+        /// The lesser of the two names.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A domain is held by one of the same level or a finer one.
     #[error(
         "domain {domain:?} of level {level:?} is in {parent:?} of level {parent_level:?}, expected a coarser level"

@@ -3,7 +3,7 @@
 //! * [`Topology`] is the tree: levels that you name, coarse to fine (zone, block, rack), the domains of each level, and
 //!   the nodes. It is immutable and stored as columns by dense ids, with the nodes in path order, so that every domain is a
 //!   range of nodes. Build it from rows ([`Topology::builder`]), from node labels ([`Topology::from_labels`]) or from domains
-//!   that name what they hold ([`Topology::from_domains`]). Where the cluster divides in more ways than one,
+//!   that name what they hold ([`Topology::from_domains`], [`Topology::from_hypernodes`]). Where the cluster divides in more ways than one,
 //!   [`Topology::with_tree`] adds a named tree over the same nodes.
 //! * [`Inventory`] is the ledger over it: devices (up to 64 a node) and any number of integer resources, what there is and
 //!   what is free. A [`Transaction`] reserves all or nothing; its [`Receipt`] gives it back; a [`fork`](Inventory::fork) is
@@ -64,6 +64,7 @@ mod domains;
 mod error;
 mod fit;
 mod hash;
+mod hypernode;
 mod ids;
 mod index;
 mod inventory;
@@ -88,6 +89,7 @@ pub use devices::DeviceSet;
 pub use domains::DomainRow;
 pub use error::TopologyError;
 pub use fit::Limit;
+pub use hypernode::HyperNode;
 pub use ids::{DomainId, KindId, LevelId, NodeId, ResourceId, TreeId};
 pub use index::ShapeIndex;
 pub use inventory::Inventory;

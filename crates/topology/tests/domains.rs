@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phalanx_topology::{DomainRow, Member, Topology, TreeId};
+use phalanx_topology::{DomainRow, HyperNode, Member, Topology, TreeId};
 use proptest::prelude::*;
 
 mod model;
@@ -108,6 +108,29 @@ proptest! {
         let topology = Topology::from_domains(LEVELS, wish.rows()).expect("the rows are sound");
         let model = wish.model();
         prop_assert_eq!(topology.len(), model.nodes.len());
+        model.check(&topology, TreeId::PRIMARY)?;
+    }
+
+    #[test]
+    fn hypernodes_are_domains_with_numbers(wish in wish()) {
+        // Tiers 9, 6 and 3 are the three levels; every node is known, held or not.
+        let tiers: Vec<u32> = wish.domains.iter().map(|&(level, _)| 9 - 3 * level as u32).collect();
+        let hypernode = |(row, tier): (DomainRow, u32)| HyperNode::new(row.name, tier, row.members).named_tier(row.level);
+        let rows: Vec<HyperNode> = wish.rows().into_iter().zip(tiers).map(hypernode).collect();
+        prop_assume!(!rows.is_empty());
+        let levels = HyperNode::tiers(&rows).expect("the names are sound");
+        let nodes = (0..wish.nodes.len() + 2).map(|node| format!("n{node}"));
+        let topology = Topology::from_hypernodes(rows, nodes).expect("the rows are sound");
+        let mut model = wish.model();
+        prop_assert_eq!(topology.outside_len(), 2);
+        // A tier that no HyperNode has is no level.
+        let used = |names: &mut Vec<String>| {
+            let names_of = LEVELS.iter().zip(std::mem::take(names));
+            let used = names_of.filter(|(level, _)| levels.iter().any(|(_, used)| used == *level));
+            names.extend(used.map(|(_, name)| name));
+        };
+        model.nodes.values_mut().for_each(used);
+        model.levels = levels.len();
         model.check(&topology, TreeId::PRIMARY)?;
     }
 
