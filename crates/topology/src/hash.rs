@@ -7,24 +7,26 @@ const FLAGS: u64 = 0x6b1d_39c8_52ef_7a45;
 const DEVICES: u64 = 0x1f83_d9ab_fb41_bd6b;
 const SHARES: u64 = 0x5be0_cd19_137e_2179;
 
-/// A node without free devices adds nothing, like one that never had any.
-pub(crate) fn devices(node: NodeId, free: DeviceSet) -> u64 {
-    if free.is_empty() { 0 } else { word(node, DEVICES, free.mask()) }
+/// What changes as a node's free devices do. A node without any adds nothing, like one that never had any.
+pub(crate) fn devices(node: NodeId, was: DeviceSet, now: DeviceSet) -> u64 {
+    change(node, DEVICES, was.mask(), now.mask())
 }
 
-/// A node without any of a resource free adds nothing, so that interning a name changes nothing.
-pub(crate) fn resource(node: NodeId, salt: u64, free: u64) -> u64 {
-    if free == 0 { 0 } else { word(node, salt, free) }
+/// What changes as the free amount of a resource does. A node without any of it adds nothing, so that interning a name
+/// changes nothing.
+pub(crate) fn resource(node: NodeId, salt: u64, was: u64, now: u64) -> u64 {
+    change(node, salt, was, now)
 }
 
-/// A device of which no share holds anything adds nothing.
-pub(crate) fn shared(node: NodeId, device: u32, milli: u32) -> u64 {
-    if milli == 0 { 0 } else { word(node, SHARES, u64::from(device) << 32 | u64::from(milli)) }
+/// What changes as shares hold more or less of a device. A device of which they hold nothing adds nothing.
+pub(crate) fn shared(node: NodeId, device: u32, was: u32, now: u32) -> u64 {
+    let value = |milli| if milli == 0 { 0 } else { u64::from(device) << 32 | u64::from(milli) };
+    change(node, SHARES, value(was), value(now))
 }
 
 /// A flag that is set.
 pub(crate) fn flag(node: NodeId, flag: u8) -> u64 {
-    word(node, FLAGS, u64::from(flag))
+    change(node, FLAGS, 0, flag.into())
 }
 
 /// A resource's salt, from its name.
@@ -32,8 +34,12 @@ pub(crate) fn name(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)))
 }
 
-fn word(node: NodeId, column: u64, value: u64) -> u64 {
-    mix(mix(mix(column) ^ node.index() as u64) ^ value)
+/// The word of what was and the word of what is, combined; a value of 0 has none.
+fn change(node: NodeId, column: u64, was: u64, now: u64) -> u64 {
+    // Both words begin alike: what depends on the value is last.
+    let key = mix(column ^ node.index() as u64);
+    let word = |value| if value == 0 { 0 } else { mix(key ^ value) };
+    word(was) ^ word(now)
 }
 
 /// splitmix64's step.

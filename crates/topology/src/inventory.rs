@@ -304,20 +304,20 @@ impl Inventory {
     }
 
     pub(crate) fn set_free_devices(&mut self, node: NodeId, free: DeviceSet) {
-        self.hash ^= hash::devices(node, self.free_devices(node)) ^ hash::devices(node, free);
+        self.hash ^= hash::devices(node, self.free_devices(node), free);
         self.free_devices.set(node.index(), free.mask());
     }
 
     pub(crate) fn set_free(&mut self, node: NodeId, resource: ResourceId, amount: u64) {
         let salt = self.resources[resource.index()].salt;
-        self.hash ^= hash::resource(node, salt, self.free(node, resource)) ^ hash::resource(node, salt, amount);
+        self.hash ^= hash::resource(node, salt, self.free(node, resource), amount);
         self.resources[resource.index()].free.set(node.index(), amount);
     }
 
     /// Sets what shares hold of a device, and with it whether the device is free.
     pub(crate) fn set_shared(&mut self, node: NodeId, device: u32, milli: u32) {
         let was = u32::from(self.shares.of(node)[device as usize]);
-        self.hash ^= hash::shared(node, device, was) ^ hash::shared(node, device, milli);
+        self.hash ^= hash::shared(node, device, was, milli);
         self.shares.set(self.topology.len(), node, device, milli);
         if (was == 0) != (milli == 0) {
             let this = DeviceSet::from_mask(1 << device);
