@@ -183,7 +183,10 @@ impl Inventory {
             self.indexes.warm[at].warmed = warmed;
         } else if let Some(others) = self.indexes.limit.checked_sub(1) {
             self.indexes.shrink_to(others);
-            let (column, total) = self.count_everywhere(demand);
+            let mut fits = self.indexes.batch.take_fits();
+            self.fits_everywhere(demand, &mut fits);
+            let (column, total) = self.sum_up(&fits);
+            self.indexes.batch.put_fits(fits);
             self.indexes.warm.push(Warm {
                 shape: Arc::new(Shape::new(demand)),
                 column: Arc::new(column),
@@ -209,6 +212,26 @@ impl Inventory {
     pub fn set_index_limit(&mut self, demands: usize) {
         self.indexes.limit = demands;
         self.indexes.shrink_to(demands);
+    }
+
+    /// Keeps only these demands warm, of those that are. A fork that changes something pays for each warm demand once, when
+    /// it ceases to share the counts with its origin: a fork that is to answer one question is best rid of the others.
+    ///
+    /// ```
+    /// # use phalanx_topology::{Demand, Inventory};
+    /// let mut inventory = Inventory::from_notation("r1{n1:8 n2:7}")?;
+    /// let [pair, four] = [2, 4].map(Demand::devices);
+    /// inventory.warm(&pair);
+    /// inventory.warm(&four);
+    /// let mut what_if = inventory.fork();
+    /// what_if.keep_warm(&[four.clone()]);
+    /// what_if.set_cordoned(inventory.topology().node("n1").unwrap(), true);
+    /// assert_eq!(what_if.index(&four).unwrap().total(), 1);
+    /// assert!(what_if.index(&pair).is_none());
+    /// # Ok::<(), phalanx_topology::NotationError>(())
+    /// ```
+    pub fn keep_warm(&mut self, demands: &[Demand]) {
+        self.indexes.warm.retain(|warm| demands.contains(&warm.shape.demand));
     }
 
     /// How many pods of this demand fit, by node and by domain; none if it was not [warmed](Self::warm) or had to go, and
@@ -243,10 +266,9 @@ impl Inventory {
         }
     }
 
-    fn count_everywhere(&self, demand: &Demand) -> (Vec<u64>, u64) {
+    /// The column of a shape of which so many fit on each node, and their sum.
+    fn sum_up(&self, fits: &[u32]) -> (Vec<u64>, u64) {
         let topology = self.topology();
-        let mut fits = Vec::new();
-        self.fits_everywhere(demand, &mut fits);
         let nodes = fits.iter().map(|&fits| u64::from(fits.min(MOST)));
         let mut column = Vec::with_capacity(topology.domains_len() + topology.outside_len());
         for tree in topology.trees() {

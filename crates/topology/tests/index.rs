@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use phalanx_topology::{Demand, Inventory, NodeId, Receipt, ShapeIndex, Topology};
+use phalanx_topology::{Demand, DeviceSet, Inventory, KindSet, NodeId, Receipt, ShapeIndex, Topology};
 use proptest::prelude::*;
 
 const NODES: u32 = 9;
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// Reserve these in one transaction: (node, devices, cpu). Undo the last ones, then commit, or roll back.
+    /// Reserve these in one transaction: (node, pod). Undo the last ones, then commit, or roll back.
     Transact {
-        pods: Vec<(u32, u32, u64)>,
+        pods: Vec<(u32, Pod)>,
         undo: usize,
         commit: bool,
     },
@@ -20,22 +20,42 @@ enum Op {
     /// Release it to a fork, and nothing here.
     ReleaseFork(usize),
     Cordon(u32, bool),
-    Devices(u32, u32),
+    /// So many devices, of the kind at this position.
+    Devices(u32, u32, usize),
+    /// Islands, or NUMA zones, of so many devices.
+    Places(u32, u32, bool),
     Cpu(u32, u64),
     Warm(usize),
     /// Go on with a fork, made while this many pods are reserved and given up.
-    Fork(Vec<(u32, u32, u64)>),
+    Fork(Vec<(u32, Pod)>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pod {
+    /// Devices and cpu.
+    Whole(u32, u64),
+    Share(u32),
+    Island(u32),
+}
+
+fn pod() -> impl Strategy<Value = (u32, Pod)> {
+    let pod = prop_oneof![
+        3 => (0..6u32, 0..9u64).prop_map(|(devices, cpu)| Pod::Whole(devices, cpu)),
+        1 => (1..=1000_u32).prop_map(Pod::Share),
+        1 => (0..4u32).prop_map(Pod::Island),
+    ];
+    (0..NODES, pod)
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let pod = || (0..NODES, 0..6u32, 0..9u64);
     prop_oneof![
         4 => (prop::collection::vec(pod(), 0..8), 0..3_usize, any::<bool>())
             .prop_map(|(pods, undo, commit)| Op::Transact { pods, undo, commit }),
         2 => any::<usize>().prop_map(Op::Release),
         1 => any::<usize>().prop_map(Op::ReleaseFork),
         1 => (0..NODES, any::<bool>()).prop_map(|(node, on)| Op::Cordon(node, on)),
-        1 => (0..NODES, 0..70u32).prop_map(|(node, count)| Op::Devices(node, count)),
+        1 => (0..NODES, 0..70u32, 0..3_usize).prop_map(|(node, count, kind)| Op::Devices(node, count, kind)),
+        1 => (0..NODES, 1..5u32, any::<bool>()).prop_map(|(node, len, numa)| Op::Places(node, len, numa)),
         1 => (0..NODES, 0..30u64).prop_map(|(node, amount)| Op::Cpu(node, amount)),
         1 => any::<usize>().prop_map(Op::Warm),
         1 => prop::collection::vec(pod(), 0..3).prop_map(Op::Fork),
@@ -78,6 +98,7 @@ fn inventory() -> Inventory {
 
 fn shapes(inventory: &mut Inventory) -> Vec<Demand> {
     let (cpu, memory) = (inventory.resource("cpu"), inventory.resource("memory"));
+    let [h100, a100] = ["H100", "A100"].map(|kind| inventory.intern_kind(kind).expect("there are few"));
     vec![
         Demand::devices(1),
         Demand::devices(3),
@@ -86,19 +107,28 @@ fn shapes(inventory: &mut Inventory) -> Vec<Demand> {
         Demand::devices(0).with(cpu, 3),
         Demand::devices(2).with(cpu, 5),
         Demand::devices(1).with(memory, 1),
+        Demand::devices(1).with(cpu, 1).of_kinds(KindSet::from_iter([h100])),
+        Demand::devices(2).within_island(),
+        Demand::devices(2).within_numa().with(cpu, 2).of_kinds(KindSet::from_iter([h100, a100])),
+        Demand::share(300).expect("a share of a device"),
+        Demand::share(501).expect("a share of a device").with(cpu, 1).of_kinds(KindSet::from_iter([a100])),
     ]
 }
 
 /// Applies an operation; returns a receipt if it made one.
 fn apply(inventory: &mut Inventory, receipts: &mut Vec<Receipt>, op: &Op) {
     let cpu = inventory.resource("cpu");
-    let demand = |devices, amount| Demand::devices(devices).with(cpu, amount);
+    let demand = |pod| match pod {
+        Pod::Whole(devices, amount) => Demand::devices(devices).with(cpu, amount),
+        Pod::Share(milli) => Demand::share(milli).expect("a share of a device"),
+        Pod::Island(devices) => Demand::devices(devices).within_island(),
+    };
     match op {
         Op::Transact { pods, undo, commit } => {
             let mut transaction = inventory.transaction();
             let mut marks = vec![transaction.mark()];
-            for &(node, devices, amount) in pods {
-                if transaction.reserve(NodeId::new(node), &demand(devices, amount)).is_ok() {
+            for &(node, pod) in pods {
+                if transaction.reserve(NodeId::new(node), &demand(pod)).is_ok() {
                     marks.push(transaction.mark());
                 }
             }
@@ -122,8 +152,17 @@ fn apply(inventory: &mut Inventory, receipts: &mut Vec<Receipt>, op: &Op) {
             }
         }
         &Op::Cordon(node, on) => inventory.set_cordoned(NodeId::new(node), on),
-        &Op::Devices(node, count) => {
-            let _ = inventory.set_devices(NodeId::new(node), count, "");
+        &Op::Devices(node, count, kind) => {
+            let _ = inventory.set_devices(NodeId::new(node), count, ["", "H100", "A100"][kind]);
+        }
+        &Op::Places(node, len, numa) => {
+            let devices = inventory.devices(NodeId::new(node)).len();
+            let run = |first: u32| DeviceSet::from_mask(((1 << len.min(devices - first)) - 1) << first);
+            let places: Vec<DeviceSet> = (0..devices).step_by(len as usize + 1).map(run).collect();
+            let _ = match numa {
+                true => inventory.set_numa(NodeId::new(node), &places),
+                false => inventory.set_islands(NodeId::new(node), &places),
+            };
         }
         &Op::Cpu(node, amount) => {
             let _ = inventory.set_capacity(NodeId::new(node), cpu, amount);
@@ -134,8 +173,8 @@ fn apply(inventory: &mut Inventory, receipts: &mut Vec<Receipt>, op: &Op) {
         }
         Op::Fork(pods) => {
             let mut transaction = inventory.transaction();
-            for &(node, devices, amount) in pods {
-                let _ = transaction.reserve(NodeId::new(node), &demand(devices, amount));
+            for &(node, pod) in pods {
+                let _ = transaction.reserve(NodeId::new(node), &demand(pod));
             }
             let fork = transaction.inventory().fork();
             drop(transaction);
@@ -165,11 +204,15 @@ fn check(inventory: &Inventory, index: ShapeIndex<'_>) -> Result<(), TestCaseErr
 }
 
 /// What the ledger shows of each node.
-fn rows(inventory: &Inventory) -> Vec<(u64, u64, u64, u64, bool)> {
+fn rows(inventory: &Inventory) -> Vec<String> {
     let cpu = inventory.find_resource("cpu").expect("cpu is known");
     let row = |node| {
-        let (devices, free) = (inventory.devices(node).mask(), inventory.free_devices(node).mask());
-        (devices, free, inventory.capacity(node, cpu), inventory.free(node, cpu), inventory.is_cordoned(node))
+        let (devices, free) = (inventory.devices(node), inventory.free_devices(node));
+        let left: Vec<u32> = devices.iter().map(|device| inventory.left(node, device)).collect();
+        let cpu = (inventory.capacity(node, cpu), inventory.free(node, cpu));
+        let flags = (inventory.is_cordoned(node), inventory.is_removed(node));
+        let places = (inventory.islands(node), inventory.numa(node), inventory.kind(node));
+        format!("{devices} {free} {left:?} {cpu:?} {flags:?} {places:?}")
     };
     inventory.topology().nodes().map(row).collect()
 }
@@ -236,7 +279,7 @@ proptest! {
             for (version, then) in &history {
                 if let Some(changes) = inventory.changes_since(*version) {
                     let mut patched = then.clone();
-                    changes.for_each(|node| patched[node.index()] = now[node.index()]);
+                    changes.for_each(|node| patched[node.index()].clone_from(&now[node.index()]));
                     prop_assert_eq!(&patched, &now);
                 }
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::shape::{BLOCKED, MOST, Shape};
-use crate::{DomainId, Inventory, NodeId, ResourceId, Topology, TreeId};
+use crate::{DomainId, Inventory, KindSet, NodeId, ResourceId, Topology, TreeId};
 
 /// The nodes of one change with what of them all shapes look at, and the plan by which a difference at a node gets to the
 /// domains that hold it. Kept from change to change for its memory alone.
@@ -17,6 +17,8 @@ pub(super) struct Batch {
     inside: usize,
     /// Free devices of each, or [`BLOCKED`].
     free: Vec<u8>,
+    /// The kind of each, as a set; empty if it has none.
+    kinds: Vec<KindSet>,
     /// For each resource that a shape asks, how much of it each node has free.
     amounts: Vec<u64>,
     asked: Vec<ResourceId>,
@@ -64,6 +66,16 @@ impl Clone for Batch {
 }
 
 impl Batch {
+    /// The memory of the counts, for a count of all nodes.
+    pub(super) fn take_fits(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.fits)
+    }
+
+    /// Gives it back.
+    pub(super) fn put_fits(&mut self, fits: Vec<u32>) {
+        self.fits = fits;
+    }
+
     /// Starts over with these nodes.
     pub(super) fn start(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
         self.nodes.clear();
@@ -88,6 +100,9 @@ impl Batch {
             let free = inventory.free_devices(node).len() as u8;
             self.free.push(if inventory.flags(node) == 0 { free } else { BLOCKED });
         }
+        self.kinds.clear();
+        let kind = |&node: &u32| KindSet::from_iter(inventory.kind_id(NodeId::new(node)));
+        self.kinds.extend(self.nodes.iter().map(kind));
         self.asked.clear();
         self.amounts.clear();
         for amount in shapes.flat_map(|shape| &shape.resources) {
@@ -150,12 +165,17 @@ impl Batch {
     /// Counts how many of the shape fit on each node; whether any count differs from the column's.
     pub(super) fn count(&mut self, inventory: &Inventory, shape: &Shape, column: &[u64]) -> bool {
         self.fits.clear();
-        if shape.is_plain() {
+        if shape.counts_free_devices(inventory) {
             self.fits.extend(self.free.iter().map(|&free| shape.by_devices[usize::from(free)]));
             for amount in &shape.resources {
                 let slot = self.asked.iter().position(|&asked| asked == amount.resource).expect("it was gathered");
                 let free = &self.amounts[slot * self.nodes.len()..];
                 self.fits.iter_mut().zip(free).for_each(|(fits, &free)| *fits = amount.bound(free, *fits));
+            }
+            let asked = shape.demand.kinds().mask();
+            if asked != 0 {
+                let kinds = self.kinds.iter().map(|kind| kind.mask());
+                self.fits.iter_mut().zip(kinds).for_each(|(fits, kind)| *fits *= u32::from(kind & asked != 0));
             }
         } else {
             let fits = |&node: &u32| inventory.fits(NodeId::new(node), &shape.demand).min(MOST);

@@ -1,6 +1,7 @@
 //! A demand laid out for counting.
 
-use crate::{Demand, DeviceSet, Locality, ResourceId};
+use crate::shares::WHOLE;
+use crate::{Demand, DeviceSet, Inventory, Locality, ResourceId};
 
 /// The most pods that a node counts for: more of a shape that asks next to nothing would only overflow the sums.
 pub(super) const MOST: u32 = 1 << 20;
@@ -11,7 +12,7 @@ pub(super) const BLOCKED: u8 = DeviceSet::MAX as u8 + 1;
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) demand: Demand,
-    /// How many fit by the number of free devices: 0 to 64, or [`BLOCKED`].
+    /// How many have devices by the number of free ones, 0 to 64, or [`BLOCKED`].
     pub(super) by_devices: [u32; BLOCKED as usize + 1],
     pub(super) resources: Vec<Amount>,
 }
@@ -19,17 +20,20 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn new(demand: &Demand) -> Self {
         let mut by_devices = [0; BLOCKED as usize + 1];
-        for (free, fits) in by_devices[..BLOCKED as usize].iter_mut().enumerate() {
-            *fits = (free as u32).checked_div(demand.device_count()).unwrap_or(MOST);
+        for (free, fits) in (0..).zip(&mut by_devices[..usize::from(BLOCKED)]) {
+            *fits = match demand.milli() {
+                0 => u32::checked_div(free, demand.device_count()).unwrap_or(MOST),
+                milli => free * (WHOLE / milli),
+            };
         }
         let resources = demand.resources().iter().map(|&(resource, amount)| Amount::new(resource, amount)).collect();
         Self { demand: demand.clone(), by_devices, resources }
     }
 
-    /// Whether the number of free devices and the resources say how many fit: whole devices, of any kind and anywhere on
-    /// the node.
-    pub(super) fn is_plain(&self) -> bool {
-        self.demand.milli() == 0 && self.demand.locality() == Locality::Node && self.demand.kinds().is_empty()
+    /// Whether the number of free devices says how many have devices: not for shares of devices that others share, nor for
+    /// places on the node.
+    pub(super) fn counts_free_devices(&self, inventory: &Inventory) -> bool {
+        self.demand.locality() == Locality::Node && (self.demand.milli() == 0 || inventory.shares.never_used())
     }
 }
 
