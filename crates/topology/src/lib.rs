@@ -2,9 +2,10 @@
 //!
 //! * [`Topology`] is the tree: levels that you name, coarse to fine (zone, block, rack), the domains of each level, and
 //!   the nodes. It is immutable and stored as columns by dense ids, with the nodes in path order, so that every domain is a
-//!   range of nodes. Build it from rows ([`Topology::builder`]), from node labels ([`Topology::from_labels`]) or from domains
-//!   that name what they hold ([`Topology::from_domains`], [`Topology::from_hypernodes`]). Where the cluster divides in more ways than one,
-//!   [`Topology::with_tree`] adds a named tree over the same nodes.
+//!   range of nodes. Build it from rows ([`Topology::builder`]), from node labels ([`Topology::from_labels`]) or from
+//!   domains that name what they hold ([`Topology::from_domains`], [`Topology::from_hypernodes`]).
+//!   [`Topology::with_tree`] adds a named tree over the same nodes, where power or cooling divides the cluster differently;
+//!   [`LinkCosts`] puts a price on the distance in one of them.
 //! * [`Inventory`] is the ledger over it: devices (up to 64 a node) and any number of integer resources, what there is and
 //!   what is free. A [`Transaction`] reserves all or nothing; its [`Receipt`] gives it back; a [`fork`](Inventory::fork) is
 //!   for trying out.
@@ -70,6 +71,7 @@ mod index;
 mod inventory;
 mod kinds;
 mod layout;
+mod link;
 mod member;
 mod notation;
 mod paged;
@@ -94,6 +96,7 @@ pub use ids::{DomainId, KindId, LevelId, NodeId, ResourceId, TreeId};
 pub use index::ShapeIndex;
 pub use inventory::Inventory;
 pub use kinds::KindSet;
+pub use link::{LinkCostError, LinkCosts};
 pub use member::Member;
 pub use notation::NotationError;
 pub use receipt::{Receipt, ReleaseError, Reservation};

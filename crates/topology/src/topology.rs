@@ -11,7 +11,8 @@ use crate::{DomainId, LevelId, NodeId, TreeId};
 /// range of nodes and a greater id is a later path. Nodes outside the tree are numbered after all others, by name: they
 /// belong to no domain, not even at the node level, and are never eligible where a level is required.
 ///
-/// Built by [`Topology::builder`], [`Topology::from_labels`], [`Topology::from_domains`] or [`Topology::from_hypernodes`].
+/// Built by [`Topology::builder`], [`Topology::from_labels`], [`Topology::from_domains`] or
+/// [`Topology::from_hypernodes`].
 ///
 /// A cluster has more trees than one where the network and the power feed divide it differently:
 /// [`with_tree`](Self::with_tree) adds a named one over the same nodes. The first tree is the primary one, which numbers
