@@ -11,6 +11,8 @@
 //!   for trying out.
 //! * [`Demand`] is what one pod asks. A [`ShapeIndex`] tells how many pods of a demand fit in every domain, and follows every
 //!   change once it was [warmed](Inventory::warm).
+//! * [`ShapeMix`] is what is expected to come. What is free but of no use to it is
+//!   [fragmentation](Inventory::fragmentation), or [stranded](Inventory::stranded).
 //!
 //! It decides nothing: where a group of pods should go is the business of `phalanx-gang`. It does no I/O, reads no clock
 //! and knows nothing of Kubernetes objects.
@@ -64,6 +66,7 @@ mod devices;
 mod domains;
 mod error;
 mod fit;
+mod fragmentation;
 mod hash;
 mod hypernode;
 mod ids;
@@ -91,6 +94,7 @@ pub use devices::DeviceSet;
 pub use domains::DomainRow;
 pub use error::TopologyError;
 pub use fit::Limit;
+pub use fragmentation::{MixError, ShapeMix};
 pub use hypernode::HyperNode;
 pub use ids::{DomainId, KindId, LevelId, NodeId, ResourceId, TreeId};
 pub use index::ShapeIndex;
