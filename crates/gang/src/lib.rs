@@ -57,6 +57,7 @@ mod error;
 mod explain;
 mod extras;
 mod finish;
+mod fragmentation;
 mod gang;
 mod group;
 mod layout;
@@ -73,6 +74,7 @@ mod work;
 
 pub use budget::Budget;
 pub use error::GangError;
+pub use fragmentation::{Fragmentation, FragmentationIndex, FragmentationScore};
 pub use gang::{Gang, GroupId};
 pub use group::Group;
 pub use notation::NotationError;
