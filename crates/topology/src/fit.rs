@@ -149,7 +149,8 @@ impl Inventory {
         if self.free_devices(node).len() < demand.device_count() {
             return Some(Limit::Devices);
         }
-        if self.choose(node, demand).is_none() {
+        let anywhere = demand.milli() == 0 && demand.locality() == Locality::Node;
+        if !anywhere && self.choose(node, demand).is_none() {
             return Some(if demand.milli() > 0 { Limit::Devices } else { Limit::Locality });
         }
         let short = demand.resources().iter().find(|&&(resource, amount)| self.free_or_none(node, resource) < amount);

@@ -138,11 +138,14 @@ impl Indexes {
         self.warm.iter().position(|warm| warm.shape.demand == *demand)
     }
 
-    fn shrink_to(&mut self, len: usize) {
+    /// Drops what was not warmed for longest until so many are left; returns the memory of the last one that went.
+    fn shrink_to(&mut self, len: usize) -> Vec<u64> {
+        let mut memory = Vec::new();
         while self.warm.len() > len {
             let oldest = (0..self.warm.len()).min_by_key(|&at| self.warm[at].warmed).expect("there is one");
-            self.warm.swap_remove(oldest);
+            memory = Arc::try_unwrap(self.warm.swap_remove(oldest).column).unwrap_or_default();
         }
+        memory
     }
 
     fn update(&mut self, inventory: &Inventory) {
@@ -182,10 +185,10 @@ impl Inventory {
         if let Some(at) = self.indexes.find(demand) {
             self.indexes.warm[at].warmed = warmed;
         } else if let Some(others) = self.indexes.limit.checked_sub(1) {
-            self.indexes.shrink_to(others);
+            let mut column = self.indexes.shrink_to(others);
             let mut fits = self.indexes.batch.take_fits();
             self.fits_everywhere(demand, &mut fits);
-            let (column, total) = self.sum_up(&fits);
+            let total = self.sum_up(&fits, &mut column);
             self.indexes.batch.put_fits(fits);
             self.indexes.warm.push(Warm {
                 shape: Arc::new(Shape::new(demand)),
@@ -266,11 +269,12 @@ impl Inventory {
         }
     }
 
-    /// The column of a shape of which so many fit on each node, and their sum.
-    fn sum_up(&self, fits: &[u32]) -> (Vec<u64>, u64) {
+    /// Makes the column of a shape of which so many fit on each node; returns their sum.
+    fn sum_up(&self, fits: &[u32], column: &mut Vec<u64>) -> u64 {
         let topology = self.topology();
         let nodes = fits.iter().map(|&fits| u64::from(fits.min(MOST)));
-        let mut column = Vec::with_capacity(topology.domains_len() + topology.outside_len());
+        column.clear();
+        column.reserve_exact(topology.domains_len() + topology.outside_len());
         for tree in topology.trees() {
             let start = column.len();
             let leaves = topology.domains(topology.tree_node_level(tree));
@@ -291,6 +295,6 @@ impl Inventory {
             }
         }
         column.extend(nodes.clone().skip(topology.tree_len(TreeId::PRIMARY)));
-        (column, nodes.sum())
+        nodes.sum()
     }
 }

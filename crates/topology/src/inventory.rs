@@ -304,14 +304,27 @@ impl Inventory {
     }
 
     pub(crate) fn set_free_devices(&mut self, node: NodeId, free: DeviceSet) {
-        self.hash ^= hash::devices(node, self.free_devices(node), free);
-        self.free_devices.set(node.index(), free.mask());
+        self.change_free_devices(node, |_| free);
+    }
+
+    fn change_free_devices(&mut self, node: NodeId, now: impl FnOnce(DeviceSet) -> DeviceSet) {
+        let cell = self.free_devices.at_mut(node.index());
+        let was = DeviceSet::from_mask(*cell);
+        let now = now(was);
+        *cell = now.mask();
+        self.hash ^= hash::devices(node, was, now);
     }
 
     pub(crate) fn set_free(&mut self, node: NodeId, resource: ResourceId, amount: u64) {
-        let salt = self.resources[resource.index()].salt;
-        self.hash ^= hash::resource(node, salt, self.free(node, resource), amount);
-        self.resources[resource.index()].free.set(node.index(), amount);
+        self.change_free(node, resource, |_| amount);
+    }
+
+    fn change_free(&mut self, node: NodeId, resource: ResourceId, now: impl FnOnce(u64) -> u64) {
+        let column = &mut self.resources[resource.index()];
+        let cell = column.free.at_mut(node.index());
+        let was = *cell;
+        *cell = now(was);
+        self.hash ^= hash::resource(node, column.salt, was, *cell);
     }
 
     /// Sets what shares hold of a device, and with it whether the device is free.
@@ -321,8 +334,7 @@ impl Inventory {
         self.shares.set(self.topology.len(), node, device, milli);
         if (was == 0) != (milli == 0) {
             let this = DeviceSet::from_mask(1 << device);
-            let free = self.free_devices(node);
-            self.set_free_devices(node, if milli == 0 { free.union(this) } else { free.without(this) });
+            self.change_free_devices(node, |free| if milli == 0 { free.union(this) } else { free.without(this) });
         }
     }
 
@@ -330,7 +342,7 @@ impl Inventory {
     pub(crate) fn take(&mut self, held: &Reservation) {
         let (node, demand) = (held.node(), held.demand());
         match (demand.milli(), held.devices().lowest_index()) {
-            (0, Some(_)) => self.set_free_devices(node, self.free_devices(node).without(held.devices())),
+            (0, Some(_)) => self.change_free_devices(node, |free| free.without(held.devices())),
             (milli, Some(device)) => {
                 let shared = u32::from(self.shares.of(node)[device as usize]);
                 self.set_shared(node, device, shared + milli);
@@ -338,7 +350,7 @@ impl Inventory {
             (_, None) => {}
         }
         for &(resource, amount) in demand.resources() {
-            self.set_free(node, resource, self.free(node, resource) - amount);
+            self.change_free(node, resource, |free| free - amount);
         }
     }
 
@@ -346,7 +358,7 @@ impl Inventory {
     pub(crate) fn give_back(&mut self, held: &Reservation) {
         let (node, demand) = (held.node(), held.demand());
         match (demand.milli(), held.devices().lowest_index()) {
-            (0, Some(_)) => self.set_free_devices(node, self.free_devices(node).union(held.devices())),
+            (0, Some(_)) => self.change_free_devices(node, |free| free.union(held.devices())),
             (milli, Some(device)) => {
                 let shared = u32::from(self.shares.of(node)[device as usize]);
                 self.set_shared(node, device, shared - milli);
@@ -354,7 +366,7 @@ impl Inventory {
             (_, None) => {}
         }
         for &(resource, amount) in demand.resources() {
-            self.set_free(node, resource, self.free(node, resource) + amount);
+            self.change_free(node, resource, |free| free + amount);
         }
     }
 }
