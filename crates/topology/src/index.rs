@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use batch::{Batch, home};
+use batch::Batch;
+use climb::home;
 pub(crate) use shape::Amount;
 use shape::{MOST, Shape};
 
 use crate::{Demand, DomainId, Inventory, Limit, NodeId, TreeId};
 
 mod batch;
+mod climb;
+mod rows;
 mod shape;
 
 /// How many pods of one shape fit beside what runs, by node and by domain: a view of the inventory as it stands.
@@ -186,10 +189,10 @@ impl Inventory {
             self.indexes.warm[at].warmed = warmed;
         } else if let Some(others) = self.indexes.limit.checked_sub(1) {
             let mut column = self.indexes.shrink_to(others);
-            let mut fits = self.indexes.batch.take_fits();
+            let mut fits = self.indexes.batch.rows.take_fits();
             self.fits_everywhere(demand, &mut fits);
             let total = self.sum_up(&fits, &mut column);
-            self.indexes.batch.put_fits(fits);
+            self.indexes.batch.rows.put_fits(fits);
             self.indexes.warm.push(Warm {
                 shape: Arc::new(Shape::new(demand)),
                 column: Arc::new(column),
@@ -254,7 +257,7 @@ impl Inventory {
         indexes.batch.start(nodes);
         indexes.update(self);
         self.version += 1;
-        self.changes.push(&indexes.batch.nodes);
+        self.changes.push(indexes.batch.rows.nodes());
         self.indexes = indexes;
     }
 

@@ -54,7 +54,7 @@ impl View<'_> {
     }
 
     /// The devices that shares hold a part of, with what is left of each.
-    fn shared(&self) -> impl Iterator<Item = (u32, u32)> {
+    pub(crate) fn shared(&self) -> impl Iterator<Item = (u32, u32)> {
         let held = self.all.without(self.free).iter();
         held.map(|device| (device, self.left(device))).filter(|&(_, left)| left > 0)
     }

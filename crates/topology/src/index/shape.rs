@@ -1,7 +1,7 @@
-//! A demand laid out for counting.
+//! A demand laid out for counting: tables and reciprocals instead of divisions.
 
 use crate::shares::WHOLE;
-use crate::{Demand, DeviceSet, Inventory, Locality, ResourceId};
+use crate::{Demand, DeviceSet, Locality, ResourceId};
 
 /// The most pods that a node counts for: more of a shape that asks next to nothing would only overflow the sums.
 pub(super) const MOST: u32 = 1 << 20;
@@ -14,6 +14,8 @@ pub(super) struct Shape {
     pub(super) demand: Demand,
     /// How many have devices by the number of free ones, 0 to 64, or [`BLOCKED`].
     pub(super) by_devices: [u32; BLOCKED as usize + 1],
+    /// The share that it asks, if it asks one.
+    pub(super) share: Option<Share>,
     pub(super) resources: Vec<Amount>,
 }
 
@@ -27,13 +29,33 @@ impl Shape {
             };
         }
         let resources = demand.resources().iter().map(|&(resource, amount)| Amount::new(resource, amount)).collect();
-        Self { demand: demand.clone(), by_devices, resources }
+        let share = (demand.milli() > 0).then(|| Share::new(demand.milli()));
+        Self { demand: demand.clone(), by_devices, share, resources }
     }
 
-    /// Whether the number of free devices says how many have devices: not for shares of devices that others share, nor for
-    /// places on the node.
-    pub(super) fn counts_free_devices(&self, inventory: &Inventory) -> bool {
-        self.demand.locality() == Locality::Node && (self.demand.milli() == 0 || inventory.shares.never_used())
+    /// Whether it asks for devices in one island or zone: then their number does not say how many fit.
+    pub(super) fn is_placed(&self) -> bool {
+        self.demand.locality() != Locality::Node
+    }
+}
+
+/// A share of a device, with its reciprocal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// 2^20 by the share in milli, rounded up.
+    reciprocal: u32,
+}
+
+impl Share {
+    /// `milli` is 1 to 999.
+    fn new(milli: u32) -> Self {
+        Self { reciprocal: (1_u32 << 20).div_ceil(milli) }
+    }
+
+    /// How many times the share is in what is left of a device, at most 1000 milli.
+    pub(super) fn of(self, left: u16) -> u32 {
+        // Rounding up makes the quotient too great by less than left / 2^20, which is below the 1 / milli that would carry.
+        (u32::from(left) * self.reciprocal) >> 20
     }
 }
 
@@ -81,6 +103,15 @@ mod tests {
                 check(free, amount);
                 check(free / amount * amount, amount);
                 check((free / amount * amount).saturating_sub(1), amount);
+            }
+        }
+    }
+
+    #[test]
+    fn shares_of_what_is_left_are_exact() {
+        for milli in 1..WHOLE {
+            for left in 0..=1000_u16 {
+                assert_eq!(Share::new(milli).of(left), u32::from(left) / milli, "{left} / {milli}");
             }
         }
     }
