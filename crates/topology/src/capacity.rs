@@ -119,10 +119,8 @@ impl Inventory {
     /// ```
     pub fn set_devices(&mut self, node: NodeId, count: u32, kind: &str) -> Result<(), CapacityError> {
         let all = self.check_devices(node, count)?;
-        let kind = if kind.is_empty() { None } else { Some(self.intern_kind(kind)?) };
-        self.clip_layouts(node, all)?;
+        self.put_kind_and_clip(node, kind, all)?;
         self.put_devices(node, all);
-        self.put_kind(node, kind);
         self.touch([node]);
         Ok(())
     }
@@ -214,6 +212,17 @@ impl Inventory {
         let held = self.held_devices(node);
         self.devices.set(node.index(), all.mask());
         self.set_free_devices(node, all.without(held));
+    }
+
+    /// Gives the node a kind, and takes devices that it will lack out of its islands and zones; both or neither.
+    pub(crate) fn put_kind_and_clip(&mut self, node: NodeId, kind: &str, all: DeviceSet) -> Result<(), CapacityError> {
+        let known = if kind.is_empty() { None } else { Some(self.next_kind(kind)?) };
+        self.clip_layouts(node, all)?;
+        if known.is_some() {
+            self.intern_kind(kind)?;
+        }
+        self.put_kind(node, known);
+        Ok(())
     }
 
     pub(crate) fn put_kind(&mut self, node: NodeId, kind: Option<KindId>) {

@@ -261,14 +261,27 @@ impl Inventory {
         self.indexes = indexes;
     }
 
+    /// Counts changes from here on, with no change known before.
+    pub(crate) fn start_at(&mut self, version: u64) {
+        self.version = version;
+        self.changes = crate::changes::Changes::new(version);
+    }
+
+    /// Warms what another inventory keeps warm, in the same order.
+    pub(crate) fn warm_like(&mut self, other: &Self) {
+        self.set_index_limit(other.indexes.limit);
+        let mut warm: Vec<&Warm> = other.indexes.warm.iter().collect();
+        warm.sort_unstable_by_key(|warm| warm.warmed);
+        warm.iter().for_each(|warm| self.warm(&warm.shape.demand));
+    }
+
     /// Makes sure that no transaction is open: who has the inventory to themselves knows that none is, unless one was
     /// forgotten or this is a copy that was made through one. What it held was never counted.
     pub(crate) fn settle(&mut self) {
         if self.indexes.is_dirty() {
             self.indexes.warm.clear();
             self.indexes.open = 0;
-            self.version += 1;
-            self.changes = crate::changes::Changes::new(self.version);
+            self.start_at(self.version + 1);
         }
     }
 

@@ -69,6 +69,14 @@ pub(crate) struct Resource {
     pub(crate) free: Paged<u64>,
 }
 
+impl Resource {
+    /// The same resource, of which none of `nodes` nodes has anything.
+    pub(crate) fn emptied(&self, nodes: usize) -> Self {
+        let none = Paged::new(nodes, 0);
+        Self { name: Arc::clone(&self.name), salt: self.salt, capacity: none.clone(), free: none }
+    }
+}
+
 impl Inventory {
     /// The ledger of a cluster whose nodes have nothing yet.
     ///
@@ -277,6 +285,10 @@ impl Inventory {
     #[must_use]
     pub fn is_removed(&self, node: NodeId) -> bool {
         self.flags(node) & REMOVED != 0
+    }
+
+    pub(crate) fn resource_ids(&self) -> impl Iterator<Item = ResourceId> + use<> {
+        (0..self.resources.len()).map(|at| ResourceId::new(at as u16))
     }
 
     /// The node's devices as a demand of this locality sees them.

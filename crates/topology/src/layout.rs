@@ -30,10 +30,20 @@ impl Layouts {
 
     /// The node's places of a locality, ascending; empty if all its devices are in one place.
     pub(crate) fn of(&self, node: NodeId, locality: Locality) -> &[DeviceSet] {
+        if locality == Locality::Node { &[] } else { &self.table.rows[usize::from(self.id(node, locality))] }
+    }
+
+    /// The same layouts, with none for any of `nodes` nodes.
+    pub(crate) fn emptied(&self, nodes: usize) -> Self {
+        Self { islands: Paged::new(nodes, 0), numa: Paged::new(nodes, 0), table: Arc::clone(&self.table) }
+    }
+
+    /// The id of the node's places of a locality.
+    pub(crate) fn id(&self, node: NodeId, locality: Locality) -> u16 {
         match locality {
-            Locality::Node => &[],
-            Locality::Island => &self.table.rows[usize::from(self.islands.get(node.index()))],
-            Locality::Numa => &self.table.rows[usize::from(self.numa.get(node.index()))],
+            Locality::Node => 0,
+            Locality::Island => self.islands.get(node.index()),
+            Locality::Numa => self.numa.get(node.index()),
         }
     }
 
@@ -49,7 +59,7 @@ impl Layouts {
         Some(id)
     }
 
-    fn set(&mut self, node: NodeId, locality: Locality, id: u16) {
+    pub(crate) fn set(&mut self, node: NodeId, locality: Locality, id: u16) {
         match locality {
             Locality::Node => {}
             Locality::Island => self.islands.set(node.index(), id),

@@ -47,6 +47,13 @@ impl Receipt {
         Self { held }
     }
 
+    /// Names other nodes, one for each reservation.
+    pub(crate) fn move_to(&mut self, nodes: &[NodeId]) {
+        for (held, &node) in self.held.iter_mut().zip(nodes) {
+            held.node = node;
+        }
+    }
+
     /// What is held, in the order in which it was reserved.
     ///
     /// ```
