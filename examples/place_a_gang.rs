@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use phalanx_gang::{Budget, Gang, Group, Outcome, Plan, plan};
+use phalanx_gang::{Gang, Group, Options, Outcome, Plan, plan};
 use phalanx_topology::{Demand, Inventory, Topology};
 
 /// Runs the example; panics if it does not do what it says.
@@ -36,7 +36,7 @@ pub fn main() {
     let serving = Group::of("serving", [prefill, decode.replicas(2).hard(rack)]).hard(block);
     let gang = Gang::new(serving).expect("the gang is sound");
 
-    let outcome = plan(&gang, &inventory, Budget::default()).expect("the cluster has these levels and resources");
+    let outcome = plan(&gang, &inventory, &Options::default()).expect("the cluster has these levels and resources");
     let Outcome::Placed(placed) = outcome else { panic!("an empty cluster has room") };
     for row in rows(&placed, &topology) {
         println!("{row}");
@@ -49,7 +49,7 @@ pub fn main() {
 
     // What does not fit comes with the reason of every node, and with a change that was tried.
     let train = Gang::new(Group::pods("train", 4, whole_node).hard(rack)).expect("the gang is sound");
-    let outcome = plan(&train, &inventory, Budget::default()).expect("the cluster has these levels and resources");
+    let outcome = plan(&train, &inventory, &Options::default()).expect("the cluster has these levels and resources");
     let Outcome::Rejected(rejected) = outcome else { panic!("a rack has three nodes") };
     println!("{rejected}");
     inventory.release(receipt).expect("the receipt is of this inventory");

@@ -5,7 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use phalanx_gang::{Budget, Outcome, plan};
+use phalanx_gang::{Options, Outcome, plan};
 use phalanx_manifest::{Manifests, Settings};
 
 const NODES: &str = "
@@ -107,7 +107,7 @@ pub fn main() {
     let mut lines = Vec::new();
     for group in manifests.servings().iter().flat_map(|serving| serving.groups()) {
         let gang = group.gang(&mut inventory).expect("the group is a gang");
-        let plan = match plan(&gang, &inventory, Budget::default()).expect("the gang is sound") {
+        let plan = match plan(&gang, &inventory, &Options::default()).expect("the gang is sound") {
             Outcome::Placed(plan) => plan,
             rejected => panic!("{rejected:?}"),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_gang::{Budget, Gang, Group, Outcome, plan};
+use phalanx_gang::{Gang, Group, Options, Outcome, plan};
 use phalanx_topology::{Demand, Inventory, Topology};
 
 /// A cluster of 1,024 nodes with eight devices each: 4 zones of 4 blocks of 4 racks of 16 nodes.
@@ -68,7 +68,7 @@ impl Cluster {
         let level = self.inventory.topology().level(level).expect("a level of the cluster");
         let group = Group::pods("train", pods, Demand::devices(DEVICES)).hard(level);
         let gang = Gang::new(group).expect("the gang is sound");
-        match plan(&gang, &self.inventory, Budget::default()).expect("the cluster has the level") {
+        match plan(&gang, &self.inventory, &Options::default()).expect("the cluster has the level") {
             Outcome::Placed(plan) => plan.placements().len(),
             Outcome::Rejected(_) => 0,
         }

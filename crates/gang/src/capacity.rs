@@ -1,63 +1,80 @@
 //! How many pods of a demand fit, as a column by domain.
 
-use phalanx_topology::{Demand, DomainId, Inventory, LevelId, NodeId, Topology};
+use std::borrow::Cow;
+
+use phalanx_topology::{Demand, DomainId, Inventory, NodeId};
 
 use crate::Gang;
+use crate::tree::Tree;
 
-/// How many pods of one demand fit in each domain, the nodes included.
+/// How many pods of one demand fit in each domain, the nodes included. It is the inventory's own column where that is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Capacity {
-    by_domain: Vec<u64>,
-    /// Nodes outside the tree, by position after the tree's nodes.
-    outside: Vec<u64>,
+pub(crate) struct Capacity<'a> {
+    by_domain: Cow<'a, [u64]>,
+    /// Nodes outside the tree, by name.
+    outside: Vec<(NodeId, u64)>,
     whole: u64,
-    first_node: usize,
 }
 
-impl Capacity {
-    pub(crate) fn new(inventory: &Inventory, demand: &Demand, buffer: &mut Vec<u32>) -> Self {
+impl<'a> Capacity<'a> {
+    pub(crate) fn new(inventory: &'a Inventory, tree: Tree<'_>, demand: &Demand, buffer: &mut Vec<u32>) -> Self {
+        if let Some(index) = inventory.index(demand) {
+            let column = index.column();
+            let outside: Vec<_> = tree.outside().map(|node| (node, u64::from(index.fits(node)))).collect();
+            return Self::of_column(tree, Cow::Borrowed(column), outside);
+        }
         inventory.fits_everywhere(demand, buffer);
-        let topology = inventory.topology();
-        let inside = topology.tree_nodes().end;
-        let first_node = topology.domains_len() - inside;
-        let mut by_domain = vec![0; topology.domains_len()];
-        for (cap, &fits) in by_domain[first_node..].iter_mut().zip(&buffer[..inside]) {
-            *cap = clamp(fits);
+        let outside = tree.outside().map(|node| (node, clamp(buffer[node.index()]))).collect();
+        let mut column = vec![0; tree.topology.domains_len()];
+        for domain in tree.domains(tree.bottom()) {
+            column[domain.index()] = clamp(buffer[tree.node(domain).index()]);
         }
-        let mut capacity = Self {
-            outside: buffer[inside..].iter().map(|&fits| clamp(fits)).collect(),
-            by_domain,
-            whole: 0,
-            first_node,
-        };
-        // Children come after their parents, so going backwards every domain is complete before it is added.
-        for level in topology.levels().rev().skip(1) {
-            for domain in topology.domains(level) {
-                let children = topology.children(domain);
-                capacity.by_domain[domain.index()] = children.map(|child| capacity.by_domain[child.index()]).sum();
-            }
-        }
-        let coarsest = topology.domains(LevelId::new(0));
-        capacity.whole = coarsest.map(|domain| capacity.by_domain[domain.index()]).sum::<u64>()
-            + capacity.outside.iter().sum::<u64>();
-        capacity
+        sum_up(tree, &mut column, |_, sum| sum);
+        Self::of_column(tree, Cow::Owned(column), outside)
+    }
+
+    /// No column at all.
+    pub(crate) fn none() -> Self {
+        Self { by_domain: Cow::Borrowed(&[]), outside: Vec::new(), whole: 0 }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.by_domain.is_empty() && self.outside.is_empty()
+    }
+
+    /// A column that holds its sums, and the nodes outside.
+    pub(crate) fn of_column(tree: Tree<'_>, column: Cow<'a, [u64]>, outside: Vec<(NodeId, u64)>) -> Self {
+        let inside: u64 = tree.domains(tree.top()).map(|domain| column[domain.index()]).sum();
+        let whole = inside + outside.iter().map(|&(_, fits)| fits).sum::<u64>();
+        Self { by_domain: column, outside, whole }
     }
 
     /// Takes note that `fits` pods fit on the node now.
-    pub(crate) fn set(&mut self, topology: &Topology, node: NodeId, fits: u32) {
+    pub(crate) fn set(&mut self, tree: Tree<'_>, node: NodeId, fits: u32) {
         let fits = clamp(fits);
-        let was = self.of_node(topology, node);
-        self.whole = self.whole - was + fits;
-        match topology.domain_of(node, topology.node_level()) {
-            None => self.outside[node.index() - topology.tree_nodes().end] = fits,
-            Some(mut domain) => loop {
-                let cap = &mut self.by_domain[domain.index()];
-                *cap = *cap - was + fits;
-                match topology.parent(domain) {
-                    Some(parent) => domain = parent,
-                    None => break,
+        match tree.domain(node) {
+            None => {
+                if let Some((_, was)) = self.outside.iter_mut().find(|(outside, _)| *outside == node) {
+                    self.whole = self.whole - *was + fits;
+                    *was = fits;
                 }
-            },
+            }
+            Some(mut domain) => {
+                let was = self.by_domain[domain.index()];
+                if was == fits {
+                    return;
+                }
+                self.whole = self.whole - was + fits;
+                let column = self.by_domain.to_mut();
+                loop {
+                    let cap = &mut column[domain.index()];
+                    *cap = *cap - was + fits;
+                    match tree.topology.parent(domain) {
+                        Some(parent) => domain = parent,
+                        None => break,
+                    }
+                }
+            }
         }
     }
 
@@ -67,13 +84,13 @@ impl Capacity {
 
     /// The domain's capacity, or the whole cluster's.
     pub(crate) fn within(&self, domain: Option<DomainId>) -> u64 {
-        domain.map_or(self.whole, |domain| self.of(domain))
+        domain.map_or(self.whole, |domain| self.by_domain.get(domain.index()).copied().unwrap_or(0))
     }
 
-    pub(crate) fn of_node(&self, topology: &Topology, node: NodeId) -> u64 {
-        match node.index().checked_sub(topology.tree_nodes().end) {
-            None => self.by_domain[self.first_node + node.index()],
-            Some(outside) => self.outside[outside],
+    pub(crate) fn of_node(&self, tree: Tree<'_>, node: NodeId) -> u64 {
+        match tree.domain(node) {
+            Some(domain) => self.of(domain),
+            None => self.outside.iter().find(|&&(outside, _)| outside == node).map_or(0, |&(_, fits)| fits),
         }
     }
 
@@ -81,8 +98,19 @@ impl Capacity {
         &self.by_domain
     }
 
-    pub(crate) fn outside(&self) -> &[u64] {
+    pub(crate) fn outside(&self) -> &[(NodeId, u64)] {
         &self.outside
+    }
+}
+
+/// Sums a column up from the nodes; `shape` may change each domain's sum. Children come after their parents, so going
+/// backwards every domain is complete before it is added.
+pub(crate) fn sum_up(tree: Tree<'_>, column: &mut [u64], mut shape: impl FnMut(DomainId, u64) -> u64) {
+    for level in tree.levels().rev().skip(1) {
+        for domain in tree.domains(level) {
+            let sum = tree.topology.children(domain).map(|child| column[child.index()]).sum();
+            column[domain.index()] = shape(domain, sum);
+        }
     }
 }
 

@@ -70,4 +70,80 @@ pub enum GangError {
         /// How many the inventory knows.
         known: usize,
     },
+    /// Slices are asked of a group of groups.
+    #[error("group {group:?}: only a group of pods can be cut into slices")]
+    SlicesOfGroups {
+        /// The group's path.
+        group: String,
+    },
+    /// A size of slices does not divide what it cuts.
+    #[error("group {group:?}: slices of {size} do not divide {of} pods")]
+    SlicesDoNotDivide {
+        /// The group's path.
+        group: String,
+        /// The size.
+        size: u32,
+        /// The pods of a replica, or the size of the next coarser slices.
+        of: u32,
+    },
+    /// Two layers of slices name one level.
+    #[error("group {group:?}: level {level} has two sizes of slices")]
+    DuplicateSlices {
+        /// The group's path.
+        group: String,
+        /// The level's position.
+        level: usize,
+    },
+    /// A key that binds or keeps apart is empty.
+    #[error("group {group:?}: a key is empty")]
+    EmptyKey {
+        /// The group's path.
+        group: String,
+    },
+    /// The gang names levels of two topologies.
+    #[error("group {group:?} names level {level}, which is of another topology than the gang's other levels")]
+    TwoTopologies {
+        /// The group's path.
+        group: String,
+        /// The level's position.
+        level: usize,
+    },
+    /// A pod that is said to run, or to have run, is none of the gang's.
+    #[error("pod {pod} is none of the gang's")]
+    NoSuchPod {
+        /// The pod: its group's path, ordinals and ordinal.
+        pod: String,
+    },
+    /// A pod is said to run twice, or to have run on two nodes.
+    #[error("pod {pod} is listed twice")]
+    DuplicatePod {
+        /// The pod: its group's path, ordinals and ordinal.
+        pod: String,
+    },
+    /// A node that the topology does not have.
+    #[error("node {node} does not exist, the topology has {len} nodes")]
+    UnknownNode {
+        /// The node's position.
+        node: usize,
+        /// How many there are.
+        len: usize,
+    },
+    /// Two groups that are bound to one key name two levels.
+    #[error("group {group:?} is bound to its key on another level than group {other:?}")]
+    TwoLevelsOfKey {
+        /// The group's path.
+        group: String,
+        /// The path of the group before it.
+        other: String,
+    },
+    /// A kind that the inventory has not interned.
+    #[error("group {group:?} names kind {kind}, the inventory knows {known}")]
+    UnknownKind {
+        /// The group's path.
+        group: String,
+        /// The kind's position.
+        kind: usize,
+        /// How many the inventory knows.
+        known: usize,
+    },
 }

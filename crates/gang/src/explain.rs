@@ -2,12 +2,14 @@
 
 use phalanx_topology::{Demand, DomainId, Inventory, LevelId, Limit, NodeId};
 
+use crate::Budget;
 use crate::budget::Steps;
+use crate::capacity::Capacity;
+use crate::flat::Flat;
 use crate::gang::Content;
 use crate::problem::{Found, Problem};
 use crate::rejection::{BestDomain, Counterfactual, Reason, Rejection};
-use crate::scope::Scope;
-use crate::{Budget, Gang};
+use crate::scope::{Scope, Scopes};
 
 /// Steps for each question that is asked on the way; a question that takes more stays open.
 const ASIDE: u64 = 20_000;
@@ -17,7 +19,7 @@ const MISSING: u64 = 4096;
 
 pub(crate) fn explain(problem: &Problem<'_>, exhausted: bool, steps: &Steps) -> Rejection {
     let case = Case::new(problem);
-    let (gang, topology) = (problem.gang, problem.topology());
+    let (gang, topology) = (problem.gang, problem.tree.topology);
     let (reasons, eligible) = case.reasons();
     Rejection {
         group: gang.id(case.row),
@@ -41,6 +43,8 @@ struct Case<'a> {
     row: usize,
     /// The largest demand in the group.
     demand: usize,
+    /// How many pods of the demand fit where, as far as the group's bounds can be told of each node.
+    caps: Capacity<'a>,
     /// The group around it or itself that binds most, if any does.
     binding: Option<usize>,
     level: Option<LevelId>,
@@ -48,6 +52,8 @@ struct Case<'a> {
     wanted: u64,
     /// How often.
     times: u64,
+    /// Whether a node outside the tree is of no use.
+    inside: bool,
 }
 
 impl<'a> Case<'a> {
@@ -55,22 +61,40 @@ impl<'a> Case<'a> {
         let gang = problem.gang;
         let row = first_failing(problem);
         let alone = gang.only(row);
-        let whole = Scope::of_gang(&alone);
+        let scopes = Scopes { gang: &alone, topology: problem.tree.topology, running: &problem.running };
+        let whole = scopes.of_gang();
         let demands = gang.demands();
         let asked = (0..demands.len()).filter(|&demand| whole.pods()[demand] > 0);
         let demand = asked.max_by_key(|&demand| (&demands[demand], std::cmp::Reverse(demand))).unwrap_or(0);
         // Of equal levels the innermost group binds most.
         let (mut binding, mut at) = (None::<usize>, Some(row));
+        let hard = |row: usize| alone.rows()[row].hard.max(alone.rows()[row].shared.map(|(level, _)| level));
         while let Some(outer) = at {
-            if alone.rows()[outer].hard > binding.and_then(|row| alone.rows()[row].hard) {
+            if hard(outer) > binding.and_then(hard) {
                 binding = Some(outer);
             }
             at = alone.rows()[outer].parent;
         }
-        let wanted = binding.map_or(whole.pods()[demand], |row| Scope::of_replica(&alone, row).pods()[demand]);
-        let times = whole.pods()[demand].checked_div(wanted).unwrap_or(0);
-        let level = binding.and_then(|row| gang.rows()[row].hard);
-        Self { problem, row, demand, binding, level, wanted, times }
+        let all = whole.pods().get(demand).copied().unwrap_or(0);
+        // What runs already makes one replica unlike another: then all that is missing is told.
+        let replica = |row: usize| -> Scope { scopes.of_replica(row, &mut vec![u32::MAX; alone.depth(row)], None) };
+        let mut wanted = binding.filter(|_| problem.running.is_empty()).map_or(all, |row| replica(row).pods()[demand]);
+        let mut level = binding.and_then(hard);
+        // Slices are finer than what binds the replica.
+        if let Content::Pods { .. } = gang.rows()[row].content
+            && let Some(&(slice, size)) = gang.rows()[row].slices.last()
+            && level.is_none_or(|level| slice > level)
+            && problem.room.of(demand).within(None) >= all
+            && !has_slice(problem, demand, slice, u64::from(size))
+        {
+            (level, wanted) = (Some(slice), u64::from(size));
+        }
+        let times = all.checked_div(wanted).unwrap_or(0);
+        let plain = problem.room.of(demand);
+        let flat = Flat::of(problem, &whole).filter(|flat| !flat.shaping.is_empty() || flat.fixed.is_some());
+        let caps = flat.as_ref().map_or_else(|| plain.clone(), |flat| flat.reach(problem, plain));
+        let inside = level.is_some() || flat.is_some_and(|flat| flat.shaping.inside);
+        Self { problem, row, demand, caps, binding, level, wanted, times, inside }
     }
 
     fn demand(&self) -> &Demand {
@@ -79,22 +103,33 @@ impl<'a> Case<'a> {
 
     /// Every node under its first reason, and how many have none.
     fn reasons(&self) -> (Vec<(Reason, u32)>, u32) {
-        let (inventory, topology) = (self.problem.inventory, self.problem.topology());
-        let caps = self.problem.room.of(self.demand);
+        let (inventory, tree) = (self.problem.inventory, self.problem.tree);
+        let plain = self.problem.room.of(self.demand);
         let resources = self.demand().resources();
-        // In the order asked: outside, cordoned, devices, each resource, domain.
-        let (mut counts, mut eligible) = (vec![0u32; resources.len() + 4], 0);
-        for node in topology.nodes() {
-            let limit = if self.level.is_some() && !topology.in_tree(node) {
-                Some(0)
-            } else {
-                match inventory.limiting(node, self.demand()) {
-                    Some(Limit::Removed | Limit::Cordoned) => Some(1),
-                    Some(Limit::Kind | Limit::Devices | Limit::Locality) => Some(2),
-                    Some(Limit::Resource(id)) => resources.iter().position(|&(asked, _)| asked == id).map(|at| at + 3),
-                    None => {
-                        let domain = self.level.and_then(|level| topology.domain_of(node, level));
-                        (domain.is_some() && caps.within(domain) < self.wanted).then_some(resources.len() + 3)
+        // In the order asked: outside, removed, cordoned, kind, devices, locality, each resource, bounds, domain.
+        let (bound, domain) = (resources.len() + 6, resources.len() + 7);
+        let (mut counts, mut eligible) = (vec![0u32; resources.len() + 8], 0);
+        for node in tree.topology.nodes() {
+            let limit = match tree.domain(node) {
+                None if self.inside => Some(0),
+                at => {
+                    // A node with room needs no second look.
+                    let fits = at.map_or_else(|| plain.of_node(tree, node), |at| plain.of(at));
+                    let limit = if fits > 0 { None } else { inventory.limiting(node, self.demand()) };
+                    match limit {
+                        Some(Limit::Removed) => Some(1),
+                        Some(Limit::Cordoned) => Some(2),
+                        Some(Limit::Kind) => Some(3),
+                        Some(Limit::Devices) => Some(4),
+                        Some(Limit::Locality) => Some(5),
+                        Some(Limit::Resource(id)) => {
+                            resources.iter().position(|&(asked, _)| asked == id).map(|at| at + 6)
+                        }
+                        None if at.is_some_and(|at| self.caps.of(at) == 0) => Some(bound),
+                        None => {
+                            let at = self.level.and_then(|level| tree.domain_at(node, level));
+                            (at.is_some() && self.caps.within(at) < self.wanted).then_some(domain)
+                        }
                     }
                 }
             };
@@ -103,21 +138,28 @@ impl<'a> Case<'a> {
                 None => eligible += 1,
             }
         }
-        let mut names = vec![Reason::OutsideTree, Reason::Cordoned, Reason::Devices];
+        let mut names = vec![
+            Reason::OutsideTree,
+            Reason::Removed,
+            Reason::Cordoned,
+            Reason::Kind,
+            Reason::Devices,
+            Reason::Locality,
+        ];
         let resource = |&(id, _): &(_, u64)| Reason::Resource { name: inventory.resource_name(id).to_owned() };
         names.extend(resources.iter().map(resource));
-        let level = self.level.map_or(String::new(), |level| topology.level_name(level).to_owned());
-        names.push(Reason::DomainTooSmall { level });
+        let level = self.level.map_or(String::new(), |level| tree.topology.level_name(level).to_owned());
+        names.extend([Reason::Bound, Reason::DomainTooSmall { level }]);
         (names.into_iter().zip(counts).filter(|&(_, count)| count > 0).collect(), eligible)
     }
 
     /// The domain with room for most pods.
     fn best(&self) -> Option<(Option<DomainId>, u64)> {
-        let caps = self.problem.room.of(self.demand);
+        let caps = &self.caps;
         match self.level {
             None => Some((None, caps.within(None))),
             Some(level) => {
-                let domains = self.problem.topology().domains(level).rev();
+                let domains = self.problem.tree.domains(level).rev();
                 domains.max_by_key(|&domain| caps.of(domain)).map(|domain| (Some(domain), caps.of(domain)))
             }
         }
@@ -129,27 +171,38 @@ impl<'a> Case<'a> {
     }
 
     fn coarser(&self) -> Option<Counterfactual> {
-        let (gang, topology) = (self.problem.gang, self.problem.topology());
+        let (gang, tree) = (self.problem.gang, self.problem.tree);
         let row = self.binding?;
         let bound = gang.rows()[row].hard?;
-        let coarser = topology.levels().rev().filter(|&level| level < bound).map(Some).chain([None]);
-        let found =
-            coarser.into_iter().find(|&level| has_place(&gang.with_hard(row, level), self.problem.inventory))?;
+        let coarser = tree.levels().rev().filter(|&level| level < bound).map(Some).chain([None]);
+        let found = coarser.into_iter().find(|&level| {
+            let relaxed = gang.with_hard(row, level);
+            let (running, room) = (self.problem.running.clone(), self.problem.room.clone());
+            let Problem { inventory, options, .. } = *self.problem;
+            is_placed(&Problem::with_room(&relaxed, inventory, tree, options, (running, room)))
+        })?;
         let (group, path) = (gang.id(row), gang.rows()[row].path.clone());
-        Some(Counterfactual::Level { group, path, level: found.map(|level| topology.level_name(level).to_owned()) })
+        let level = found.map(|level| tree.topology.level_name(level).to_owned());
+        Some(Counterfactual::Level { group, path, level })
     }
 
     fn uncordoned(&self) -> Option<Counterfactual> {
         let mut fork = self.problem.inventory.fork();
-        let cordoned: Vec<NodeId> =
-            self.problem.topology().nodes().filter(|&node| self.problem.inventory.is_cordoned(node)).collect();
+        let nodes = self.problem.tree.topology.nodes();
+        let cordoned: Vec<NodeId> = nodes.filter(|&node| self.problem.inventory.is_cordoned(node)).collect();
         cordoned.iter().for_each(|&node| fork.set_cordoned(node, false));
-        let helps = !cordoned.is_empty() && has_place(self.problem.gang, &fork);
+        let helps = !cordoned.is_empty() && self.has_place(&fork);
         helps.then_some(Counterfactual::Uncordon { nodes: cordoned.len() as u32 })
     }
 
+    /// Whether the gang has a place on another inventory.
+    fn has_place(&self, inventory: &Inventory) -> bool {
+        let Problem { gang, tree, options, .. } = *self.problem;
+        is_placed(&Problem::new(gang, inventory, tree, options, self.problem.running.clone()))
+    }
+
     fn more_devices(&self) -> Option<Counterfactual> {
-        let (inventory, topology) = (self.problem.inventory, self.problem.topology());
+        let (inventory, tree) = (self.problem.inventory, self.problem.tree);
         let (domain, fits) = self.best()?;
         let each = self.demand().device_count();
         let missing = self.wanted.checked_sub(fits).filter(|&missing| (1..=MISSING).contains(&missing))?;
@@ -157,8 +210,14 @@ impl<'a> Case<'a> {
             return None;
         }
         // What each further pod on a node costs there, cheapest first.
-        let range = domain.map_or(0..topology.len(), |domain| topology.node_range(domain));
-        let nodes = range.map(|node| NodeId::new(node as u32)).filter(|&node| !inventory.is_cordoned(node));
+        let all: Vec<NodeId> = match domain {
+            Some(domain) => tree.topology.nodes_of(domain).collect(),
+            None => tree.topology.nodes().collect(),
+        };
+        let kinds = self.demand().kinds();
+        let is_of_kind = |node| kinds.is_empty() || inventory.kind_id(node).is_some_and(|kind| kinds.contains(kind));
+        let takes = |&node: &NodeId| !inventory.is_cordoned(node) && !inventory.is_removed(node) && is_of_kind(node);
+        let nodes = all.into_iter().filter(takes);
         let mut offers = Vec::new();
         for node in nodes {
             let (all, free) = (inventory.devices(node).len(), inventory.free_devices(node).len());
@@ -185,7 +244,7 @@ impl<'a> Case<'a> {
             fork.set_devices(node, inventory.devices(node).len() + more, &kind).ok()?;
         }
         let path = path(self.problem, domain);
-        has_place(self.problem.gang, &fork).then_some(Counterfactual::Devices { domain, path, nodes })
+        self.has_place(&fork).then_some(Counterfactual::Devices { domain, path, nodes })
     }
 }
 
@@ -196,10 +255,10 @@ fn first_failing(problem: &Problem<'_>) -> usize {
     while let Content::Groups(children) = &gang.rows()[row].content {
         let fails = |&&child: &&usize| {
             let alone = gang.only(child);
-            matches!(
-                Problem::new(&alone, problem.inventory).solve(&mut Steps::new(Budget::steps(ASIDE))),
-                Found::Nowhere
-            )
+            let (running, room) = (problem.running.clone(), problem.room.clone());
+            let Problem { inventory, tree, options, .. } = *problem;
+            let alone = Problem::with_room(&alone, inventory, tree, options, (running, room));
+            matches!(alone.solve(&mut Steps::new(Budget::steps(ASIDE))), Found::Nowhere)
         };
         match children.iter().find(fails) {
             Some(&child) => row = child,
@@ -209,10 +268,16 @@ fn first_failing(problem: &Problem<'_>) -> usize {
     row
 }
 
-fn has_place(gang: &Gang, inventory: &Inventory) -> bool {
-    matches!(Problem::new(gang, inventory).solve(&mut Steps::new(Budget::steps(ASIDE))), Found::Placed(_))
+fn is_placed(problem: &Problem<'_>) -> bool {
+    matches!(problem.solve(&mut Steps::new(Budget::steps(ASIDE))), Found::Placed(_))
+}
+
+/// Whether some domain of the level has room for a slice.
+fn has_slice(problem: &Problem<'_>, demand: usize, level: LevelId, size: u64) -> bool {
+    let caps = problem.room.of(demand);
+    problem.tree.domains(level).any(|domain| caps.of(domain) >= size)
 }
 
 fn path(problem: &Problem<'_>, domain: Option<DomainId>) -> String {
-    domain.map_or_else(|| "cluster".to_owned(), |domain| problem.topology().domain_path(domain))
+    domain.map_or_else(|| "cluster".to_owned(), |domain| problem.tree.topology.domain_path(domain))
 }

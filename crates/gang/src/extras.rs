@@ -1,46 +1,94 @@
 //! Replicas above the minimum, added where there is room.
 
+use std::collections::BTreeMap;
+
 use phalanx_topology::{DomainId, LevelId, NodeId};
 
 use crate::budget::Steps;
 use crate::gang::Content;
-use crate::layout::Layout;
-use crate::plan::{Extras, Pod};
+use crate::layout::{Layout, Spot};
+use crate::plan::Extras;
 use crate::problem::Problem;
-use crate::scope::Scope;
-use crate::work::Work;
+use crate::scope::{Scope, Scopes};
+use crate::work::{Opened, Work};
 
 /// Adds whole replicas above the minimum to a layout, group by group in pre-order, and tells what came of each group. A
 /// replica goes as near to the gang's minimum as there is room, within the hard levels around it.
 pub(crate) fn add(problem: &Problem<'_>, layout: &mut Layout, steps: &mut Steps) -> Vec<Extras> {
-    let rows = problem.gang.rows();
+    let gang = problem.gang;
+    let rows = gang.rows();
     if rows.iter().all(|row| row.min == row.max) {
         return Vec::new();
     }
-    // One replica of each group that may have more.
-    let scopes: Vec<Scope> = (0..rows.len())
-        .map(|row| if rows[row].max > rows[row].min { Scope::of_replica(problem.gang, row) } else { Scope::default() })
-        .collect();
-    let taken: Vec<_> =
-        layout.pods.iter().map(|pod| (layout.replicas[pod.replica as usize].demand, pod.node)).collect();
-    let near = problem.topology().common_domain(taken.iter().map(|&(_, node)| node));
+    // One replica of each group that may have more, and what a replica asks of those in it.
+    let scopes = Scopes { gang, topology: problem.tree.topology, running: &problem.running };
+    let blank = |row: usize| scopes.of_replica(row, &mut vec![u32::MAX; gang.depth(row)], None);
+    let wanted: Vec<Scope> =
+        (0..rows.len()).map(|row| if rows[row].max > rows[row].min { blank(row) } else { Scope::default() }).collect();
+    let shells: Vec<Scope> = (0..rows.len()).map(|row| Scope::shell(gang, row)).collect();
+    let partly = partly(problem, scopes);
+
+    let near = problem.tree.common(standing(problem, layout).map(|(.., node)| node));
     let mut fork = problem.inventory.fork();
     let mut work = Work::new(problem, &mut fork);
-    work.take_all(taken.into_iter());
-    let mut adding = Adding { problem, scopes: &scopes, near, layout, extras: Vec::new(), ordinals: Vec::new() };
+    for pod in &layout.pods {
+        let demand = layout.replicas[pod.replica as usize].demand;
+        work.take(demand, Spot { node: pod.node, devices: pod.devices });
+    }
+    let mut adding = Adding {
+        problem,
+        wanted: &wanted,
+        partly: &partly,
+        near,
+        layout,
+        extras: Vec::new(),
+        ordinals: Vec::new(),
+        numbers: BTreeMap::new(),
+    };
+    if problem.is_counted {
+        adding.count_standing(&mut work, &shells);
+    }
     adding.group(&mut work, 0, steps);
     adding.extras
 }
 
+/// What is missing of the replicas above the minimum in which some pods run.
+fn partly(problem: &Problem<'_>, scopes: Scopes<'_>) -> BTreeMap<(usize, Vec<u32>), Scope> {
+    let mut found = BTreeMap::new();
+    for (row, ordinals, ..) in problem.running.pods() {
+        let (mut at, mut depth) = (Some(row), ordinals.len());
+        while let Some(row) = at {
+            let key = (row, ordinals[..depth].to_vec());
+            found.entry(key).or_insert_with_key(|(row, ordinals)| scopes.of_replica(*row, &mut ordinals.clone(), None));
+            (at, depth) = (problem.gang.rows()[row].parent, depth.saturating_sub(1));
+        }
+    }
+    found
+}
+
+/// All pods so far: those that run and those of the layout.
+fn standing<'a>(problem: &'a Problem<'_>, layout: &'a Layout) -> impl Iterator<Item = (usize, &'a [u32], NodeId)> {
+    let placed = layout.pods.iter().map(|pod| {
+        let replica = &layout.replicas[pod.replica as usize];
+        (replica.group.index(), &*replica.ordinals, pod.node)
+    });
+    problem.running.pods().map(|(row, ordinals, _, node)| (row, ordinals, node)).chain(placed)
+}
+
 struct Adding<'a> {
     problem: &'a Problem<'a>,
-    scopes: &'a [Scope],
+    /// A further replica of each group.
+    wanted: &'a [Scope],
+    /// What is missing of replicas in which pods run.
+    partly: &'a BTreeMap<(usize, Vec<u32>), Scope>,
     /// The smallest domain with the whole minimum.
     near: Option<DomainId>,
     layout: &'a mut Layout,
     extras: Vec<Extras>,
     /// Of the groups around the one at hand.
     ordinals: Vec<u32>,
+    /// Under which number each replica is open whose pods are counted.
+    numbers: BTreeMap<(usize, Vec<u32>), usize>,
 }
 
 /// What the hard levels around a group allow its replicas.
@@ -53,25 +101,35 @@ struct Bounds {
 
 impl<'a> Adding<'a> {
     fn group(&mut self, work: &mut Work<'a>, row: usize, steps: &mut Steps) {
-        let group = &self.problem.gang.rows()[row];
-        let mut placed = 0;
+        let gang = self.problem.gang;
+        let group = &gang.rows()[row];
         if group.most_pods == 0 {
             return;
         }
+        let mut there = self.problem.running.minimum(gang, row, &self.ordinals);
         if group.max > group.min {
-            while placed < group.max - group.min && self.replica(work, row, group.min + placed, steps) {
-                placed += 1;
+            let (mut placed, mut full) = (0, false);
+            let minimum = there.clone();
+            for ordinal in (0..group.max).filter(|ordinal| minimum.binary_search(ordinal).is_err()) {
+                self.ordinals.push(ordinal);
+                let runs = self.problem.running.count(row, &self.ordinals) > 0;
+                // Of equal replicas the next one has no room either.
+                let added = (runs || !full) && self.replica(work, row, runs, steps);
+                self.ordinals.pop();
+                full |= !added && !runs;
+                if added {
+                    placed += 1;
+                    there.push(ordinal);
+                }
             }
-            self.extras.push(Extras {
-                group: self.problem.gang.id(row),
-                ordinals: self.ordinals.as_slice().into(),
-                placed,
-                pending: group.max - group.min - placed,
-            });
+            let (group, ordinals) = (gang.id(row), self.ordinals.as_slice().into());
+            let pending = gang.rows()[row].max - gang.rows()[row].min - placed;
+            self.extras.push(Extras { group, ordinals, placed, pending });
         }
         let Content::Groups(children) = &group.content else { return };
         if children.iter().any(|&child| self.has_extras(child)) {
-            for ordinal in 0..group.min + placed {
+            there.sort_unstable();
+            for ordinal in there {
                 self.ordinals.push(ordinal);
                 children.iter().for_each(|&child| self.group(work, child, steps));
                 self.ordinals.pop();
@@ -79,23 +137,29 @@ impl<'a> Adding<'a> {
         }
     }
 
-    /// Adds one replica of a group, if there is room.
-    fn replica(&mut self, work: &mut Work<'a>, row: usize, ordinal: u32, steps: &mut Steps) -> bool {
-        let scope = &self.scopes[row];
+    /// Adds what is missing of one replica of a group, if there is room; `ordinals` are those down to it.
+    fn replica(&mut self, work: &mut Work<'a>, row: usize, runs: bool, steps: &mut Steps) -> bool {
+        let scope = match self.partly.get(&(row, self.ordinals.clone())) {
+            Some(scope) if runs => scope,
+            _ => &self.wanted[row],
+        };
+        if runs && scope.size() == 0 {
+            return true;
+        }
         // Bounds are looked up among the pods placed so far; a replica without pods costs too.
         let empty = u64::from(self.problem.gang.rows()[row].pods == 0);
         if !steps.take(empty + self.layout.pods.len() as u64 / 64) {
             return false;
         }
         let bounds = self.bounds(row);
+        let parent = self.parent(row);
         for domain in self.domains(bounds.domain) {
-            let Some(filled) = work.add(scope, domain, bounds.open, steps) else { continue };
-            self.ordinals.push(ordinal);
+            let number = work.opened.len();
+            let Some(filled) = work.add(scope, parent, domain, bounds.open, steps) else { continue };
             let mut ordinals = std::mem::take(&mut self.ordinals);
-            let (gang, inventory) = (self.problem.gang, self.problem.inventory);
-            self.layout.replica(gang, inventory, row, (scope, &filled), &mut ordinals);
+            self.numbers.insert((row, ordinals.clone()), number);
+            self.layout.replica(self.problem, row, (scope, &filled), &mut ordinals);
             self.ordinals = ordinals;
-            self.ordinals.pop();
             return true;
         }
         false
@@ -104,21 +168,18 @@ impl<'a> Adding<'a> {
     /// Where a further replica of a group may go: from near the minimum outwards, to the domain that the hard levels around
     /// it allow.
     fn domains(&self, bound: Option<(LevelId, DomainId)>) -> Vec<Option<DomainId>> {
-        let topology = self.problem.topology();
+        let tree = self.problem.tree;
         let mut domains = vec![];
-        let inside = |near: DomainId, (level, domain): (LevelId, DomainId)| {
-            let first = NodeId::new(topology.node_range(near).start as u32);
-            topology.level_of(near) >= level && topology.domain_of(first, level) == Some(domain)
-        };
+        let inside = |near: DomainId, domain: DomainId| tree.is_within(near, Some(domain));
         let mut at = match (bound, self.near) {
             // The minimum may reach further than the bound, or be in another replica's domain.
-            (Some(bound), near) if near.is_none_or(|near| !inside(near, bound)) => Some(bound.1),
+            (Some((_, bound)), near) if near.is_none_or(|near| !inside(near, bound)) => Some(bound),
             (_, near) => near,
         };
         loop {
             domains.push(at);
             match at {
-                Some(domain) if bound.is_none_or(|(_, bound)| bound != domain) => at = topology.parent(domain),
+                Some(domain) if bound.is_none_or(|(_, bound)| bound != domain) => at = tree.topology.parent(domain),
                 _ => return domains,
             }
         }
@@ -126,37 +187,67 @@ impl<'a> Adding<'a> {
 
     /// What the hard levels of the groups around a group allow its replicas.
     fn bounds(&self, row: usize) -> Bounds {
-        let (rows, topology) = (self.problem.gang.rows(), self.problem.topology());
-        let (mut at, mut depth) = (rows[row].parent, self.ordinals.len());
+        let (rows, tree) = (self.problem.gang.rows(), self.problem.tree);
+        let (mut at, mut depth) = (rows[row].parent, self.ordinals.len() - 1);
         let mut bounds = Bounds { open: None, domain: None };
         while let Some(outer) = at {
-            if let Some(level) = rows[outer].hard {
+            if let Some(level) = rows[outer].hard.max(rows[outer].shared.map(|(level, _)| level)) {
                 let replica = &self.ordinals[..depth];
-                match self.layout.pods.iter().find(|pod| self.is_in(pod, outer, replica)) {
+                let mut pods = standing(self.problem, self.layout);
+                let is_in = |&(row, ordinals, _): &(usize, &[u32], NodeId)| {
+                    ordinals.starts_with(replica) && self.problem.gang.is_within(row, outer)
+                };
+                match pods.find(is_in) {
                     // Any pod of the replica tells its domain.
-                    Some(pod) => {
-                        let domain = topology.domain_of(pod.node, level).map(|domain| (level, domain));
+                    Some((.., node)) => {
+                        let domain = tree.domain_at(node, level).map(|domain| (level, domain));
                         bounds.domain = bounds.domain.max(domain);
                     }
                     None => bounds.open = bounds.open.max(Some(level)),
                 }
             }
-            (at, depth) = (rows[outer].parent, depth - 1);
+            (at, depth) = (rows[outer].parent, depth.saturating_sub(1));
         }
         bounds
     }
 
-    /// Whether a pod is in the replica of group `outer` with these ordinals.
-    fn is_in(&self, pod: &Pod, outer: usize, ordinals: &[u32]) -> bool {
-        let replica = &self.layout.replicas[pod.replica as usize];
-        if !replica.ordinals.starts_with(ordinals) {
-            return false;
+    /// Opens every replica that asks something, and counts the pods that are in it.
+    fn count_standing(&mut self, work: &mut Work<'a>, shells: &'a [Scope]) {
+        let rows = self.problem.gang.rows();
+        let pods: Vec<(usize, Vec<u32>, NodeId)> =
+            standing(self.problem, self.layout).map(|(row, ordinals, node)| (row, ordinals.to_vec(), node)).collect();
+        for (row, ordinals, node) in pods {
+            // From the outside in, so that each knows what is around it.
+            let mut path = vec![(row, ordinals.len())];
+            while let Some(outer) = rows[path[path.len() - 1].0].parent {
+                path.push((outer, path[path.len() - 1].1.saturating_sub(1)));
+            }
+            let mut inner = None;
+            for (row, depth) in path.into_iter().rev().filter(|&(row, _)| rows[row].is_bound()) {
+                let key = (row, ordinals[..depth].to_vec());
+                let number = *self.numbers.entry(key).or_insert_with(|| {
+                    let parent = inner.unwrap_or(work.opened.len());
+                    work.open(Opened { scope: &shells[row], parent, class: usize::MAX, domain: None })
+                });
+                inner = Some(number);
+            }
+            if let Some(number) = inner {
+                work.count_there(number, node);
+            }
         }
-        let mut at = Some(replica.group.index());
-        while let Some(row) = at.filter(|&row| row > outer) {
-            at = self.problem.gang.rows()[row].parent;
+    }
+
+    /// The innermost replica around a group's that is open.
+    fn parent(&self, row: usize) -> Option<usize> {
+        let rows = self.problem.gang.rows();
+        let (mut at, mut depth) = (rows[row].parent, self.ordinals.len() - 1);
+        while let Some(outer) = at {
+            if let Some(&number) = self.numbers.get(&(outer, self.ordinals[..depth].to_vec())) {
+                return Some(number);
+            }
+            (at, depth) = (rows[outer].parent, depth.saturating_sub(1));
         }
-        at == Some(outer)
+        None
     }
 
     /// Whether there may be pods above the minimum in a group.

@@ -1,23 +1,27 @@
 //! From a solution to a plan: ranks, devices, extras.
 
-use std::collections::BTreeMap;
-
-use phalanx_topology::{DeviceSet, NodeId};
+use phalanx_topology::{DeviceSet, Locality, NodeId};
 
 use crate::budget::Steps;
 use crate::layout::Layout;
+use crate::plan::Pod;
 use crate::problem::{Problem, Solution};
+use crate::verify::{Standing, verify};
 use crate::{Plan, Proof, extras};
 
+/// Makes a plan of a place for what is missing.
 pub(crate) fn finish(problem: &Problem<'_>, solution: Solution, steps: &Steps) -> Plan {
     let (gang, inventory) = (problem.gang, problem.inventory);
     let mut layout = Layout::default();
-    layout.gang(gang, inventory, &problem.scope, &solution.filled);
+    layout.gang(problem, &solution.filled);
+    give_devices(problem, &mut layout);
     let min_pods = layout.pods.len();
-    let level = inventory.topology().common_level(layout.pods.iter().map(|pod| pod.node));
+    let nodes = layout.pods.iter().map(|pod| pod.node).chain(problem.scope.all_running());
+    let level = problem.tree.common(nodes).map(|domain| problem.tree.topology.level_of(domain));
     let mut more = steps.again();
     let extras = extras::add(problem, &mut layout, &mut more);
-    give_devices(problem, &mut layout);
+    let running: Vec<Standing<'_>> = problem.running.pods().collect();
+    let violated = if running.is_empty() { Vec::new() } else { verify(problem, &running) };
     Plan {
         groups: gang.groups().map(|group| gang.group_path(group).to_owned()).collect(),
         demands: gang.demands().to_vec(),
@@ -29,21 +33,38 @@ pub(crate) fn finish(problem: &Problem<'_>, solution: Solution, steps: &Steps) -
         proof: if solution.optimal { Proof::Optimal } else { Proof::Feasible },
         unmet: layout.unmet,
         extras,
+        violated,
         version: inventory.version(),
         steps: steps.taken() + more.taken(),
     }
 }
 
-/// Gives each pod the free devices of lowest index that no pod before it got.
+/// Gives devices to the pods that have none yet, which are all alike: the free ones of lowest index, or what the inventory
+/// would give.
 fn give_devices(problem: &Problem<'_>, layout: &mut Layout) {
-    let mut left = BTreeMap::<NodeId, DeviceSet>::new();
-    for pod in &mut layout.pods {
-        let demand = layout.replicas[pod.replica as usize].demand;
-        let count = problem.gang.demands()[demand].device_count();
-        if count > 0 {
-            let free = left.entry(pod.node).or_insert_with(|| problem.inventory.free_devices(pod.node));
-            pod.devices = free.lowest(count).expect("a pod is placed where it fits");
-            *free = free.without(pod.devices);
+    let demand_of = |pod: &Pod| &problem.gang.demands()[layout.replicas[pod.replica as usize].demand];
+    let asks = |pod: &Pod| pod.devices.is_empty() && (demand_of(pod).device_count() > 0 || demand_of(pod).milli() > 0);
+    let Some(first) = layout.pods.iter().find(|pod| asks(pod)) else { return };
+    let demand = demand_of(first).clone();
+    if demand.milli() == 0 && demand.locality() == Locality::Node {
+        // Pods of one node mostly stand in a row.
+        let mut left: Vec<(NodeId, DeviceSet)> = Vec::new();
+        for pod in &mut layout.pods {
+            let at = match left.last() {
+                Some(&(node, _)) if node == pod.node => left.len() - 1,
+                _ => left.iter().position(|&(node, _)| node == pod.node).unwrap_or_else(|| {
+                    left.push((pod.node, problem.inventory.free_devices(pod.node)));
+                    left.len() - 1
+                }),
+            };
+            pod.devices = left[at].1.lowest(demand.device_count()).expect("a pod is placed where it fits");
+            left[at].1 = left[at].1.without(pod.devices);
         }
+        return;
+    }
+    let mut fork = problem.inventory.fork();
+    let mut transaction = fork.transaction();
+    for pod in &mut layout.pods {
+        pod.devices = transaction.reserve(pod.node, &demand).expect("a pod is placed where it fits");
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use phalanx_topology::{Demand, Inventory, LevelId};
+use phalanx_topology::{Demand, Inventory, KindId, KindSet, LevelId, TreeId};
 
 use crate::group::Body;
-use crate::{GangError, Group};
+use crate::{GangError, Group, Objective};
 
 /// A group of a gang, numbered in pre-order: the root is 0, and a group comes before what it holds.
 ///
@@ -41,6 +41,10 @@ impl GroupId {
 pub struct Gang {
     rows: Vec<Row>,
     demands: Vec<Demand>,
+    /// Keys that groups are bound to.
+    shared_keys: Vec<String>,
+    /// Keys that keep replicas apart; none for a group's own.
+    apart_keys: Vec<Option<String>>,
     min_pods: u32,
     max_pods: u32,
 }
@@ -54,6 +58,17 @@ pub(crate) struct Row {
     pub(crate) hard: Option<LevelId>,
     /// Ascending (coarse to fine), each once.
     pub(crate) preferred: Vec<LevelId>,
+    /// Coarse to fine.
+    pub(crate) slices: Vec<(LevelId, u32)>,
+    pub(crate) spread: Option<(LevelId, u32)>,
+    /// The level and the position among the keys that keep apart.
+    pub(crate) exclusive: Option<(LevelId, usize)>,
+    /// The level and the position among the keys that bind.
+    pub(crate) shared: Option<(LevelId, usize)>,
+    pub(crate) per_node: Option<u32>,
+    /// In order of preference; none for any.
+    pub(crate) kinds: Vec<KindId>,
+    pub(crate) homogeneous: bool,
     pub(crate) content: Content,
     /// Pods of one replica with all groups in it at their minimum.
     pub(crate) pods: u32,
@@ -69,6 +84,26 @@ pub(crate) enum Content {
     Groups(Vec<usize>),
 }
 
+impl Row {
+    /// Whether its replicas are scopes of their own: it asks something of them.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.hard.is_some()
+            || !self.preferred.is_empty()
+            || self.spread.is_some()
+            || self.exclusive.is_some()
+            || self.shared.is_some()
+            || self.per_node.is_some()
+    }
+
+    /// Every level that it names.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = LevelId> {
+        let keyed = [self.exclusive, self.shared].into_iter().flatten().map(|(level, _)| level);
+        let spread = self.spread.map(|(level, _)| level);
+        let slices = self.slices.iter().map(|&(level, _)| level);
+        self.hard.into_iter().chain(self.preferred.iter().copied()).chain(slices).chain(spread).chain(keyed)
+    }
+}
+
 impl Gang {
     /// The most pods that a gang can have with all replicas, and the most groups.
     pub const MAX_PODS: u32 = 1 << 20;
@@ -82,7 +117,14 @@ impl Gang {
     ///
     /// The first mistake in pre-order, with the path of the group: see [`GangError`].
     pub fn new(root: Group) -> Result<Self, GangError> {
-        let mut gang = Self { rows: Vec::new(), demands: Vec::new(), min_pods: 0, max_pods: 0 };
+        let mut gang = Self {
+            rows: Vec::new(),
+            demands: Vec::new(),
+            shared_keys: Vec::new(),
+            apart_keys: Vec::new(),
+            min_pods: 0,
+            max_pods: 0,
+        };
         (gang.min_pods, gang.max_pods) = gang.add(root, None, 1)?;
         Ok(gang)
     }
@@ -90,6 +132,21 @@ impl Gang {
     /// All groups in pre-order.
     pub fn groups(&self) -> impl DoubleEndedIterator<Item = GroupId> + ExactSizeIterator + use<> {
         (0..self.rows.len() as u32).map(GroupId)
+    }
+
+    /// The group with this path. O(groups).
+    ///
+    /// ```
+    /// # use phalanx_gang::{Gang, Group};
+    /// # use phalanx_topology::Demand;
+    /// let gang = Gang::new(Group::of("serving", [Group::pods("decode", 1, Demand::devices(1))]))?;
+    /// assert_eq!(gang.group("serving/decode").map(|group| group.index()), Some(1));
+    /// assert_eq!(gang.group("decode"), None);
+    /// # Ok::<(), phalanx_gang::GangError>(())
+    /// ```
+    #[must_use]
+    pub fn group(&self, path: &str) -> Option<GroupId> {
+        self.rows.iter().position(|row| row.path == path).map(|row| self.id(row))
     }
 
     /// The names from the root down to the group, joined by `/`.
@@ -118,9 +175,31 @@ impl Gang {
         GroupId(row as u32)
     }
 
+    pub(crate) fn shared_keys(&self) -> &[String] {
+        &self.shared_keys
+    }
+
+    pub(crate) fn apart_keys(&self) -> &[Option<String>] {
+        &self.apart_keys
+    }
+
     /// The different demands, in the order of the first group that makes them.
     pub(crate) fn demands(&self) -> &[Demand] {
         &self.demands
+    }
+
+    /// Whether a group is another one or somewhere in it.
+    pub(crate) fn is_within(&self, row: usize, outer: usize) -> bool {
+        let mut at = Some(row);
+        while let Some(row) = at.filter(|&row| row > outer) {
+            at = self.rows[row].parent;
+        }
+        at == Some(outer)
+    }
+
+    /// How many groups there are from the root down to a group: the number of ordinals of its replicas.
+    pub(crate) fn depth(&self, row: usize) -> usize {
+        std::iter::successors(Some(row), |&row| self.rows[row].parent).count()
     }
 
     /// The same gang with another hard level for one group.
@@ -145,23 +224,70 @@ impl Gang {
         gang
     }
 
-    /// Whether this inventory knows every level and resource that the gang names.
-    pub(crate) fn check(&self, inventory: &Inventory) -> Result<(), GangError> {
-        let last = inventory.topology().node_level();
+    /// The same gang on these kinds only: a set for each row that says something of kinds. None if a pod would have none.
+    pub(crate) fn on_kinds(&self, sets: &[(usize, KindSet)]) -> Option<Self> {
+        let mut gang = Self { demands: Vec::new(), ..self.clone() };
+        for row in 0..self.rows.len() {
+            let Content::Pods { demand, count } = self.rows[row].content else { continue };
+            let demand = &self.demands[demand];
+            let around = sets.iter().filter(|&&(outer, _)| self.is_within(row, outer)).map(|&(_, set)| set);
+            let mut kinds = demand.kinds();
+            for set in around {
+                kinds = if kinds.is_empty() { set } else { KindSet::from_mask(kinds.mask() & set.mask()) };
+                if kinds.is_empty() {
+                    return None;
+                }
+            }
+            let demand = gang.intern(demand.clone().of_kinds(kinds));
+            gang.rows[row].content = Content::Pods { demand, count };
+        }
+        Some(gang)
+    }
+
+    /// Whether a group asks what has to be counted pod by pod.
+    pub(crate) fn is_counted(&self) -> bool {
+        let counted = |row: &Row| {
+            row.spread.is_some() || row.exclusive.is_some() || row.shared.is_some() || row.per_node.is_some()
+        };
+        self.rows.iter().any(counted)
+    }
+
+    /// The tree whose levels the gang names, if this inventory knows every level, kind and resource of it.
+    pub(crate) fn check(&self, inventory: &Inventory, objective: &Objective) -> Result<TreeId, GangError> {
+        let topology = inventory.topology();
+        let last = topology.trees().map(|tree| topology.tree_node_level(tree)).max().unwrap_or(topology.node_level());
+        let mut tree = None;
+        let root = self.rows.first().map_or("", |row| &row.path);
+        let spread = match objective {
+            Objective::Spread { level } => Some((root, *level)),
+            _ => None,
+        };
+        let levels = self.rows.iter().flat_map(|row| row.levels().map(|level| (&*row.path, level)));
+        for (group, level) in levels.chain(spread) {
+            let group = || group.to_owned();
+            if level > last {
+                return Err(GangError::UnknownLevel { group: group(), level: level.index(), last: last.index() });
+            }
+            let of = topology.tree_of(level);
+            if tree.is_some_and(|tree| tree != of) {
+                return Err(GangError::TwoTopologies { group: group(), level: level.index() });
+            }
+            tree = Some(of);
+        }
         for row in &self.rows {
-            if let Some(level) = row.hard.iter().chain(&row.preferred).find(|&&level| level > last) {
-                let group = row.path.clone();
-                return Err(GangError::UnknownLevel { group, level: level.index(), last: last.index() });
+            let group = || row.path.clone();
+            let known = inventory.kinds().len();
+            if let Some(kind) = row.kinds.iter().find(|kind| kind.index() >= known) {
+                return Err(GangError::UnknownKind { group: group(), kind: kind.index(), known });
             }
             let Content::Pods { demand, .. } = row.content else { continue };
             let known = inventory.resources_len();
             let unknown = self.demands[demand].resources().iter().find(|(resource, _)| resource.index() >= known);
             if let Some((resource, _)) = unknown {
-                let group = row.path.clone();
-                return Err(GangError::UnknownResource { group, resource: resource.index(), known });
+                return Err(GangError::UnknownResource { group: group(), resource: resource.index(), known });
             }
         }
-        Ok(())
+        Ok(tree.unwrap_or(TreeId::PRIMARY))
     }
 
     /// Adds a group and what it holds; returns its pods with all groups at their minimum and at their maximum.
@@ -188,6 +314,18 @@ impl Gang {
         let mut preferred = group.preferred;
         preferred.sort_unstable();
         preferred.dedup();
+        let mut slices = group.slices;
+        slices.sort_unstable();
+        check_slices(&path, &slices, &group.body)?;
+        let shared = group.shared.map(|(level, key)| (level, self.shared_key(key)));
+        let exclusive = group.exclusive.map(|(level, key)| (level, self.apart_key(key)));
+        let other = |row: &&Row| row.shared.is_some_and(|of| shared.is_some_and(|it| it.1 == of.1 && it.0 != of.0));
+        if let Some(row) = self.rows.iter().find(other) {
+            return Err(GangError::TwoLevelsOfKey { group: path, other: row.path.clone() });
+        }
+        if self.shared_keys.iter().chain(self.apart_keys.iter().flatten()).any(String::is_empty) {
+            return Err(GangError::EmptyKey { group: path });
+        }
         self.rows.push(Row {
             path: path.clone(),
             parent,
@@ -195,6 +333,13 @@ impl Gang {
             max: group.max,
             hard: group.hard,
             preferred,
+            slices,
+            spread: group.spread,
+            exclusive,
+            shared,
+            per_node: group.per_node,
+            kinds: group.kinds,
+            homogeneous: group.homogeneous,
             content: Content::Groups(Vec::new()),
             pods: 0,
             most_pods: 0,
@@ -230,12 +375,47 @@ impl Gang {
         Ok((min_pods * group.min, all))
     }
 
+    fn shared_key(&mut self, key: String) -> usize {
+        self.shared_keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+            self.shared_keys.push(key);
+            self.shared_keys.len() - 1
+        })
+    }
+
+    /// A key of the group's own is never another group's.
+    fn apart_key(&mut self, key: Option<String>) -> usize {
+        let known = self.apart_keys.iter().position(|known| key.is_some() && *known == key);
+        known.unwrap_or_else(|| {
+            self.apart_keys.push(key);
+            self.apart_keys.len() - 1
+        })
+    }
+
     fn intern(&mut self, demand: Demand) -> usize {
         self.demands.iter().position(|known| *known == demand).unwrap_or_else(|| {
             self.demands.push(demand);
             self.demands.len() - 1
         })
     }
+}
+
+/// Slices are ordered coarse to fine; each size has to divide what it cuts.
+fn check_slices(path: &str, slices: &[(LevelId, u32)], body: &Body) -> Result<(), GangError> {
+    let group = || path.to_owned();
+    let Body::Pods { count, .. } = *body else {
+        return if slices.is_empty() { Ok(()) } else { Err(GangError::SlicesOfGroups { group: group() }) };
+    };
+    let mut of = count;
+    for (at, &(level, size)) in slices.iter().enumerate() {
+        if at > 0 && slices[at - 1].0 == level {
+            return Err(GangError::DuplicateSlices { group: group(), level: level.index() });
+        }
+        if of.checked_rem(size) != Some(0) {
+            return Err(GangError::SlicesDoNotDivide { group: group(), size, of });
+        }
+        of = size;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -258,6 +438,12 @@ mod tests {
         check(pods("a/b"), "group \"a/b\": '/' separates the parts of a path and cannot be in a name");
         check(Group::of("g", [pods("a"), pods("a")]), "group \"g/a\" is listed twice");
         check(Group::of("g", [pods("a").between(2, 1)]), "group \"g/a\": min 2 exceeds max 1");
+        let level = LevelId::new(0);
+        check(pods("g").slices(level, 0), "group \"g\": slices of 0 do not divide 1 pods");
+        check(Group::of("g", [pods("a")]).slices(level, 1), "group \"g\": only a group of pods can be cut into slices");
+        check(pods("g").slices(level, 1).slices(level, 1), "group \"g\": level 0 has two sizes of slices");
+        check(pods("g").bind(level, ""), "group \"g\": a key is empty");
+        check(pods("g").exclusive_as(level, ""), "group \"g\": a key is empty");
         let deep = (0..40).fold(pods("a"), |inner, _| Group::of("a", [inner]));
         let error = Gang::new(deep).unwrap_err();
         assert!(matches!(error, GangError::TooDeep { depth: 33, max: 32, .. }), "{error}");

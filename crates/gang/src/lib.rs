@@ -9,7 +9,7 @@
 //! on the same inventory with the same [`Budget`] always gives the same plan.
 //!
 //! ```
-//! use phalanx_gang::{Budget, Gang, Group, Outcome, plan};
+//! use phalanx_gang::{Gang, Group, Outcome, Options, plan};
 //! use phalanx_topology::{Demand, Inventory, Topology};
 //! use std::sync::Arc;
 //!
@@ -32,7 +32,7 @@
 //! ]);
 //! let gang = Gang::new(Group::of("serving", [prefill, decode.between(1, 2).hard(rack)]).hard(block))?;
 //!
-//! let Outcome::Placed(plan) = plan(&gang, &inventory, Budget::default())? else { panic!("there is room") };
+//! let Outcome::Placed(plan) = plan(&gang, &inventory, &Options::default())? else { panic!("there is room") };
 //! for pod in plan.placements() {
 //!     let path = plan.group_path(pod.group());
 //!     let node = topology.node_path(pod.node());
@@ -53,32 +53,51 @@
 
 mod budget;
 mod capacity;
+mod choice;
+mod deal;
 mod error;
+mod even;
 mod explain;
 mod extras;
 mod finish;
-mod fragmentation;
+mod flat;
 mod gang;
 mod group;
+mod kinds;
 mod layout;
 mod notation;
+mod objective;
+mod options;
 mod outcome;
 mod plan;
 mod planner;
+mod pod;
+mod present;
 mod problem;
 mod rejection;
 mod room;
+mod running;
 mod scope;
+mod search;
+mod shaping;
+mod tally;
 mod tight;
+mod tree;
+mod verify;
+mod violated;
 mod work;
 
 pub use budget::Budget;
 pub use error::GangError;
-pub use fragmentation::{Fragmentation, FragmentationIndex, FragmentationScore};
 pub use gang::{Gang, GroupId};
 pub use group::Group;
 pub use notation::NotationError;
+pub use objective::Objective;
+pub use options::Options;
 pub use outcome::Outcome;
 pub use plan::{CommitError, Extras, Placement, Plan, Proof, Unmet};
-pub use planner::plan;
+pub use planner::{plan, plan_many};
+pub use pod::PodId;
+pub use present::Present;
 pub use rejection::{BestDomain, Counterfactual, Reason, Rejection};
+pub use violated::{Violated, Violation};

@@ -53,12 +53,12 @@ impl Gang {
     /// [`NotationError`] with the column and what was expected.
     ///
     /// ```
-    /// use phalanx_gang::{Budget, Gang, plan};
+    /// use phalanx_gang::{Gang, Options, plan};
     /// use phalanx_topology::Inventory;
     ///
     /// let mut inventory = Inventory::from_notation("b1{r1{n1:8 n2:8} r2{n3:8 n4:4}}")?;
     /// let gang = Gang::from_notation("2p(8) required=rack", &mut inventory)?;
-    /// let outcome = plan(&gang, &inventory, Budget::default())?;
+    /// let outcome = plan(&gang, &inventory, &Options::default())?;
     /// let nodes: Vec<_> = outcome.plan().unwrap().placements().map(|pod| inventory.topology().node_name(pod.node())).collect();
     /// assert_eq!(nodes, ["n1", "n2"]);
     ///

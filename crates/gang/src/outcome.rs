@@ -17,12 +17,12 @@ impl Outcome {
     /// The plan, if the gang is placed.
     ///
     /// ```
-    /// # use phalanx_gang::{Budget, Gang, Group, plan};
+    /// # use phalanx_gang::{Gang, Group, Options, plan};
     /// # use phalanx_topology::{Demand, Inventory, Topology};
     /// # use std::sync::Arc;
     /// let inventory = Inventory::new(Arc::new(Topology::builder(["rack"]).build()?));
     /// let gang = Gang::new(Group::pods("train", 1, Demand::devices(8)))?;
-    /// assert!(plan(&gang, &inventory, Budget::default())?.plan().is_none(), "an empty cluster has no room");
+    /// assert!(plan(&gang, &inventory, &Options::default())?.plan().is_none(), "an empty cluster has no room");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -2,7 +2,7 @@
 
 use phalanx_topology::{Demand, DeviceSet, Inventory, LevelId, NodeId, Receipt, ReserveError};
 
-use crate::GroupId;
+use crate::{GroupId, Violated};
 
 /// How good a plan is known to be. Hard levels hold either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +19,7 @@ pub enum Proof {
 /// what the plan touches.
 ///
 /// ```
-/// use phalanx_gang::{Budget, Gang, Group, Outcome, plan};
+/// use phalanx_gang::{Gang, Group, Outcome, Options, plan};
 /// use phalanx_topology::{Demand, Inventory, Topology};
 /// use std::sync::Arc;
 ///
@@ -31,7 +31,7 @@ pub enum Proof {
 /// inventory.set_devices_everywhere(8, "H100")?;
 /// let gang = Gang::new(Group::pods("train", 3, Demand::devices(4)))?;
 ///
-/// let Outcome::Placed(plan) = plan(&gang, &inventory, Budget::default())? else { panic!("there is room") };
+/// let Outcome::Placed(plan) = plan(&gang, &inventory, &Options::default())? else { panic!("there is room") };
 /// let rows: Vec<String> = plan
 ///     .placements()
 ///     .map(|pod| format!("{}-{} {} [{}]", plan.group_path(pod.group()), pod.ordinal(), pod.node(), pod.devices()))
@@ -57,6 +57,7 @@ pub struct Plan {
     pub(crate) proof: Proof,
     pub(crate) unmet: Vec<Unmet>,
     pub(crate) extras: Vec<Extras>,
+    pub(crate) violated: Vec<Violated>,
     pub(crate) version: u64,
     pub(crate) steps: u64,
 }
@@ -215,14 +216,14 @@ impl Plan {
     /// A device or resource that the plan counts on is gone; nothing is changed then. O(pods).
     ///
     /// ```
-    /// # use phalanx_gang::{Budget, Gang, Group, Outcome, plan};
+    /// # use phalanx_gang::{Gang, Group, Outcome, Options, plan};
     /// # use phalanx_topology::{Demand, Inventory, Topology};
     /// # use std::sync::Arc;
     /// # let topology = Topology::builder(["rack"]).node("n1", &[("rack", "r1")]).build()?;
     /// # let mut inventory = Inventory::new(Arc::new(topology));
     /// # inventory.set_devices_everywhere(8, "H100")?;
     /// let gang = Gang::new(Group::pods("train", 1, Demand::devices(8)))?;
-    /// let Outcome::Placed(plan) = plan(&gang, &inventory, Budget::default())? else { panic!("there is room") };
+    /// let Outcome::Placed(plan) = plan(&gang, &inventory, &Options::default())? else { panic!("there is room") };
     /// let receipt = plan.commit(&mut inventory)?;
     /// assert!(plan.commit(&mut inventory).is_err(), "the devices are held");
     /// inventory.release(receipt)?;
@@ -237,6 +238,11 @@ impl Plan {
             }
         }
         Ok(transaction.commit())
+    }
+
+    /// The same plan, where something better may have been missed.
+    pub(crate) fn unproven(self) -> Self {
+        Self { proof: Proof::Feasible, level_proven: false, ..self }
     }
 
     /// Every pod by rank: groups in pre-order, replicas and pods by ordinal, the minimum before the extras. Within a
@@ -286,6 +292,12 @@ impl Plan {
     #[must_use]
     pub fn extras(&self) -> &[Extras] {
         &self.extras
+    }
+
+    /// The bounds that pods break where they run already, groups in pre-order.
+    #[must_use]
+    pub fn violated(&self) -> &[Violated] {
+        &self.violated
     }
 
     /// The inventory's version that was planned on.

@@ -1,31 +1,39 @@
 //! The plan of a gang: level by level from the finest, the first that has a place.
 
-use phalanx_topology::Inventory;
+use phalanx_topology::{DeviceSet, Inventory, NodeId};
 
 use crate::budget::Steps;
+use crate::gang::Content;
+use crate::kinds::Kinds;
+use crate::plan::{Pod, Replica};
 use crate::problem::{Found, Problem};
-use crate::{Budget, Gang, GangError, Outcome, explain, finish};
+use crate::running::Running;
+use crate::tree::Tree;
+use crate::verify::{Standing, verify};
+use crate::{Gang, GangError, Options, Outcome, Plan, PodId, explain, finish};
 
 /// Plans a gang on an inventory: where every pod of its minimum goes, or why none does. Extras above the minimum are added
 /// where there is room and change nothing for the minimum.
 ///
-/// The objective is *tight*: after all hard levels, the finest level with one domain for the whole minimum; then preferred
-/// levels; then, from that domain down and level by level, the fewest domains and of those the ones with the least free
-/// capacity; then path order.
+/// After all hard bounds and the first kinds that have room, the objective decides; unless it is told otherwise it is
+/// *tight*: the finest level with one domain for the whole minimum; then preferred levels; then, from that domain down and
+/// level by level, the fewest domains and of those the ones with the least free capacity; then path order.
 ///
-/// Equal pods under one bound (or groups that come to that) are planned exactly, while the steps last. For anything else
-/// the largest goes first, with backtracking: whether there is a place is exact while the steps last, and so is the level;
-/// what follows in the objective is approached. [`Plan::proof`](crate::Plan::proof) and [`Rejection::is_exhausted`](crate::Rejection::is_exhausted)
-/// say which.
+/// Equal pods under one bound, in slices or not, are planned exactly, while the steps last. For anything else the largest
+/// goes first, with backtracking: whether there is a place is exact while the steps last, and so is the level; what follows
+/// in the objective is approached. Which devices of a node a pod gets is not searched. [`Plan::proof`](crate::Plan::proof)
+/// and [`Rejection::is_exhausted`](crate::Rejection::is_exhausted) say which.
 ///
-/// The cost is some ten nanoseconds a node and demand, plus the steps.
+/// Where the inventory keeps an index of a demand ([`Inventory::warm`]), the cost is that of going over the domains from the
+/// ancestor down to the nodes that are used; otherwise some nanoseconds a node more. Steps come on top.
 ///
 /// # Errors
 ///
-/// The gang names a level that the topology lacks, or a resource that the inventory has not interned.
+/// The gang names a level that the topology lacks, levels of two topologies, a kind or resource that the inventory has not
+/// interned; or what is said to be there is not.
 ///
 /// ```
-/// use phalanx_gang::{Budget, Gang, Group, Outcome, Proof, plan};
+/// use phalanx_gang::{Gang, Group, Outcome, Proof, Options, plan};
 /// use phalanx_topology::{Demand, Inventory, Topology};
 /// use std::sync::Arc;
 ///
@@ -39,19 +47,220 @@ use crate::{Budget, Gang, GangError, Outcome, explain, finish};
 ///
 /// // Both racks have room; the smaller one is left with less.
 /// let gang = Gang::new(Group::pods("train", 2, Demand::devices(8)).prefer(topology.level("rack").unwrap()))?;
-/// let Outcome::Placed(plan) = plan(&gang, &inventory, Budget::default())? else { panic!("there is room") };
+/// let Outcome::Placed(plan) = plan(&gang, &inventory, &Options::default())? else { panic!("there is room") };
 /// let nodes: Vec<_> = plan.placements().map(|pod| topology.node_path(pod.node())).collect();
 /// assert_eq!(nodes, ["r1/n1", "r1/n2"]);
 /// assert_eq!((plan.proof(), plan.unmet()), (Proof::Optimal, &[][..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn plan(gang: &Gang, inventory: &Inventory, budget: Budget) -> Result<Outcome, GangError> {
-    gang.check(inventory)?;
-    let mut steps = Steps::new(budget);
-    let problem = Problem::new(gang, inventory);
-    Ok(match problem.solve(&mut steps) {
-        Found::Placed(solution) => Outcome::Placed(finish::finish(&problem, solution, &steps)),
-        Found::Nowhere => Outcome::Rejected(explain::explain(&problem, false, &steps)),
-        Found::CutShort => Outcome::Rejected(explain::explain(&problem, true, &steps)),
-    })
+pub fn plan(gang: &Gang, inventory: &Inventory, options: &Options) -> Result<Outcome, GangError> {
+    let tree = gang.check(inventory, &options.objective)?;
+    options.present.check(gang, inventory)?;
+    let tree = Tree { topology: inventory.topology(), id: tree };
+    let mut steps = Steps::new(options.budget);
+    let planner = Planner { gang, tree, options };
+    let running = Running::new(gang, &options.present.running);
+    if let Some(plan) = planner.return_to_former(inventory, &running, &mut steps) {
+        return Ok(Outcome::Placed(plan));
+    }
+    Ok(planner.plan(inventory, running, &mut steps))
+}
+
+/// Plans gangs one after the other: each takes its room before the next is planned, and where it goes counts for the keys
+/// that a later one shares with it. The inventory stays as it is. The outcomes are in the order of the gangs.
+///
+/// # Errors
+///
+/// As [`plan`], of the first gang that has one; nothing is planned past it.
+///
+/// ```
+/// use phalanx_gang::{Gang, Group, Options, plan_many};
+/// use phalanx_topology::{Demand, Inventory};
+///
+/// let inventory = Inventory::from_notation("b1{r1{n1:8}} b2{r2{n2:8 n3:8}}")?;
+/// let block = inventory.topology().level("block").unwrap();
+/// // Two parts of one replica, which have to be in one block.
+/// let base = Gang::new(Group::pods("base", 1, Demand::devices(8)).bind(block, "replica-0"))?;
+/// let more = Gang::new(Group::pods("more", 1, Demand::devices(8)).bind(block, "replica-0"))?;
+/// let options = Options::default();
+/// let outcomes = plan_many([(&base, &options), (&more, &options)], &inventory)?;
+/// assert!(outcomes[0].plan().is_some());
+/// assert!(outcomes[1].plan().is_none(), "block b1 has room for one");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn plan_many<'a>(
+    gangs: impl IntoIterator<Item = (&'a Gang, &'a Options)>,
+    inventory: &Inventory,
+) -> Result<Vec<Outcome>, GangError> {
+    let mut fork = inventory.fork();
+    let (mut bound, mut excluded) = (Vec::new(), Vec::new());
+    let mut outcomes = Vec::new();
+    for (gang, options) in gangs {
+        let mut options = options.clone();
+        options.present.bound.extend_from_slice(&bound);
+        options.present.excluded.extend_from_slice(&excluded);
+        let outcome = plan(gang, &fork, &options)?;
+        if let Outcome::Placed(plan) = &outcome {
+            for pod in plan.placements() {
+                let mut row = Some(pod.group().index());
+                while let Some(at) = row {
+                    let of = &gang.rows()[at];
+                    bound.extend(of.shared.map(|(_, key)| (gang.shared_keys()[key].clone(), pod.node())));
+                    let apart = of.exclusive.and_then(|(_, key)| gang.apart_keys()[key].clone());
+                    excluded.extend(apart.map(|key| (key, pod.node())));
+                    row = of.parent;
+                }
+            }
+            let held = plan.commit(&mut fork).expect("a plan fits the inventory that it was made on");
+            // It stays until the fork goes.
+            drop(held);
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// A gang to plan on one tree.
+#[derive(Clone, Copy, Debug)]
+struct Planner<'a> {
+    gang: &'a Gang,
+    tree: Tree<'a>,
+    options: &'a Options,
+}
+
+/// A pod that went back to where it was.
+#[derive(Clone, Debug)]
+struct Returned {
+    pod: PodId,
+    node: NodeId,
+    devices: DeviceSet,
+}
+
+impl Planner<'_> {
+    fn plan(self, inventory: &Inventory, running: Running, steps: &mut Steps) -> Outcome {
+        match self.place(inventory, &running, steps) {
+            Ok(plan) => Outcome::Placed(plan),
+            Err(cut) => {
+                let kinds = Kinds::new(self.gang, inventory);
+                let widest = if kinds.is_empty() { None } else { self.gang.on_kinds(&kinds.widest()) };
+                let gang = widest.as_ref().unwrap_or(self.gang);
+                let problem = Problem::new(gang, inventory, self.tree, self.options, running);
+                Outcome::Rejected(explain::explain(&problem, cut, steps))
+            }
+        }
+    }
+
+    /// A plan, or whether the search was cut short.
+    fn place(self, inventory: &Inventory, running: &Running, steps: &mut Steps) -> Result<Plan, bool> {
+        let kinds = Kinds::new(self.gang, inventory);
+        if kinds.is_empty() {
+            return self.place_on(self.gang, inventory, running, steps);
+        }
+        let mut cut = false;
+        for choice in kinds.choices() {
+            if !steps.take(1) {
+                return Err(true);
+            }
+            let Some(gang) = self.gang.on_kinds(&choice) else { continue };
+            match self.place_on(&gang, inventory, running, steps) {
+                Ok(plan) if !cut => return Ok(plan),
+                // Of the kinds before it is not known that they have no place.
+                Ok(plan) => return Ok(plan.unproven()),
+                Err(short) => cut |= short,
+            }
+        }
+        Err(cut)
+    }
+
+    fn place_on(self, gang: &Gang, inventory: &Inventory, running: &Running, steps: &mut Steps) -> Result<Plan, bool> {
+        let problem = Problem::new(gang, inventory, self.tree, self.options, running.clone());
+        match problem.solve(steps) {
+            Found::Placed(solution) => Ok(finish::finish(&problem, solution, steps)),
+            Found::Nowhere => Err(false),
+            Found::CutShort => Err(true),
+        }
+    }
+
+    /// A plan with every pod that can go back to its former node there; none if none can, or the rest has no place then.
+    fn return_to_former(self, inventory: &Inventory, running: &Running, steps: &mut Steps) -> Option<Plan> {
+        let former = &self.options.present.former;
+        if former.is_empty() {
+            return None;
+        }
+        let kinds = Kinds::new(self.gang, inventory);
+        let mut first = if kinds.is_empty() { Some(vec![]) } else { None }.into_iter();
+        let mut rest = kinds.choices();
+        while let Some(choice) = first.next().or_else(|| if kinds.is_empty() { None } else { rest.next() }) {
+            let gang = if kinds.is_empty() { self.gang.clone() } else { self.gang.on_kinds(&choice)? };
+            let mut fork = inventory.fork();
+            let (mut there, mut returned) = (running.clone(), Vec::new());
+            let mut transaction = fork.transaction();
+            for located in former {
+                let row = located.pod.group().index();
+                let Content::Pods { demand, .. } = gang.rows()[row].content else { continue };
+                let (pod, node) = (&located.pod, located.node);
+                if running.node(row, pod.ordinals(), pod.ordinal()).is_some() {
+                    continue;
+                }
+                if let Ok(devices) = transaction.reserve(node, &gang.demands()[demand]) {
+                    there.add(&gang, pod, node);
+                    returned.push(Returned { pod: pod.clone(), node, devices });
+                }
+            }
+            // It stays until the fork goes.
+            drop(transaction.commit());
+            if returned.is_empty() {
+                continue;
+            }
+            let problem = Problem::new(&gang, &fork, self.tree, self.options, there);
+            let all: Vec<Standing<'_>> = problem.running.pods().collect();
+            let before: Vec<Standing<'_>> = running.pods().collect();
+            if verify(&problem, &all) != verify(&problem, &before) {
+                continue;
+            }
+            if let Found::Placed(solution) = problem.solve(steps) {
+                let mut plan = finish::finish(&problem, solution, steps);
+                plan.version = inventory.version();
+                self.rejoin(&problem, &mut plan, returned);
+                return Some(plan);
+            }
+        }
+        None
+    }
+
+    /// Puts pods that went back among those of a plan, by rank.
+    fn rejoin(self, problem: &Problem<'_>, plan: &mut Plan, returned: Vec<Returned>) {
+        let gang = problem.gang;
+        let is_minimum = |pod: &PodId| {
+            let (mut at, mut depth) = (Some(pod.group().index()), pod.ordinals().len());
+            while let (Some(row), true) = (at, depth > 0) {
+                let around = &pod.ordinals()[..depth - 1];
+                if !problem.running.minimum(gang, row, around).contains(&pod.ordinals()[depth - 1]) {
+                    return false;
+                }
+                (at, depth) = (gang.rows()[row].parent, depth - 1);
+            }
+            true
+        };
+        let mut extras = plan.pods.split_off(plan.min_pods);
+        for Returned { pod, node, devices } in returned {
+            let Content::Pods { demand, .. } = gang.rows()[pod.group().index()].content else { continue };
+            let replica = Replica { group: pod.group(), demand, ordinals: pod.ordinals().into() };
+            let known = plan.replicas.iter().position(|known| *known == replica);
+            let at = known.unwrap_or_else(|| {
+                plan.replicas.push(replica);
+                plan.replicas.len() - 1
+            });
+            let list = if is_minimum(&pod) { &mut plan.pods } else { &mut extras };
+            list.push(Pod { replica: at as u32, ordinal: pod.ordinal(), node, devices });
+        }
+        for list in [&mut plan.pods, &mut extras] {
+            list.sort_by_key(|pod| {
+                let replica = &plan.replicas[pod.replica as usize];
+                (replica.group, replica.ordinals.clone(), pod.ordinal)
+            });
+        }
+        plan.min_pods = plan.pods.len();
+        plan.pods.extend(extras);
+    }
 }

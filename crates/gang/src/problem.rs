@@ -1,25 +1,39 @@
 //! A gang on an inventory, and the search for a place level by level.
 
-use phalanx_topology::{DomainId, Inventory, LevelId, NodeId, Topology};
+use phalanx_topology::{DomainId, Inventory, LevelId, NodeId};
 
-use crate::Gang;
 use crate::budget::Steps;
+use crate::capacity::Capacity;
+use crate::choice::{Choice, Item, cluster};
+use crate::deal::Deal;
+use crate::flat::Flat;
 use crate::layout::Filled;
 use crate::room::Room;
-use crate::scope::{Pool, Scope};
-use crate::tight::{Choice, Place, Tight};
+use crate::running::{Running, majority};
+use crate::scope::{Scope, Scopes};
+use crate::tally::Tally;
+use crate::tight::Tight;
+use crate::tree::Tree;
 use crate::work::Work;
+use crate::{Gang, Objective, Options};
 
 /// A gang on an inventory, with how often each of its demands fits where.
 #[derive(Debug)]
 pub(crate) struct Problem<'a> {
     pub(crate) gang: &'a Gang,
     pub(crate) inventory: &'a Inventory,
+    pub(crate) tree: Tree<'a>,
+    pub(crate) options: &'a Options,
+    pub(crate) running: Running,
     pub(crate) scope: Scope,
-    pub(crate) room: Room,
+    pub(crate) room: Room<'a>,
+    /// Whether a scope asks what has to be counted pod by pod.
+    pub(crate) is_counted: bool,
+    /// A domain takes units one at a time, whatever its level.
+    ones: Vec<u64>,
 }
 
-/// A place for the gang's minimum.
+/// A place for what is missing of the gang's minimum.
 #[derive(Debug)]
 pub(crate) struct Solution {
     pub(crate) filled: Filled,
@@ -40,54 +54,66 @@ pub(crate) enum Found<T = Solution> {
 }
 
 impl<'a> Problem<'a> {
-    pub(crate) fn new(gang: &'a Gang, inventory: &'a Inventory) -> Self {
-        Self { gang, inventory, scope: Scope::of_gang(gang), room: Room::new(gang, inventory) }
+    pub(crate) fn new(
+        gang: &'a Gang,
+        inventory: &'a Inventory,
+        tree: Tree<'a>,
+        options: &'a Options,
+        running: Running,
+    ) -> Self {
+        let room = Room::new(gang, inventory, tree);
+        Self::with_room(gang, inventory, tree, options, (running, room))
     }
 
-    pub(crate) fn topology(&self) -> &'a Topology {
-        self.inventory.topology()
+    /// The same with what is known of the room already.
+    pub(crate) fn with_room(
+        gang: &'a Gang,
+        inventory: &'a Inventory,
+        tree: Tree<'a>,
+        options: &'a Options,
+        (running, room): (Running, Room<'a>),
+    ) -> Self {
+        let scope = Scopes { gang, topology: tree.topology, running: &running }.of_gang();
+        let is_counted = gang.is_counted();
+        Self { gang, inventory, tree, options, running, scope, room, is_counted, ones: vec![1; tree.levels().len()] }
     }
 
-    /// Finds a place for the minimum, on the finest level that has one.
+    /// Finds a place for what is missing of the minimum, on the finest level that has one.
     pub(crate) fn solve(&self, steps: &mut Steps) -> Found {
-        match self.scope.flat() {
-            Some((hard, pool)) => self.solve_flat(hard, pool, steps),
+        match Flat::of(self, &self.scope) {
+            Some(flat) => self.solve_flat(&flat, steps),
             None => self.solve_tree(steps),
         }
     }
 
-    /// Equal pods under one bound: exact.
-    fn solve_flat(&self, hard: Option<LevelId>, pool: Pool, steps: &mut Steps) -> Found {
-        let (topology, caps, want) = (self.topology(), self.room.of(pool.demand), u64::from(pool.count));
-        let mut tight = Tight::new(topology, caps.by_domain(), topology.node_level(), steps);
-        let choice = attempts(topology, hard).find_map(|level| match level {
-            Some(level) => tight.in_one(topology.domains(level), level, want),
-            None => tight.within(None, Some(caps), want),
-        });
-        let Some(choice) = choice else { return Found::Nowhere };
-        let optimal = choice.optimal;
-        let filled = wrap(&self.scope, nodes(topology, &choice));
-        Found::Placed(Solution { filled, level_proven: true, optimal })
+    fn solve_flat(&self, flat: &Flat, steps: &mut Steps) -> Found {
+        let Some(choice) = flat.solve(self, steps) else { return Found::Nowhere };
+        let (optimal, level_proven) = (choice.optimal, flat.is_level_proven(self));
+        let filled = Filled::of_equal(&self.scope, &mut choice.nodes(self.tree).into_iter());
+        Found::Placed(Solution { filled, level_proven, optimal })
     }
 
     /// Anything else: the hardest first, then with backtracking.
     fn solve_tree(&self, steps: &mut Steps) -> Found {
-        let topology = self.topology();
-        let bound = match (&self.scope.pools[..], &self.scope.classes[..]) {
-            ([], [class]) if class.count == 1 => class.scope.hard,
-            _ => None,
+        let (bound, fixed) = match (&self.scope.pools[..], &self.scope.classes[..]) {
+            ([], [class]) if class.count == 1 => (class.scope.hard, class.scope.fixed),
+            _ => (None, None),
         };
-        let levels: Vec<_> = attempts(topology, bound).collect();
+        let running = self.scope.all_running();
+        let spread = matches!(self.options.objective, Objective::Spread { .. });
+        let levels = self.tree.levels().rev().filter(|&level| bound.is_none_or(|bound| level >= bound));
+        let levels = levels.filter(|&level| !spread || Some(level) == bound);
+        let levels: Vec<_> = levels.map(Some).chain(bound.is_none().then_some(None)).collect();
         let mut cut = false;
         for (at, &level) in levels.iter().enumerate() {
             let mut part = steps.split(1, (levels.len() - at) as u64);
-            let found = self.solve_level(level, &mut part);
+            let found = self.solve_level(level, fixed, &running, &mut part);
             steps.join(&part);
             match found {
                 Found::Placed(filled) => {
                     // Without pods there is nothing to improve.
-                    let optimal = filled.bounds().is_none();
-                    return Found::Placed(Solution { filled, level_proven: !cut, optimal });
+                    let optimal = filled.is_empty();
+                    return Found::Placed(Solution { filled, level_proven: !cut && !spread, optimal });
                 }
                 Found::Nowhere => {}
                 Found::CutShort => cut = true,
@@ -96,14 +122,32 @@ impl<'a> Problem<'a> {
         if cut { Found::CutShort } else { Found::Nowhere }
     }
 
-    /// The minimum within one domain of a level, or anywhere.
-    fn solve_level(&self, level: Option<LevelId>, steps: &mut Steps) -> Found<Filled> {
+    /// What is missing within one domain of a level together with what runs, or anywhere.
+    fn solve_level(
+        &self,
+        level: Option<LevelId>,
+        fixed: Option<DomainId>,
+        running: &[NodeId],
+        steps: &mut Steps,
+    ) -> Found<Filled> {
+        let tree = self.tree;
         let mut domains: Vec<Option<DomainId>> = match level {
-            Some(level) => self.topology().domains(level).map(Some).collect(),
+            Some(level) => tree.domains_in(None, level).map(|at| Some(DomainId::new(at))).collect(),
             None => vec![None],
         };
-        domains.retain(|&domain| self.room.may_hold(self.topology(), &self.scope, domain));
-        domains.sort_by_cached_key(|&domain| (self.room.free_devices(domain), domain));
+        if let (Some(level), Some(fixed)) = (level, fixed) {
+            // Those that run outside it do so already.
+            domains.retain(|&domain| domain.is_some_and(|domain| tree.is_within(domain, Some(fixed))));
+            if level > tree.topology.level_of(fixed) {
+                let inside: Vec<NodeId> = running.iter().copied().filter(|&node| self.is_on(node, fixed)).collect();
+                domains
+                    .retain(|&domain| inside.iter().all(|&node| domain.is_some_and(|domain| self.is_on(node, domain))));
+            }
+        } else if level.is_some() {
+            domains.retain(|&domain| running.iter().all(|&node| domain.is_some_and(|domain| self.is_on(node, domain))));
+        }
+        domains.retain(|&domain| self.room.may_hold(&self.scope, domain));
+        domains.sort_by_cached_key(|&domain| (self.room.free(domain), domain));
         if domains.is_empty() {
             return Found::Nowhere;
         }
@@ -114,32 +158,87 @@ impl<'a> Problem<'a> {
             None => work.backtrack(&domains, steps),
         }
     }
-}
 
-/// The levels to try, from the finest to the bound; none stands for the whole cluster.
-fn attempts(topology: &Topology, bound: Option<LevelId>) -> impl Iterator<Item = Option<LevelId>> + use<> {
-    let levels = topology.levels().rev().filter(move |&level| bound.is_none_or(|bound| level >= bound));
-    levels.map(Some).chain(bound.is_none().then_some(None))
-}
-
-/// The nodes of a choice at the node level, one for each unit, in path order.
-pub(crate) fn nodes(topology: &Topology, choice: &Choice) -> Vec<NodeId> {
-    let mut nodes = Vec::new();
-    for &(place, units) in &choice.units {
-        let node = match place {
-            Place::Domain(domain) => NodeId::new(topology.node_range(domain).start as u32),
-            Place::Outside(node) => node,
+    /// So many units anywhere in a domain that holds them, or in the cluster, as the objective wants it.
+    pub(crate) fn fill(
+        &self,
+        caps: &Capacity<'_>,
+        granules: &[u64],
+        within: Option<DomainId>,
+        want: u64,
+        steps: &mut Steps,
+    ) -> Option<Choice> {
+        if caps.within(within) < want {
+            return None;
+        }
+        let (items, depth) = match within {
+            Some(domain) => {
+                let place = crate::choice::Place::Domain(domain);
+                let depth = self.tree.depth(self.tree.topology.level_of(domain));
+                (vec![Item { place, cap: caps.of(domain) }], depth)
+            }
+            None => (cluster(self.tree, caps), 0),
         };
-        nodes.extend((0..units).map(|_| node));
+        Some(self.deal(caps, granules, &items, depth, want, steps))
     }
-    nodes.sort_unstable();
-    nodes
-}
 
-/// Equal pods as the scopes around them want them.
-fn wrap(scope: &Scope, nodes: Vec<NodeId>) -> Filled {
-    match &scope.classes[..] {
-        [class] => Filled { pools: Vec::new(), classes: vec![vec![wrap(&class.scope, nodes)]] },
-        _ => Filled { pools: vec![nodes], classes: Vec::new() },
+    /// So many units on items of the level at `depth`, which hold them, as the objective wants it.
+    pub(crate) fn deal(
+        &self,
+        caps: &Capacity<'_>,
+        granules: &[u64],
+        items: &[Item],
+        depth: usize,
+        want: u64,
+        steps: &mut Steps,
+    ) -> Choice {
+        let (tree, objective) = (self.tree, &self.options.objective);
+        match objective {
+            Objective::Tight => Tight::new(tree, caps.by_domain(), granules, steps).solve(items, depth, want),
+            Objective::Spread { level } => {
+                let level = tree.depth(*level);
+                crate::even::spread(tree, (caps, granules), items, (depth, level), want, steps)
+            }
+            _ => {
+                let mut units = Vec::new();
+                Deal { tree, caps, granules, objective }.deal(items, depth, want, &mut units);
+                Choice { units, optimal: true }
+            }
+        }
+    }
+
+    pub(crate) fn ones(&self) -> &[u64] {
+        &self.ones
+    }
+
+    /// What other gangs have of the keys of this one.
+    pub(crate) fn tally(&self) -> Tally {
+        let rows = self.gang.rows();
+        let apart = rows.iter().filter_map(|row| row.exclusive);
+        let apart = apart.flat_map(|(level, key)| self.excluded(key, level).into_iter().map(move |at| (key, at)));
+        let shared = rows.iter().filter_map(|row| row.shared);
+        let shared = shared.filter_map(|(level, key)| Some((key, self.shared(key, level)?)));
+        Tally::new(apart, shared)
+    }
+
+    /// The domains of a level that other gangs have for themselves under a key.
+    pub(crate) fn excluded(&self, key: usize, level: LevelId) -> Vec<DomainId> {
+        let Some(key) = &self.gang.apart_keys()[key] else { return Vec::new() };
+        let nodes = self.options.present.excluded.iter().filter(|(of, _)| of == key).map(|&(_, node)| node);
+        let mut domains: Vec<DomainId> = nodes.filter_map(|node| self.tree.domain_at(node, level)).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        domains
+    }
+
+    /// The domain of a level where other gangs have what is bound to a key.
+    pub(crate) fn shared(&self, key: usize, level: LevelId) -> Option<DomainId> {
+        let key = &self.gang.shared_keys()[key];
+        let nodes = self.options.present.bound.iter().filter(|(of, _)| of == key).map(|&(_, node)| node);
+        majority(self.tree.topology, level, &nodes.collect::<Vec<_>>())
+    }
+
+    fn is_on(&self, node: NodeId, domain: DomainId) -> bool {
+        self.tree.domain_at(node, self.tree.topology.level_of(domain)) == Some(domain)
     }
 }

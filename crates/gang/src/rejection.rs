@@ -12,15 +12,24 @@ use crate::GroupId;
 pub enum Reason {
     /// The group is bound to a level and the node is outside the tree.
     OutsideTree,
+    /// The node is gone.
+    Removed,
     /// The node takes no new pods.
     Cordoned,
+    /// The node's devices are of no kind that one pod accepts.
+    Kind,
     /// Fewer devices are free than one pod asks.
     Devices,
+    /// Enough devices are free, but not in one island or NUMA zone.
+    Locality,
     /// Less of a resource is free than one pod asks; resources are asked in the inventory's order.
     Resource {
         /// The resource's name.
         name: String,
     },
+    /// One pod would fit, but a bound keeps it off the node: it is not where the gang's running pods or what is bound to
+    /// the same key are, has as many of the pods as it may, or is in a domain that another replica has for itself.
+    Bound,
     /// One pod would fit, but not all that must be in the node's domain of the level.
     DomainTooSmall {
         /// The level's name.
@@ -32,8 +41,12 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutsideTree => write!(f, "are outside the tree"),
+            Self::Removed => write!(f, "are gone"),
             Self::Cordoned => write!(f, "are cordoned"),
+            Self::Kind => write!(f, "have devices of another kind"),
             Self::Devices => write!(f, "have too few free devices"),
+            Self::Locality => write!(f, "have too few free devices together"),
+            Self::Bound => write!(f, "are where a bound keeps pods off"),
             Self::Resource { name } => write!(f, "have too little free {name}"),
             Self::DomainTooSmall { level } => write!(f, "are in a {level} with too little room"),
         }
@@ -114,7 +127,7 @@ impl BestDomain {
 /// Why no pod of a gang is placed: the group that fails first, what every node lacks for it, and what comes closest.
 ///
 /// ```
-/// use phalanx_gang::{Budget, Gang, Group, plan};
+/// use phalanx_gang::{Gang, Group, Options, plan};
 /// use phalanx_topology::{Demand, Inventory, Topology};
 /// use std::sync::Arc;
 ///
@@ -127,7 +140,7 @@ impl BestDomain {
 /// inventory.set_devices_everywhere(8, "H100")?;
 ///
 /// let gang = Gang::new(Group::pods("train", 2, Demand::devices(8)).hard(rack))?;
-/// let outcome = plan(&gang, &inventory, Budget::default())?;
+/// let outcome = plan(&gang, &inventory, &Options::default())?;
 /// assert_eq!(
 ///     outcome.rejection().unwrap().to_string(),
 ///     "group \"train\" needs 2 pods in one rack, the best is r1 with room for 1; \

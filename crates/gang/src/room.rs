@@ -1,52 +1,62 @@
 //! How much room there is, for each demand and for devices, and which domains may hold a scope.
 
-use std::cmp::Reverse;
-
-use phalanx_topology::{Demand, DomainId, Inventory, LevelId, NodeId, Topology};
+use phalanx_topology::{Demand, DomainId, Inventory, LevelId, NodeId};
 
 use crate::Gang;
 use crate::capacity::Capacity;
 use crate::scope::{Class, Scope};
+use crate::tree::Tree;
 
 /// How often each demand of a gang fits where, and the free devices.
 #[derive(Clone, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Room<'a> {
+    pub(crate) tree: Tree<'a>,
     /// By demand of the gang.
-    caps: Vec<Capacity>,
+    caps: Vec<Capacity<'a>>,
     /// Free devices that pods can get.
-    free: Capacity,
+    free: Capacity<'a>,
 }
 
-impl Room {
-    pub(crate) fn new(gang: &Gang, inventory: &Inventory) -> Self {
+impl<'a> Room<'a> {
+    pub(crate) fn new(gang: &Gang, inventory: &'a Inventory, tree: Tree<'a>) -> Self {
         let mut buffer = Vec::new();
-        let caps = gang.demands().iter().map(|demand| Capacity::new(inventory, demand, &mut buffer)).collect();
-        Self { caps, free: Capacity::new(inventory, &Demand::devices(1), &mut buffer) }
+        let caps = gang.demands().iter().map(|demand| Capacity::new(inventory, tree, demand, &mut buffer)).collect();
+        let free = if gang.demands().len() == 1 {
+            // Equal pods are compared by how many fit.
+            Capacity::none()
+        } else {
+            Capacity::new(inventory, tree, &Demand::devices(1), &mut buffer)
+        };
+        Self { tree, caps, free }
     }
 
     /// Counts anew what fits on a node.
     pub(crate) fn refresh(&mut self, gang: &Gang, inventory: &Inventory, node: NodeId) {
-        let topology = inventory.topology();
         for (caps, demand) in self.caps.iter_mut().zip(gang.demands()) {
-            caps.set(topology, node, inventory.fits(node, demand));
+            caps.set(self.tree, node, inventory.fits(node, demand));
         }
-        let free = if inventory.is_cordoned(node) { 0 } else { inventory.free_devices(node).len() };
-        self.free.set(topology, node, free);
+        if !self.free.is_none() {
+            let free = if inventory.is_cordoned(node) { 0 } else { inventory.free_devices(node).len() };
+            self.free.set(self.tree, node, free);
+        }
     }
 
-    pub(crate) fn of(&self, demand: usize) -> &Capacity {
+    pub(crate) fn of(&self, demand: usize) -> &Capacity<'a> {
         &self.caps[demand]
     }
 
-    pub(crate) fn free_devices(&self, domain: Option<DomainId>) -> u64 {
-        self.free.within(domain)
+    /// Free devices in a domain, or pods that fit where all are equal.
+    pub(crate) fn free(&self, domain: Option<DomainId>) -> u64 {
+        let caps = if self.free.is_none() { self.caps.first().unwrap_or(&self.free) } else { &self.free };
+        caps.within(domain)
     }
 
     /// How many of a scope fit in a domain at most: as far as each of its demands by itself and the devices tell.
     pub(crate) fn units(&self, scope: &Scope, domain: Option<DomainId>) -> u64 {
         let by_pods =
             self.caps.iter().zip(scope.pods()).filter_map(|(caps, &pods)| caps.within(domain).checked_div(pods));
-        let by_devices = self.free.within(domain).checked_div(scope.devices());
+        let devices = if self.free.is_none() { 0 } else { scope.devices() };
+        let by_devices = self.free.within(domain).checked_div(devices);
         by_pods.chain(by_devices).min().unwrap_or(u64::MAX)
     }
 
@@ -54,61 +64,37 @@ impl Room {
     /// is no finer than the domain's, that domain itself.
     pub(crate) fn candidates(
         &self,
-        topology: &Topology,
         scope: &Scope,
         within: Option<DomainId>,
         level: Option<LevelId>,
     ) -> Vec<(Option<DomainId>, u64)> {
-        let inside = |level: LevelId| within.is_none_or(|within| topology.level_of(within) < level);
-        let mut found = Vec::new();
-        let mut add = |domain| {
-            let units = self.units(scope, domain);
-            if units > 0 {
-                found.push((domain, units));
-            }
+        let Some(level) = level else {
+            let units = self.units(scope, within);
+            return if units > 0 { vec![(within, units)] } else { Vec::new() };
         };
-        match (level.filter(|&level| inside(level)), within) {
-            (None, _) => add(within),
-            (Some(level), None) => topology.domains(level).for_each(|domain| add(Some(domain))),
-            (Some(level), Some(within)) => {
-                let range = topology.node_range(within);
-                let domain_of = |node: usize| topology.domain_of(NodeId::new(node as u32), level);
-                let ends = domain_of(range.start).zip(domain_of(range.end - 1));
-                let (first, last) = ends.expect("the nodes of a domain are in the tree");
-                (first.index()..=last.index()).for_each(|at| add(Some(DomainId::new(at as u32))));
-            }
-        }
-        found
+        let domains = self.tree.domains_in(within, level).map(|domain| Some(DomainId::new(domain)));
+        domains.map(|domain| (domain, self.units(scope, domain))).filter(|&(_, units)| units > 0).collect()
     }
 
     /// Whether nothing speaks against `count` scopes of a class in a domain.
-    pub(crate) fn may_hold_class(
-        &self,
-        topology: &Topology,
-        class: &Class,
-        count: u32,
-        domain: Option<DomainId>,
-    ) -> bool {
+    pub(crate) fn may_hold_class(&self, class: &Class, count: u32, domain: Option<DomainId>) -> bool {
         let count = u64::from(count);
         if self.units(&class.scope, domain) < count {
             return false;
         }
-        let candidates = self.candidates(topology, &class.scope, domain, class.scope.hard);
-        candidates.iter().fold(0u64, |sum, &(_, units)| sum.saturating_add(units)) >= count
+        let mut sum = 0u64;
+        match class.scope.hard {
+            None => true,
+            Some(level) => self.tree.domains_in(domain, level).any(|inner| {
+                sum = sum.saturating_add(self.units(&class.scope, Some(DomainId::new(inner))));
+                sum >= count
+            }),
+        }
     }
 
     /// Whether nothing speaks against all of a scope in a domain.
-    pub(crate) fn may_hold(&self, topology: &Topology, scope: &Scope, domain: Option<DomainId>) -> bool {
+    pub(crate) fn may_hold(&self, scope: &Scope, domain: Option<DomainId>) -> bool {
         self.units(scope, domain) > 0
-            && scope.classes.iter().all(|class| self.may_hold_class(topology, class, class.count, domain))
+            && scope.classes.iter().all(|class| self.may_hold_class(class, class.count, domain))
     }
-}
-
-/// Puts domains in the order in which to try them for `remaining` equal scopes, of which so many may fit in each: the
-/// smallest that holds them all, then the largest; the earliest in path order among equals.
-pub(crate) fn best_fit_order(domains: &mut [(Option<DomainId>, u64)], remaining: u64) {
-    domains.sort_by_key(|&(domain, units)| match units >= remaining {
-        true => (0, units, Reverse(0), domain),
-        false => (1, 0, Reverse(units), domain),
-    });
 }

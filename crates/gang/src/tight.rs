@@ -5,33 +5,13 @@ mod subset;
 
 use std::collections::BTreeMap;
 
-use phalanx_topology::{DomainId, LevelId, NodeId, Topology};
+use phalanx_topology::DomainId;
 
 use crate::budget::Steps;
-use crate::capacity::Capacity;
+use crate::choice::{self, Choice, Item, Place};
+use crate::tree::Tree;
 use cost::Cost;
 use subset::Sums;
-
-/// Where units can go: a domain, or a node that is in none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Domain(DomainId),
-    Outside(NodeId),
-}
-
-/// A place and how many units it holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Item {
-    pub(crate) place: Place,
-    pub(crate) cap: u64,
-}
-
-/// Which units go where at the bottom level, and whether that is the optimum.
-#[derive(Clone, Debug)]
-pub(crate) struct Choice {
-    pub(crate) units: Vec<(Place, u64)>,
-    pub(crate) optimal: bool,
-}
 
 /// The search was cut short.
 #[derive(Debug)]
@@ -41,11 +21,14 @@ struct OutOfSteps;
 /// that holds the rest.
 #[derive(Debug)]
 pub(crate) struct Tight<'a> {
-    topology: &'a Topology,
-    /// Units by domain, at the bottom level and above.
+    tree: Tree<'a>,
+    /// Units by domain, those of nodes included.
     caps: &'a [u64],
+    /// How many units a domain takes at a time, by depth of its level.
+    granules: &'a [u64],
+    /// The depth of the nodes.
     bottom: usize,
-    /// The level of the top items; costs are kept from there down.
+    /// The depth of the top items; costs are kept from there down.
     base: usize,
     steps: &'a mut Steps,
     exact: bool,
@@ -57,71 +40,31 @@ pub(crate) struct Tight<'a> {
 }
 
 impl<'a> Tight<'a> {
-    /// Units are whole at `bottom`: pods at the node level, replicas that stay together at a coarser one.
-    pub(crate) fn new(topology: &'a Topology, caps: &'a [u64], bottom: LevelId, steps: &'a mut Steps) -> Self {
-        let bottom = bottom.index();
+    pub(crate) fn new(tree: Tree<'a>, caps: &'a [u64], granules: &'a [u64], steps: &'a mut Steps) -> Self {
         Self {
-            topology,
+            tree,
             caps,
-            bottom,
+            granules,
+            bottom: granules.len() - 1,
             base: 0,
             steps,
-            exact: true,
+            exact: false,
             below: BTreeMap::new(),
             kinds: BTreeMap::new(),
             shapes: BTreeMap::new(),
         }
     }
 
-    /// Places `want` units on one of the domains of `level` that lie in `within`: the least capacity that suffices.
-    pub(crate) fn in_one(
-        &mut self,
-        domains: impl Iterator<Item = DomainId>,
-        level: LevelId,
-        want: u64,
-    ) -> Option<Choice> {
-        let items = self.items(domains);
-        let enough: Vec<Item> = items.into_iter().filter(|item| item.cap >= want).collect();
-        self.solve(&enough, level.index(), want)
-    }
-
-    /// Places `want` units anywhere in a domain, or in the cluster and then on the nodes outside the tree too.
-    pub(crate) fn within(&mut self, domain: Option<DomainId>, outside: Option<&Capacity>, want: u64) -> Option<Choice> {
-        match domain {
-            Some(domain) => {
-                let item = Item { place: Place::Domain(domain), cap: self.caps[domain.index()] };
-                let enough = item.cap >= want;
-                let level = self.topology.level_of(domain).index();
-                self.solve(if enough { std::slice::from_ref(&item) } else { &[] }, level, want)
-            }
-            None => {
-                let mut items = self.items(self.topology.domains(LevelId::new(0)));
-                let first = self.topology.tree_nodes().end;
-                let caps = outside.map_or(&[][..], Capacity::outside);
-                items.extend(
-                    caps.iter()
-                        .enumerate()
-                        .filter(|&(_, &cap)| cap > 0)
-                        .map(|(at, &cap)| Item { place: Place::Outside(NodeId::new((first + at) as u32)), cap }),
-                );
-                self.solve(&items, 0, want)
-            }
-        }
-    }
-
-    /// Places units on items of one level, in path order.
-    fn solve(&mut self, items: &[Item], level: usize, want: u64) -> Option<Choice> {
-        if items.iter().map(|item| item.cap).sum::<u64>() < want {
-            return None;
-        }
-        self.base = level;
+    /// Places `want` units on items of the level at `depth`, as many of them as it takes; they hold them.
+    pub(crate) fn solve(&mut self, items: &[Item], depth: usize, want: u64) -> Choice {
+        self.base = depth;
         self.below.clear();
-        self.exact = self.bottom - level < Cost::LEVELS;
+        self.exact = self.bottom - depth < Cost::LEVELS;
         for _ in 0..2 {
             let mut units = Vec::new();
-            let solved = if want == 0 { Ok(()) } else { self.assign(items, level, want, &mut units) };
+            let solved = if want == 0 { Ok(()) } else { self.assign(items, depth, want, &mut units) };
             if solved.is_ok() {
-                return Some(Choice { units, optimal: self.exact });
+                return Choice { units, optimal: self.exact };
             }
             (self.exact, self.below) = (false, BTreeMap::new());
         }
@@ -140,7 +83,7 @@ impl<'a> Tight<'a> {
         for (item, units) in filled {
             match item.place {
                 Place::Domain(domain) if level < self.bottom => {
-                    let children = self.items(self.topology.children(domain));
+                    let children = choice::items(self.caps, self.tree.topology.children(domain));
                     self.assign(&children, level + 1, units, out)?;
                 }
                 place => out.push((place, units)),
@@ -177,7 +120,8 @@ impl<'a> Tight<'a> {
         for at in (1..items.len()).rev() {
             next[at - 1] = if kinds[at] == kinds[at - 1] { next[at] } else { at };
         }
-        let mut split = Split { items, next, sums, level, memo: BTreeMap::new() };
+        let granule = self.granules[level];
+        let mut split = Split { items, next, sums, level, granule, memo: BTreeMap::new() };
         let below = split.best(self, State { at: 0, count, sum, slack: sum - want })?;
         cost.add(&below.expect("a sum that was reached has a set"));
         Ok((cost, split.walk(self, State { at: 0, count, sum, slack: sum - want })?))
@@ -202,7 +146,7 @@ impl<'a> Tight<'a> {
         if let Some(cost) = self.below.get(&(domain, units)) {
             return Ok(cost.clone());
         }
-        let children = self.items(self.topology.children(domain));
+        let children = choice::items(self.caps, self.tree.topology.children(domain));
         if units == item.cap {
             // All of it: every child with room, whatever the order.
             for &child in &children {
@@ -268,7 +212,7 @@ impl<'a> Tight<'a> {
             return kind;
         }
         let mut below: Vec<u64> = Vec::new();
-        for child in self.items(self.topology.children(domain)) {
+        for child in choice::items(self.caps, self.tree.topology.children(domain)) {
             below.push(self.kind(child, level + 1));
         }
         below.sort_unstable();
@@ -276,12 +220,6 @@ impl<'a> Tight<'a> {
         let kind = *self.shapes.entry((level, below)).or_insert(next);
         self.kinds.insert(domain, kind);
         kind
-    }
-
-    /// The domains that hold anything, in path order.
-    fn items(&self, domains: impl Iterator<Item = DomainId>) -> Vec<Item> {
-        let item = |domain: DomainId| Item { place: Place::Domain(domain), cap: self.caps[domain.index()] };
-        domains.map(item).filter(|item| item.cap > 0).collect()
     }
 }
 
@@ -306,6 +244,8 @@ struct Split<'a> {
     next: Vec<usize>,
     sums: Sums,
     level: usize,
+    /// What is left empty of an item is a multiple of this.
+    granule: u64,
     memo: BTreeMap<State, Option<Cost>>,
 }
 
@@ -364,7 +304,7 @@ impl Split<'_> {
                 }
             }
             if way.is_some() {
-                open.empty += 1;
+                open.empty += self.granule;
                 stack.push(open);
             } else {
                 self.memo.insert(open.state, open.best);
@@ -378,7 +318,7 @@ impl Split<'_> {
         let (mut state, mut filled) = (start, Vec::new());
         while state.count > 0 {
             let mut best: Option<(Cost, Option<u64>)> = None;
-            for empty in 0.. {
+            for empty in (0..).step_by(self.granule as usize) {
                 let way = self.way(state, empty);
                 if let Some(rest) = self.best(tight, self.rest(state, way))? {
                     let cost = self.cost(tight, state, way, &rest)?;

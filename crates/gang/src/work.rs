@@ -1,38 +1,49 @@
-//! A copy of the inventory to try placements on, and the two ways to try: the hardest first, then with backtracking.
+//! A copy of the inventory to try placements on, and the first way to try: the hardest first, without going back.
 
-use phalanx_topology::{DomainId, Inventory, LevelId, Mark, NodeId, Transaction};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use phalanx_topology::{DeviceSet, DomainId, Inventory, LevelId, Mark, NodeId, Transaction};
+
+use crate::Objective;
 use crate::budget::Steps;
-use crate::layout::Filled;
-use crate::problem::{Found, Problem, nodes};
-use crate::room::{Room, best_fit_order};
+use crate::capacity::Capacity;
+use crate::layout::{Filled, Spot};
+use crate::problem::Problem;
+use crate::room::Room;
 use crate::scope::Scope;
-use crate::tight::Tight;
+use crate::shaping::Shaping;
+use crate::tally::Tally;
 
-/// What was tried so far. Scopes are numbered as they are opened, 0 being the gang as a whole.
+/// What was tried so far. Scopes are numbered as they are opened, 0 being the one that is placed as a whole.
 #[derive(Debug)]
 pub(crate) struct Work<'a> {
     pub(crate) problem: &'a Problem<'a>,
     transaction: Transaction<'a>,
-    room: Room,
-    opened: Vec<Opened<'a>>,
+    pub(crate) room: Room<'a>,
+    pub(crate) opened: Vec<Opened<'a>>,
     placed: Vec<Placed>,
+    pub(crate) tally: Tally,
 }
 
 /// A scope that was opened in another one, as one of its class.
 #[derive(Clone, Copy, Debug)]
-struct Opened<'a> {
-    scope: &'a Scope,
-    parent: usize,
-    class: usize,
+pub(crate) struct Opened<'a> {
+    pub(crate) scope: &'a Scope,
+    /// The number of the scope around it, its own for the outermost.
+    pub(crate) parent: usize,
+    pub(crate) class: usize,
+    /// The domain in which it is filled.
+    pub(crate) domain: Option<DomainId>,
 }
 
-/// A pod of a pool of an opened scope.
+/// A pod of an opened scope: of one of its pools, or one that runs.
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     scope: usize,
-    pool: usize,
+    pool: Option<usize>,
     node: NodeId,
+    devices: DeviceSet,
 }
 
 /// A point to go back to.
@@ -43,18 +54,6 @@ pub(crate) struct Point {
     placed: usize,
 }
 
-/// A part of the agenda of the search with backtracking.
-#[derive(Clone, Debug)]
-enum Task {
-    /// So many more scopes of a class, none of them in these domains.
-    Scopes { scope: usize, class: usize, left: u32, domain: Option<DomainId>, not: Vec<Option<DomainId>> },
-    /// So many more pods of a pool, none of them on these nodes.
-    Pods { scope: usize, pool: usize, left: u32, domain: Option<DomainId>, not: Vec<NodeId> },
-}
-
-/// The most pods and scopes of a gang that is searched with backtracking: it bounds the depth of the recursion.
-const DEEPEST: u64 = 1000;
-
 impl<'a> Work<'a> {
     /// Works on a fork of the problem's inventory, which is to be dropped afterwards.
     pub(crate) fn new(problem: &'a Problem<'a>, fork: &'a mut Inventory) -> Self {
@@ -62,12 +61,13 @@ impl<'a> Work<'a> {
             problem,
             transaction: fork.transaction(),
             room: problem.room.clone(),
-            opened: vec![Opened { scope: &problem.scope, parent: 0, class: 0 }],
+            opened: Vec::new(),
             placed: Vec::new(),
+            tally: problem.tally(),
         }
     }
 
-    /// Fills the first of these domains that takes the whole gang without backtracking, preferences first.
+    /// Fills the first of these domains that takes the gang's whole minimum without going back, preferences first.
     pub(crate) fn greedy(&mut self, domains: &[Option<DomainId>], steps: &mut Steps) -> Option<Filled> {
         for prefer in [true, false] {
             for (at, &domain) in domains.iter().enumerate() {
@@ -75,8 +75,9 @@ impl<'a> Work<'a> {
                     break;
                 }
                 let start = self.point();
-                if self.fill_scope(0, domain, prefer, steps) {
-                    return Some(self.filled());
+                self.open_root(domain);
+                if self.fill_scope(0, prefer, steps) {
+                    return Some(self.filled_from(0));
                 }
                 self.undo(start);
             }
@@ -84,91 +85,117 @@ impl<'a> Work<'a> {
         None
     }
 
-    /// Tries everything in these domains, or until the steps run out.
-    pub(crate) fn backtrack(&mut self, domains: &[Option<DomainId>], steps: &mut Steps) -> Found<Filled> {
-        if self.problem.scope.size() > DEEPEST {
-            return Found::CutShort;
-        }
-        for &domain in domains {
-            let start = self.point();
-            let agenda = self.tasks(0, domain);
-            match self.search(agenda, steps) {
-                None => return Found::CutShort,
-                Some(true) => return Found::Placed(self.filled()),
-                Some(false) => self.undo(start),
-            }
-        }
-        Found::Nowhere
+    /// Opens the gang as a whole in a domain.
+    pub(crate) fn open_root(&mut self, domain: Option<DomainId>) {
+        self.open(Opened { scope: &self.problem.scope, parent: 0, class: 0, domain });
     }
 
     /// Opens a scope of its own for one replica of a group and fills it inside a domain, within one domain of a level if it
-    /// is bound so from around, the preferred levels first. Returns its pods, or changes nothing.
+    /// is bound so from around, the preferred levels first. Returns its pods, or changes nothing. It is inside the scope
+    /// with number `parent`, if in any.
     pub(crate) fn add(
         &mut self,
         scope: &'a Scope,
+        parent: Option<usize>,
         domain: Option<DomainId>,
         bound: Option<LevelId>,
         steps: &mut Steps,
     ) -> Option<Filled> {
-        let start = self.point();
-        let opened = self.open(Opened { scope, parent: 0, class: usize::MAX });
+        let number = self.opened.len();
         for target in targets(scope, bound, true) {
-            let mut candidates = self.room.candidates(self.problem.topology(), scope, domain, target);
-            best_fit_order(&mut candidates, 1);
-            for (candidate, _) in candidates {
+            for (candidate, _) in self.candidates(scope, domain, target, 1) {
                 let before = self.point();
-                if self.fill_scope(opened, candidate, true, steps) {
-                    return Some(self.filled_from(opened));
+                let opened = Opened { scope, parent: parent.unwrap_or(number), class: usize::MAX, domain: candidate };
+                self.open(opened);
+                if self.fill_scope(number, true, steps) && self.is_even(number) {
+                    return Some(self.filled_from(number));
                 }
                 self.undo(before);
             }
         }
-        self.undo(start);
         None
     }
 
-    /// Takes what a plan holds already.
-    pub(crate) fn take_all(&mut self, pods: impl Iterator<Item = (usize, NodeId)>) {
-        for (demand, node) in pods {
-            self.reserve(demand, node);
+    /// Takes room for a pod that a plan holds already.
+    pub(crate) fn take(&mut self, demand: usize, spot: Spot) {
+        let claimed = self.transaction.claim(spot.node, spot.devices, &self.problem.gang.demands()[demand]);
+        claimed.expect("a plan holds what is free");
+        self.refresh(spot.node);
+    }
+
+    /// The domains in which to try a scope, in that order.
+    pub(crate) fn candidates(
+        &self,
+        scope: &Scope,
+        within: Option<DomainId>,
+        level: Option<LevelId>,
+        remaining: u64,
+    ) -> Vec<(Option<DomainId>, u64)> {
+        let tree = self.problem.tree;
+        let mut found = match scope.fixed {
+            // It is where most of its pods run, or nowhere inside this domain.
+            Some(fixed) if tree.is_within(fixed, within) => self.room.candidates(scope, Some(fixed), level),
+            Some(fixed) if within.is_some_and(|within| tree.is_within(within, Some(fixed))) => {
+                self.room.candidates(scope, within, level)
+            }
+            Some(_) => Vec::new(),
+            None => self.room.candidates(scope, within, level),
+        };
+        if scope.exclusive.is_some() || scope.shared.is_some() {
+            found.retain(|&(domain, _)| self.tally.may_open(tree, scope, domain));
         }
+        match self.problem.options.objective {
+            Objective::LeastFree => found.sort_by_key(|&(domain, units)| (units, domain)),
+            Objective::Balanced | Objective::Spread { .. } => {
+                let used = self.used(&found);
+                found.sort_by_key(|&(domain, units)| (used.get(&domain).copied().unwrap_or(0), Reverse(units), domain));
+            }
+            _ => best_fit_order(&mut found, remaining),
+        }
+        found
     }
 
-    /// Fills a scope in a domain without backtracking.
-    fn fill_scope(&mut self, opened: usize, domain: Option<DomainId>, prefer: bool, steps: &mut Steps) -> bool {
-        let scope = self.opened[opened].scope;
-        (0..scope.classes.len()).all(|class| self.fill_class(opened, class, domain, prefer, steps))
-            && (0..scope.pools.len()).all(|pool| {
-                let left = scope.pools[pool].count;
-                self.fill_pool(opened, pool, domain, left, steps)
-            })
+    /// Pods placed in each of these domains, which are all of one level.
+    fn used(&self, domains: &[(Option<DomainId>, u64)]) -> BTreeMap<Option<DomainId>, u32> {
+        let mut used = BTreeMap::new();
+        if let Some(&(Some(first), _)) = domains.first() {
+            let level = self.problem.tree.topology.level_of(first);
+            for placed in &self.placed {
+                *used.entry(self.problem.tree.domain_at(placed.node, level)).or_insert(0) += 1;
+            }
+        }
+        used
     }
 
-    fn fill_class(
-        &mut self,
-        opened: usize,
-        class: usize,
-        domain: Option<DomainId>,
-        prefer: bool,
-        steps: &mut Steps,
-    ) -> bool {
+    /// Fills an opened scope in its domain without going back.
+    fn fill_scope(&mut self, opened: usize, prefer: bool, steps: &mut Steps) -> bool {
         let scope = self.opened[opened].scope;
+        (0..scope.classes.len()).all(|class| self.fill_class(opened, class, prefer, steps))
+            && (0..scope.pools.len()).all(|pool| self.fill_pool(opened, pool, scope.pools[pool].count, steps))
+    }
+
+    fn fill_class(&mut self, opened: usize, class: usize, prefer: bool, steps: &mut Steps) -> bool {
+        let (scope, domain) = (self.opened[opened].scope, self.opened[opened].domain);
         let of = &scope.classes[class];
         let mut left = of.count;
+        // Those that go apart, or evenly, do not share what is left of a domain.
+        let one_each = of.scope.exclusive.is_some()
+            || matches!(self.problem.options.objective, Objective::Balanced | Objective::Spread { .. });
         for target in targets(&of.scope, None, prefer) {
             loop {
-                let mut candidates = self.room.candidates(self.problem.topology(), &of.scope, domain, target);
-                best_fit_order(&mut candidates, u64::from(left));
                 let before = left;
-                for (candidate, _) in candidates {
+                for (candidate, _) in self.candidates(&of.scope, domain, target, u64::from(left)) {
                     while left > 0 {
                         let start = self.point();
-                        let inner = self.open(Opened { scope: &of.scope, parent: opened, class });
-                        if !self.fill_scope(inner, candidate, prefer, steps) {
+                        let inner = self.open(Opened { scope: &of.scope, parent: opened, class, domain: candidate });
+                        if !self.fill_scope(inner, prefer, steps) {
                             self.undo(start);
                             break;
                         }
                         left -= 1;
+                        if one_each {
+                            break;
+                        }
                     }
                     if left == 0 {
                         return true;
@@ -182,184 +209,224 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        false
+        left == 0
     }
 
-    /// Fills a domain with so many pods of a pool, tightly.
-    fn fill_pool(
-        &mut self,
+    /// Fills an opened scope's domain with so many pods of a pool, as the objective wants it.
+    pub(crate) fn fill_pool(&mut self, opened: usize, pool: usize, left: u32, steps: &mut Steps) -> bool {
+        let (scope, domain) = (self.opened[opened].scope, self.opened[opened].domain);
+        let caps = self.room.of(scope.pools[pool].demand);
+        let want = u64::from(left);
+        if !self.problem.is_counted {
+            if caps.within(domain) < want {
+                return false;
+            }
+            let Some(choice) = self.problem.fill(caps, self.problem.ones(), domain, want, steps) else { return false };
+            for node in choice.nodes(self.problem.tree) {
+                self.place(opened, pool, node);
+            }
+            return true;
+        }
+        let mut left = want;
+        // What must come to a domain first, then the rest.
+        let Some((needs, clips)) = self.spread(opened, pool, want) else { return false };
+        for (at, need) in needs.into_iter().chain([(domain, u64::MAX)]) {
+            let need = need.min(left);
+            let shaped = self.shaped(opened, pool, &clips);
+            if shaped.within(at) < need {
+                return false;
+            }
+            let Some(choice) = self.problem.fill(&shaped, self.problem.ones(), at, need, steps) else { return false };
+            for node in choice.nodes(self.problem.tree) {
+                self.place(opened, pool, node);
+            }
+            left -= need;
+        }
+        left == 0
+    }
+
+    /// Of a scope with a spread: what each domain needs so that none falls behind, and what each may have in all.
+    #[expect(clippy::type_complexity, reason = "two lists of a domain and a number")]
+    fn spread(
+        &self,
         opened: usize,
         pool: usize,
-        domain: Option<DomainId>,
-        left: u32,
-        steps: &mut Steps,
-    ) -> bool {
-        let topology = self.problem.topology();
-        let demand = self.opened[opened].scope.pools[pool].demand;
-        let caps = self.room.of(demand);
-        let mut tight = Tight::new(topology, caps.by_domain(), topology.node_level(), steps);
-        let Some(choice) = tight.within(domain, Some(caps), u64::from(left)) else { return false };
-        for node in nodes(topology, &choice) {
-            self.place(opened, pool, node);
+        want: u64,
+    ) -> Option<(Vec<(Option<DomainId>, u64)>, Vec<(DomainId, u64)>)> {
+        let (scope, domain) = (self.opened[opened].scope, self.opened[opened].domain);
+        let Some((level, skew)) = scope.spread else { return Some((Vec::new(), Vec::new())) };
+        let counted = self.counted(opened);
+        let caps = self.shaped(opened, pool, &[]);
+        let has = |domain: DomainId| self.tally.in_domain(opened, domain);
+        let domains: Vec<DomainId> = self.problem.tree.domains_in(domain, level).map(DomainId::new).collect();
+        let room = |most: u64| -> u64 {
+            domains.iter().map(|&domain| caps.of(domain).min(most.saturating_sub(has(domain)))).sum()
+        };
+        // The least that the fullest must have; with none on the emptiest it may have the skew.
+        let (mut low, mut high) =
+            (u64::from(skew), domains.iter().map(|&domain| has(domain)).max().unwrap_or(0) + want);
+        high = high.max(low);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if room(middle) >= want { high = middle } else { low = middle + 1 }
         }
-        true
+        let floor = low.saturating_sub(u64::from(skew));
+        let behind = |&domain: &DomainId| (Some(domain), floor.saturating_sub(has(domain)));
+        let needs: Vec<_> = counted.iter().map(behind).filter(|&(_, need)| need > 0).collect();
+        let enough = room(low) >= want && needs.iter().map(|&(_, need)| need).sum::<u64>() <= want;
+        let clips = domains.iter().map(|&domain| (domain, low)).collect();
+        enough.then_some((needs, clips))
     }
 
-    /// The tasks of a scope in a domain, the first to do last.
-    fn tasks(&self, opened: usize, domain: Option<DomainId>) -> Vec<Task> {
-        let scope = self.opened[opened].scope;
-        let pods = scope.pools.iter().enumerate().rev().map(|(pool, of)| {
-            let (left, not) = (of.count, Vec::new());
-            Task::Pods { scope: opened, pool, left, domain, not }
-        });
-        let scopes = scope.classes.iter().enumerate().rev().map(|(class, of)| {
-            let (left, not) = (of.count, Vec::new());
-            Task::Scopes { scope: opened, class, left, domain, not }
-        });
-        pods.chain(scopes).collect()
-    }
-
-    /// Does all tasks, the last first; false if that is impossible, none if the steps ran out.
-    fn search(&mut self, mut agenda: Vec<Task>, steps: &mut Steps) -> Option<bool> {
-        if !steps.take(1 + agenda.len() as u64 / 8) {
-            return None;
-        }
-        if !agenda.iter().all(|task| self.may_do(task)) {
-            return Some(false);
-        }
-        match agenda.pop() {
-            None => Some(true),
-            Some(Task::Scopes { left: 0, .. } | Task::Pods { left: 0, .. }) => self.search(agenda, steps),
-            Some(Task::Scopes { scope, class, left, domain, not }) => {
-                self.search_scopes((scope, class, left, domain, not), &agenda, steps)
-            }
-            Some(Task::Pods { scope, pool, left, domain, not }) => {
-                if agenda.is_empty() && not.is_empty() {
-                    // Nothing else is to come, so any way to fill is as good, and the capacity has been checked.
-                    return Some(self.fill_pool(scope, pool, domain, left, steps));
+    /// How many pods of a pool fit where, under the bounds of its scope and those around it.
+    fn shaped(&self, opened: usize, pool: usize, clips: &[(DomainId, u64)]) -> Capacity<'static> {
+        let (scope, domain, tree) = (self.opened[opened].scope, self.opened[opened].domain, self.problem.tree);
+        let caps = self.room.of(scope.pools[pool].demand);
+        let mut shaping = Shaping::default();
+        let all = tree.domains_in(domain, tree.bottom()).map(|at| tree.node(DomainId::new(at)));
+        let outside: Vec<NodeId> = if domain.is_none() { tree.outside().collect() } else { Vec::new() };
+        for node in all.chain(outside) {
+            if caps.of_node(tree, node) > 0 {
+                let room = self.chain(opened).map(|(number, scope)| self.tally.room(tree, scope, number, node)).min();
+                match (room, tree.domain(node)) {
+                    (Some(u32::MAX) | None, _) => {}
+                    (Some(room), Some(domain)) => shaping.most.push((domain, u64::from(room))),
+                    (Some(0), None) => shaping.inside = true,
+                    (Some(room), None) => {
+                        shaping.per_node = shaping.per_node.or(Some(u64::MAX));
+                        shaping.on_node.push((node, u64::MAX - u64::from(room)));
+                    }
                 }
-                self.search_pods((scope, pool, left, domain, not), &agenda, steps)
             }
         }
-    }
-
-    fn search_scopes(
-        &mut self,
-        (scope, class, left, domain, mut not): (usize, usize, u32, Option<DomainId>, Vec<Option<DomainId>>),
-        agenda: &[Task],
-        steps: &mut Steps,
-    ) -> Option<bool> {
-        let around = self.opened[scope].scope;
-        let of = &around.classes[class].scope;
-        let mut candidates = self.room.candidates(self.problem.topology(), of, domain, of.hard);
-        best_fit_order(&mut candidates, u64::from(left));
-        for (candidate, _) in candidates {
-            if not.contains(&candidate) {
-                continue;
-            }
-            let start = self.point();
-            let inner = self.open(Opened { scope: of, parent: scope, class });
-            let mut next = agenda.to_vec();
-            next.push(Task::Scopes { scope, class, left: left - 1, domain, not: not.clone() });
-            next.extend(self.tasks(inner, candidate));
-            if self.search(next, steps)? {
-                return Some(true);
-            }
-            self.undo(start);
-            // With one scope there it cannot be done, whichever of these equal scopes it is.
-            not.push(candidate);
+        for &(domain, most) in clips {
+            shaping.most.push((domain, most.saturating_sub(self.tally.in_domain(opened, domain))));
         }
-        Some(false)
+        shaping.apply(tree, caps)
     }
 
-    fn search_pods(
-        &mut self,
-        (scope, pool, left, domain, mut not): (usize, usize, u32, Option<DomainId>, Vec<NodeId>),
-        agenda: &[Task],
-        steps: &mut Steps,
-    ) -> Option<bool> {
-        let topology = self.problem.topology();
-        let caps = self.room.of(self.opened[scope].scope.pools[pool].demand);
-        let range = domain.map_or(0..topology.len(), |domain| topology.node_range(domain));
-        let nodes = range.map(|node| NodeId::new(node as u32));
-        let fit = nodes.map(|node| (std::cmp::Reverse(caps.of_node(topology, node)), node));
-        let mut fit: Vec<_> = fit.filter(|(fits, node)| fits.0 > 0 && !not.contains(node)).collect();
-        fit.sort_unstable();
-        for (_, node) in fit {
-            let start = self.point();
-            self.place(scope, pool, node);
-            let mut next = agenda.to_vec();
-            next.push(Task::Pods { scope, pool, left: left - 1, domain, not: not.clone() });
-            if self.search(next, steps)? {
-                return Some(true);
-            }
-            self.undo(start);
-            not.push(node);
-        }
-        Some(false)
+    /// The domains over which an opened scope with a spread has to be even: inside its own, where one of its pods runs or
+    /// fitted at first.
+    fn counted(&self, opened: usize) -> Vec<DomainId> {
+        let Opened { scope, domain, .. } = self.opened[opened];
+        let Some((level, _)) = scope.spread else { return Vec::new() };
+        let fits = |at: DomainId| {
+            let first = &self.problem.room;
+            scope.pods().iter().enumerate().any(|(demand, &pods)| pods > 0 && first.of(demand).of(at) > 0)
+                || self.tally.in_domain(opened, at) > 0
+        };
+        let holder = match scope.hard {
+            Some(_) => domain,
+            // Not bound to a domain, it was only tried in this one.
+            None => self
+                .chain(opened)
+                .skip(1)
+                .find(|(_, scope)| scope.hard.is_some())
+                .and_then(|(number, _)| self.opened[number].domain),
+        };
+        self.problem.tree.domains_in(holder, level).map(DomainId::new).filter(|&at| fits(at)).collect()
     }
 
-    /// Whether nothing speaks against a task.
-    fn may_do(&self, task: &Task) -> bool {
-        match task {
-            Task::Pods { scope, pool, left, domain, .. } => {
-                let demand = self.opened[*scope].scope.pools[*pool].demand;
-                self.room.of(demand).within(*domain) >= u64::from(*left)
-            }
-            Task::Scopes { scope, class, left, domain, .. } => {
-                let class = &self.opened[*scope].scope.classes[*class];
-                self.room.may_hold_class(self.problem.topology(), class, *left, *domain)
-            }
-        }
+    /// Whether an opened scope is spread as evenly as it asks.
+    pub(crate) fn is_even(&self, opened: usize) -> bool {
+        let Some((_, skew)) = self.opened[opened].scope.spread else { return true };
+        let counts = self.counted(opened).into_iter().map(|domain| self.tally.in_domain(opened, domain));
+        let (least, most) = counts.fold((u64::MAX, 0), |(least, most), count| (least.min(count), most.max(count)));
+        most.saturating_sub(least) <= u64::from(skew)
     }
 
-    fn point(&self) -> Point {
+    /// An opened scope and those around it, from the inside out.
+    pub(crate) fn chain(&self, opened: usize) -> impl Iterator<Item = (usize, &'a Scope)> {
+        let parent = |&(number, _): &(usize, &'a Scope)| {
+            let parent = self.opened[number].parent;
+            (parent != number).then(|| (parent, self.opened[parent].scope))
+        };
+        std::iter::successors(Some((opened, self.opened[opened].scope)), parent)
+    }
+
+    /// Whether all bounds that are counted let one more pod of an opened scope onto a node.
+    pub(crate) fn allows(&self, opened: usize, node: NodeId) -> bool {
+        let tree = self.problem.tree;
+        !self.problem.is_counted
+            || self.chain(opened).all(|(number, scope)| self.tally.allows(tree, scope, number, node))
+    }
+
+    pub(crate) fn point(&self) -> Point {
         Point { mark: self.transaction.mark(), opened: self.opened.len(), placed: self.placed.len() }
     }
 
-    fn undo(&mut self, point: Point) {
+    pub(crate) fn undo(&mut self, point: Point) {
         self.transaction.undo_to(point.mark);
-        self.opened.truncate(point.opened);
         let mut last = None;
-        for at in point.placed..self.placed.len() {
-            let node = self.placed[at].node;
-            if last.replace(node) != Some(node) {
+        for at in (point.placed..self.placed.len()).rev() {
+            let Placed { scope, pool, node, .. } = self.placed[at];
+            self.count(scope, node, false);
+            if pool.is_some() && last.replace(node) != Some(node) {
                 self.refresh(node);
             }
         }
         self.placed.truncate(point.placed);
+        self.opened.truncate(point.opened);
     }
 
-    fn open(&mut self, opened: Opened<'a>) -> usize {
+    /// Opens a scope, with those of its pods that run.
+    pub(crate) fn open(&mut self, opened: Opened<'a>) -> usize {
+        let number = self.opened.len();
         self.opened.push(opened);
-        self.opened.len() - 1
+        for &node in &opened.scope.running {
+            self.count(number, node, true);
+            self.placed.push(Placed { scope: number, pool: None, node, devices: DeviceSet::default() });
+        }
+        number
     }
 
-    fn place(&mut self, scope: usize, pool: usize, node: NodeId) {
+    /// Counts a pod that is there already in an opened scope.
+    pub(crate) fn count_there(&mut self, opened: usize, node: NodeId) {
+        self.count(opened, node, true);
+    }
+
+    pub(crate) fn place(&mut self, scope: usize, pool: usize, node: NodeId) {
         let demand = self.opened[scope].scope.pools[pool].demand;
-        self.reserve(demand, node);
-        self.placed.push(Placed { scope, pool, node });
+        let reserved = self.transaction.reserve(node, &self.problem.gang.demands()[demand]);
+        let devices = reserved.expect("a pod is placed where it fits");
+        self.refresh(node);
+        self.count(scope, node, true);
+        self.placed.push(Placed { scope, pool: Some(pool), node, devices });
     }
 
-    fn reserve(&mut self, demand: usize, node: NodeId) {
-        let reserved = self.transaction.reserve(node, &self.problem.gang.demands()[demand]);
-        reserved.expect("a pod is placed where it fits");
-        self.refresh(node);
+    /// Counts a pod of an opened scope in, or out.
+    fn count(&mut self, opened: usize, node: NodeId, come: bool) {
+        if !self.problem.is_counted {
+            return;
+        }
+        let tree = self.problem.tree;
+        let mut at = opened;
+        loop {
+            let Opened { scope, parent, .. } = self.opened[at];
+            if come {
+                self.tally.add(tree, scope, at, node)
+            } else {
+                self.tally.remove(tree, scope, at, node)
+            }
+            if parent == at {
+                break;
+            }
+            at = parent;
+        }
     }
 
     fn refresh(&mut self, node: NodeId) {
         self.room.refresh(self.problem.gang, self.transaction.inventory(), node);
     }
 
-    fn filled(&self) -> Filled {
-        self.filled_from(0)
-    }
-
     /// What was placed in a scope and those opened in it.
-    fn filled_from(&self, root: usize) -> Filled {
+    pub(crate) fn filled_from(&self, root: usize) -> Filled {
         let mut all: Vec<Filled> = self.opened[root..].iter().map(|opened| Filled::of(opened.scope)).collect();
         for placed in self.placed.iter().filter(|placed| placed.scope >= root) {
-            all[placed.scope - root].pools[placed.pool].push(placed.node);
+            if let Some(pool) = placed.pool {
+                let spot = Spot { node: placed.node, devices: placed.devices };
+                all[placed.scope - root].pools[pool].push(spot);
+            }
         }
         // Scopes are opened after the ones around them.
         while all.len() > 1 {
@@ -368,9 +435,18 @@ impl<'a> Work<'a> {
             all[opened.parent - root].classes[opened.class].push(inner);
         }
         let mut filled = all.pop().expect("the root is open");
-        filled.sort();
+        filled.sort(self.problem.tree);
         filled
     }
+}
+
+/// Puts domains in the order in which to try them for `remaining` equal scopes, of which so many may fit in each: the
+/// smallest that holds them all, then the largest; the earliest in path order among equals.
+fn best_fit_order(domains: &mut [(Option<DomainId>, u64)], remaining: u64) {
+    domains.sort_by_key(|&(domain, units)| match units >= remaining {
+        true => (0, units, Reverse(0), domain),
+        false => (1, 0, Reverse(units), domain),
+    });
 }
 
 /// The levels within one domain of which to try a scope: the preferred ones that are finer than what binds it, then that.

@@ -2,7 +2,7 @@
 
 mod small;
 
-use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Outcome, Proof, plan};
+use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Options, Outcome, Proof, plan};
 use phalanx_topology::{Demand, Inventory, LevelId};
 use proptest::prelude::*;
 use small::{check_bounds, check_minimum, check_room, cluster, every_placement, gang, inventory, tight};
@@ -26,7 +26,8 @@ fn planned(rows: &[small::Row], spec: &small::Spec, steps: u64) -> Result<(Inven
     let mut inventory = inventory(rows);
     let gang = spec.gang(&mut inventory);
     let before = inventory.state_hash();
-    let outcome = plan(&gang, &inventory, Budget::steps(steps)).expect("levels and resources are known");
+    let outcome =
+        plan(&gang, &inventory, &Options::new().budget(Budget::steps(steps))).expect("levels and resources are known");
     prop_assert_eq!(inventory.state_hash(), before);
     Ok((inventory, outcome))
 }
@@ -42,7 +43,7 @@ proptest! {
         every_placement(&spec.pods(), &inventory, |nodes| {
             best = best.max(Some(inventory.topology().common_level(nodes.iter().copied())));
         });
-        match plan(&gang, &inventory, Budget::default()).expect("levels and resources are known") {
+        match plan(&gang, &inventory, &Options::default()).expect("levels and resources are known") {
             Outcome::Placed(plan) => {
                 prop_assert!(best.is_some(), "there is no place");
                 prop_assert!(plan.is_level_proven(), "small gangs are searched to the end");
@@ -70,7 +71,7 @@ proptest! {
         }
         let mut again = inventory.fork();
         let gang = spec.gang(&mut again);
-        prop_assert_eq!(Ok(outcome), plan(&gang, &inventory, Budget::steps(steps)), "the same input, the same plan");
+        prop_assert_eq!(Ok(outcome), plan(&gang, &inventory, &Options::new().budget(Budget::steps(steps))), "the same input, the same plan");
     }
 
     #[test]
@@ -96,7 +97,7 @@ proptest! {
             check_bounds(&spec, &inventory, plan)?;
         }
         let unknown = small::Spec { hard: Some(3), ..spec };
-        let planned = plan(&unknown.gang(&mut inventory), &inventory, Budget::steps(steps));
+        let planned = plan(&unknown.gang(&mut inventory), &inventory, &Options::new().budget(Budget::steps(steps)));
         prop_assert!(matches!(planned, Err(GangError::UnknownLevel { level: 3, last: 2, .. })), "{:?}", planned);
     }
 
@@ -104,7 +105,7 @@ proptest! {
     fn invariant_4_a_failed_commit_changes_nothing(rows in cluster(1..9), spec in gang(8), victim in any::<usize>()) {
         let mut inventory = inventory(&rows);
         let gang = spec.gang(&mut inventory);
-        let outcome = plan(&gang, &inventory, Budget::default()).expect("levels and resources are known");
+        let outcome = plan(&gang, &inventory, &Options::default()).expect("levels and resources are known");
         let Outcome::Placed(plan) = outcome else { return Ok(()) };
         // Somebody cordons the node of one of its pods in between.
         let pod = plan.placements().nth(victim % plan.placements().len()).expect("the position is in range");
@@ -130,7 +131,7 @@ proptest! {
         let placed = |rows: &[small::Row]| {
             let mut inventory = inventory(rows);
             let gang = spec.gang(&mut inventory);
-            let outcome = plan(&gang, &inventory, Budget::default()).expect("levels and resources are known");
+            let outcome = plan(&gang, &inventory, &Options::default()).expect("levels and resources are known");
             outcome.plan().map(|plan| plan.level())
         };
         let Some(level) = placed(&rows) else { return Ok(()) };
@@ -147,7 +148,7 @@ proptest! {
     fn invariant_6_reasons_add_up_and_a_counterfactual_helps(rows in cluster(1..7), spec in gang(6)) {
         let mut inventory = inventory(&rows);
         let gang = spec.gang(&mut inventory);
-        let outcome = plan(&gang, &inventory, Budget::default()).expect("levels and resources are known");
+        let outcome = plan(&gang, &inventory, &Options::default()).expect("levels and resources are known");
         let Outcome::Rejected(rejection) = outcome else { return Ok(()) };
         let counted: u32 = rejection.reasons().iter().map(|&(_, nodes)| nodes).sum();
         prop_assert_eq!(counted + rejection.eligible(), rows.len() as u32);
@@ -215,7 +216,7 @@ proptest! {
             .filter(|(level, _)| hard.is_none_or(|hard| *level >= Some(hard)))
             .map(|(level, costs)| (std::cmp::Reverse(level), costs))
             .min();
-        match plan(&gang, &inventory, Budget::default()).expect("levels and resources are known") {
+        match plan(&gang, &inventory, &Options::default()).expect("levels and resources are known") {
             Outcome::Placed(plan) => {
                 let nodes: Vec<_> = plan.placements().map(|pod| pod.node()).collect();
                 prop_assert!(nodes.is_sorted(), "ranks run along the path");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Outcome, Plan, Proof, Reason, plan};
+use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Options, Outcome, Plan, Proof, Reason, plan};
 use phalanx_topology::{Demand, Inventory, LevelId, ResourceId, Topology};
 
 /// `b1{r1{n1:8 n2:4} r2{n3:8}} n4:8`: blocks, racks and nodes with their free devices; what is in no rack is outside.
@@ -38,7 +38,7 @@ fn pods(name: &str, count: u32, devices: u32) -> Group {
 
 fn placed(inventory: &Inventory, root: Group) -> Plan {
     let gang = Gang::new(root).expect("the gang is sound");
-    match plan(&gang, inventory, Budget::default()).expect("levels and resources are known") {
+    match plan(&gang, inventory, &Options::default()).expect("levels and resources are known") {
         Outcome::Placed(plan) => plan,
         Outcome::Rejected(rejection) => panic!("{rejection}"),
     }
@@ -46,7 +46,7 @@ fn placed(inventory: &Inventory, root: Group) -> Plan {
 
 fn rejected(inventory: &Inventory, root: Group) -> phalanx_gang::Rejection {
     let gang = Gang::new(root).expect("the gang is sound");
-    match plan(&gang, inventory, Budget::default()).expect("levels and resources are known") {
+    match plan(&gang, inventory, &Options::default()).expect("levels and resources are known") {
         Outcome::Placed(plan) => panic!("{plan:?}"),
         Outcome::Rejected(rejection) => rejection,
     }
@@ -177,7 +177,7 @@ fn a_counterfactual_is_the_first_change_that_helps() {
 #[test]
 fn levels_and_resources_must_be_known() {
     let inventory = cluster("b1{r1{a:8}}");
-    let unknown = |group: Group| plan(&Gang::new(group).expect("the gang is sound"), &inventory, Budget::default());
+    let unknown = |group: Group| plan(&Gang::new(group).expect("the gang is sound"), &inventory, &Options::default());
     let error = unknown(Group::of("g", [pods("w", 1, 1).hard(LevelId::new(3))])).unwrap_err();
     assert_eq!(error.to_string(), "group \"g/w\" names level 3, the topology's last level is 2");
     assert!(matches!(unknown(pods("w", 1, 1).prefer(LevelId::new(9))), Err(GangError::UnknownLevel { level: 9, .. })));
@@ -192,14 +192,16 @@ fn a_search_that_is_cut_short_says_so() {
     let group = Group::of("g", [pods("x", 1, 5), pods("y", 1, 4), pods("z", 2, 3)]);
     assert_eq!(nodes(&inventory, &placed(&inventory, group.clone())), "b a a b");
     let gang = Gang::new(group).expect("the gang is sound");
-    let cut = plan(&gang, &inventory, Budget::steps(0)).expect("levels are known");
+    let cut = plan(&gang, &inventory, &Options::new().budget(Budget::steps(0))).expect("levels are known");
     let rejection = cut.rejection().expect("without steps there is no second look");
     assert!(rejection.is_exhausted());
     let text = rejection.to_string();
     assert!(text.contains("The search was cut short after 0 steps, so there may be a place after all."), "{text}");
     // What needs no second look is placed without steps, extras included.
     let gang = Gang::new(pods("w", 1, 1).between(1, 2)).expect("the gang is sound");
-    assert!(plan(&gang, &inventory, Budget::steps(0)).expect("levels are known").plan().is_some());
+    assert!(
+        plan(&gang, &inventory, &Options::new().budget(Budget::steps(0))).expect("levels are known").plan().is_some()
+    );
 }
 
 #[test]
@@ -221,7 +223,8 @@ fn thousands_of_unlike_racks_fit_the_stack_of_a_worker() {
             let line: Vec<String> = (0..racks).map(rack).collect();
             let mut inventory = Inventory::from_notation(&line.join(" ")).expect("a cluster");
             let gang = Gang::from_notation(&format!("{pods}p(1)"), &mut inventory).expect("a gang");
-            let outcome = plan(&gang, &inventory, Budget::steps(u64::MAX)).expect("no level is named");
+            let outcome =
+                plan(&gang, &inventory, &Options::new().budget(Budget::steps(u64::MAX))).expect("no level is named");
             assert_eq!(outcome.plan().expect("there is room").proof(), Proof::Optimal, "{racks} racks, {pods} pods");
         };
         let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(plan_it).expect("a thread");

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Budget, Outcome, plan};
+use crate::{Options, Outcome, plan};
 
 /// Plans `gang` on `cluster` and tells the pods as `node` or `node+node`, or the reason.
 fn planned(cluster: &str, gang: &str) -> String {
     let mut inventory = Inventory::from_notation(cluster).expect("a cluster");
     let gang = Gang::from_notation(gang, &mut inventory).expect("a gang");
-    match plan(&gang, &inventory, Budget::default()).expect("the cluster has its levels") {
+    match plan(&gang, &inventory, &Options::default()).expect("the cluster has its levels") {
         Outcome::Placed(plan) => {
             let name = |node| inventory.topology().node_name(node);
             plan.placements().map(|pod| name(pod.node())).collect::<Vec<_>>().join("+")

@@ -12,7 +12,7 @@ use crate::template::PodTemplate;
 /// One group of a ModelServing: what is placed as a gang.
 ///
 /// ```
-/// use phalanx_gang::{Budget, Outcome, plan};
+/// use phalanx_gang::{Options, Outcome, plan};
 /// use phalanx_manifest::{Manifests, Settings};
 ///
 /// let text = "
@@ -36,7 +36,7 @@ use crate::template::PodTemplate;
 /// let mut inventory = manifests.inventory()?;
 /// let group = manifests.servings()[0].groups().next().unwrap();
 /// let gang = group.gang(&mut inventory)?;
-/// let Outcome::Placed(plan) = plan(&gang, &inventory, Budget::default())? else { panic!("there is room") };
+/// let Outcome::Placed(plan) = plan(&gang, &inventory, &Options::default())? else { panic!("there is room") };
 /// let rows: Vec<_> = plan
 ///     .placements()
 ///     .filter_map(|place| Some(format!("{} [{}]", group.pod(&plan, &place)?.name(), place.devices())))

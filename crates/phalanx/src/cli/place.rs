@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use clap::Args as ClapArgs;
-use phalanx_gang::{Budget, Gang, Outcome, Placement, Plan, plan};
+use phalanx_gang::{Gang, Options, Outcome, Placement, Plan, plan};
 use phalanx_manifest::{Manifests, ServingGroup};
 use phalanx_topology::Inventory;
 
@@ -180,7 +180,7 @@ fn place(
 ) -> Result<(GangRow, Option<Plan>), Failure> {
     let wrong = |error: &dyn Display| Failure::Input(format!("gang {name}: {error}"));
     let start = Instant::now();
-    let outcome = plan(gang, inventory, Budget::default()).map_err(|error| wrong(&error))?;
+    let outcome = plan(gang, inventory, &Options::default()).map_err(|error| wrong(&error))?;
     let took = start.elapsed();
     let row = GangRow::new(name, gang, took);
     let plan = match outcome {

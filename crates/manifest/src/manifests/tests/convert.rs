@@ -1,6 +1,6 @@
 //! From manifests to what the pure crates work on.
 
-use phalanx_gang::{Budget, Outcome};
+use phalanx_gang::{Options, Outcome};
 use phalanx_topology::LevelLabel;
 
 use super::examples::KTHENA;
@@ -144,7 +144,7 @@ fn outcome(text: &str) -> (Manifests, Outcome) {
     let mut inventory = manifests.inventory().expect("an inventory");
     let group = manifests.servings()[0].groups().next().expect("a group");
     let gang = group.gang(&mut inventory).expect("a gang");
-    let outcome = phalanx_gang::plan(&gang, &inventory, Budget::default()).expect("a sound gang");
+    let outcome = phalanx_gang::plan(&gang, &inventory, &Options::default()).expect("a sound gang");
     (manifests, outcome)
 }
 
@@ -161,7 +161,7 @@ fn a_group_is_a_gang_of_roles_of_replicas_of_pods() {
     assert_eq!((gang.min_pods(), gang.max_pods()), (5, 6));
 
     // 24 devices are the minimum of a group and a block has 16: the hard group policy says no.
-    let outcome = phalanx_gang::plan(&gang, &inventory, Budget::default()).expect("a sound gang");
+    let outcome = phalanx_gang::plan(&gang, &inventory, &Options::default()).expect("a sound gang");
     assert!(outcome.rejection().is_some());
     // In one zone of three tiers it would be free to span blocks, but these nodes name no zone: they share the root.
     let wide = text.replace(
@@ -291,7 +291,7 @@ fn pods_without_accelerators_go_beside_those_that_have_them_all() {
     let receipt = outcome.plan().expect("there is room").commit(&mut inventory).expect("nothing changed");
     let plain = read(&format!("{}{}", cluster(), gpus(8, 0)));
     let gang = plain.servings()[0].groups().next().expect("a group").gang(&mut inventory).expect("a gang");
-    let outcome = phalanx_gang::plan(&gang, &inventory, Budget::default()).expect("a sound gang");
+    let outcome = phalanx_gang::plan(&gang, &inventory, &Options::default()).expect("a sound gang");
     assert!(outcome.plan().is_some());
     assert_eq!(inventory.release(receipt), Ok(()));
 }

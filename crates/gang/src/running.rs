@@ -1,0 +1,105 @@
+//! Which pods of a gang stay where they are while the others are planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use phalanx_topology::{DomainId, LevelId, NodeId, Topology};
+
+use crate::pod::Located;
+use crate::{Gang, PodId};
+
+/// The pods of a gang that run, or are taken to: by name, and by the replicas that they are in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Running {
+    pods: BTreeMap<(usize, Box<[u32]>, u32), NodeId>,
+    /// How many run in each replica that has any, of every group on their paths.
+    replicas: BTreeMap<(usize, Box<[u32]>), u32>,
+}
+
+impl Running {
+    pub(crate) fn new<'a>(gang: &Gang, pods: impl IntoIterator<Item = &'a Located>) -> Self {
+        let mut running = Self::default();
+        for located in pods {
+            running.add(gang, &located.pod, located.node);
+        }
+        running
+    }
+
+    /// Takes note of a pod; false if it is known already.
+    pub(crate) fn add(&mut self, gang: &Gang, pod: &PodId, node: NodeId) -> bool {
+        let row = pod.group().index();
+        if self.pods.insert((row, pod.ordinals().into(), pod.ordinal()), node).is_some() {
+            return false;
+        }
+        let (mut at, mut depth) = (Some(row), pod.ordinals().len());
+        while let Some(row) = at {
+            *self.replicas.entry((row, pod.ordinals()[..depth].into())).or_default() += 1;
+            (at, depth) = (gang.rows()[row].parent, depth.saturating_sub(1));
+        }
+        true
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pods.is_empty()
+    }
+
+    /// How many pods run in a replica.
+    pub(crate) fn count(&self, row: usize, ordinals: &[u32]) -> u32 {
+        if self.is_empty() {
+            return 0;
+        }
+        self.replicas.get(&(row, Box::from(ordinals))).copied().unwrap_or(0)
+    }
+
+    /// The node of a pod that runs.
+    pub(crate) fn node(&self, row: usize, ordinals: &[u32], ordinal: u32) -> Option<NodeId> {
+        if self.is_empty() {
+            return None;
+        }
+        self.pods.get(&(row, Box::from(ordinals), ordinal)).copied()
+    }
+
+    /// The nodes of all pods that run in a replica.
+    pub(crate) fn nodes(&self, gang: &Gang, row: usize, ordinals: &[u32]) -> Vec<NodeId> {
+        let inside = |(key, &node): (&(usize, Box<[u32]>, u32), &NodeId)| {
+            (key.1.starts_with(ordinals) && gang.is_within(key.0, row)).then_some(node)
+        };
+        self.pods.iter().filter_map(inside).collect()
+    }
+
+    /// All pods, by group, replica and ordinal.
+    pub(crate) fn pods(&self) -> impl Iterator<Item = (usize, &[u32], u32, NodeId)> {
+        self.pods.iter().map(|((row, ordinals, ordinal), &node)| (*row, &**ordinals, *ordinal, node))
+    }
+
+    /// The ordinals of the replicas of a group that make its minimum, `ordinals` being those of the groups around it: those
+    /// with most pods running, then the lowest. Ascending.
+    pub(crate) fn minimum(&self, gang: &Gang, row: usize, ordinals: &[u32]) -> Vec<u32> {
+        let group = &gang.rows()[row];
+        if self.is_empty() {
+            return (0..group.min).collect();
+        }
+        let mut known: BTreeSet<(std::cmp::Reverse<u32>, u32)> = BTreeSet::new();
+        for ((of, replica), &count) in &self.replicas {
+            if *of == row && replica.len() == ordinals.len() + 1 && replica.starts_with(ordinals) {
+                known.insert((std::cmp::Reverse(count.min(group.pods.max(1))), replica[ordinals.len()]));
+            }
+        }
+        let fresh: Vec<u32> = (0..group.max)
+            .filter(|&ordinal| !known.iter().any(|&(_, other)| other == ordinal))
+            .take(group.min as usize)
+            .collect();
+        let mut chosen: Vec<u32> =
+            known.into_iter().map(|(_, ordinal)| ordinal).chain(fresh).take(group.min as usize).collect();
+        chosen.sort_unstable();
+        chosen
+    }
+}
+
+/// The domain of a level with most of these nodes, the first in path order among equals; none if all are outside the tree.
+pub(crate) fn majority(topology: &Topology, level: LevelId, nodes: &[NodeId]) -> Option<DomainId> {
+    let mut counts = BTreeMap::<DomainId, u32>::new();
+    for domain in nodes.iter().filter_map(|&node| topology.domain_of(node, level)) {
+        *counts.entry(domain).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|&(domain, count)| (count, std::cmp::Reverse(domain))).map(|(domain, _)| domain)
+}
