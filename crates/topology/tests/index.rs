@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_topology::{Demand, DeviceSet, Inventory, KindSet, NodeId, Receipt, ShapeIndex, Topology};
+use phalanx_topology::{Delta, Demand, DeviceSet, Inventory, KindSet, NodeId, Receipt, ShapeIndex, Topology};
 use proptest::prelude::*;
 
 const NODES: u32 = 9;
@@ -25,6 +25,11 @@ enum Op {
     /// Islands, or NUMA zones, of so many devices.
     Places(u32, u32, bool),
     Cpu(u32, u64),
+    Removed(u32),
+    Added(u32, u32, usize),
+    Resized(u32, u32, u64),
+    /// Go on over the same nodes in other trees.
+    Rebase,
     Warm(usize),
     /// Go on with a fork, made while this many pods are reserved and given up.
     Fork(Vec<(u32, Pod)>),
@@ -57,13 +62,17 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..NODES, 0..70u32, 0..3_usize).prop_map(|(node, count, kind)| Op::Devices(node, count, kind)),
         1 => (0..NODES, 1..5u32, any::<bool>()).prop_map(|(node, len, numa)| Op::Places(node, len, numa)),
         1 => (0..NODES, 0..30u64).prop_map(|(node, amount)| Op::Cpu(node, amount)),
+        1 => (0..NODES).prop_map(Op::Removed),
+        1 => (0..NODES, 0..9u32, 0..3_usize).prop_map(|(node, count, kind)| Op::Added(node, count, kind)),
+        1 => (0..NODES, 0..9u32, 0..30u64).prop_map(|(node, count, amount)| Op::Resized(node, count, amount)),
+        1 => Just(Op::Rebase),
         1 => any::<usize>().prop_map(Op::Warm),
         1 => prop::collection::vec(pod(), 0..3).prop_map(Op::Fork),
     ]
 }
 
 /// Ragged, with two nodes outside, one of which the second tree has inside; the third has no node of the primary one.
-fn inventory() -> Inventory {
+fn three_trees() -> Topology {
     let network = Topology::builder(["block", "rack"])
         .node("n0", &[("block", "a"), ("rack", "1")])
         .node("n1", &[("block", "a"), ("rack", "1")])
@@ -86,8 +95,18 @@ fn inventory() -> Inventory {
     let rooms = Topology::builder(["room"]).node("n8", &[("room", "1")]).node("n7", &[("room", "1")]);
     let rooms = rooms.build().expect("the rows are sound");
     let topology = network.with_tree("power", &power).and_then(|topology| topology.with_tree("rooms", &rooms));
-    let topology = topology.expect("the names differ");
-    let mut inventory = Inventory::new(Arc::new(topology));
+    topology.expect("the names differ")
+}
+
+/// The same nodes in another order, and all in the tree.
+fn one_tree() -> Topology {
+    let rows = (0..NODES).map(|node| (format!("n{node}"), format!("r{}", node * 7 % 4)));
+    let builder = rows.fold(Topology::builder(["row"]), |rows, (node, row)| rows.node(&node, &[("row", &row)]));
+    builder.build().expect("the rows are sound")
+}
+
+fn inventory() -> Inventory {
+    let mut inventory = Inventory::new(Arc::new(three_trees()));
     let cpu = inventory.resource("cpu");
     for node in inventory.topology().clone().nodes() {
         inventory.set_devices(node, 8, "").expect("nothing is held yet");
@@ -166,6 +185,24 @@ fn apply(inventory: &mut Inventory, receipts: &mut Vec<Receipt>, op: &Op) {
         }
         &Op::Cpu(node, amount) => {
             let _ = inventory.set_capacity(NodeId::new(node), cpu, amount);
+        }
+        &Op::Removed(node) => {
+            let removed = Delta::Removed { node: NodeId::new(node) };
+            inventory.apply(&removed).expect("any node can go");
+        }
+        &Op::Added(node, devices, kind) => {
+            let (node, kind) = (NodeId::new(node), ["", "H100", "A100"][kind].to_owned());
+            let _ = inventory.apply(&Delta::Added { node, devices, kind, resources: vec![(cpu, 12)] });
+        }
+        &Op::Resized(node, devices, amount) => {
+            let (node, resources) = (NodeId::new(node), vec![(cpu, amount)]);
+            let _ = inventory.apply(&Delta::Resized { node, devices, resources });
+        }
+        Op::Rebase => {
+            let from = inventory.topology().clone();
+            let to = Arc::new(if from.trees().len() == 1 { three_trees() } else { one_tree() });
+            *inventory = inventory.rebase(to.clone()).expect("no node goes");
+            receipts.iter_mut().for_each(|receipt| receipt.rebase(&from, &to).expect("no node goes"));
         }
         &Op::Warm(at) => {
             let shapes = shapes(inventory);
