@@ -241,7 +241,8 @@ impl Inventory {
     }
 
     /// How many pods of this demand fit, by node and by domain; none if it was not [warmed](Self::warm) or had to go, and
-    /// while a transaction is open that holds something, since the counts follow at its commit. O(demands kept).
+    /// while a transaction is open that holds something, since the counts follow at its commit. A copy that was made
+    /// meanwhile has nothing warm. O(demands kept).
     #[must_use]
     pub fn index(&self, demand: &Demand) -> Option<ShapeIndex<'_>> {
         if self.indexes.is_dirty() {

@@ -13,7 +13,7 @@ use crate::{DeviceSet, Locality, NodeId, Reservation, ResourceId, Topology, Tran
 /// An exact ledger of devices and resources over the nodes of a [`Topology`].
 ///
 /// What is free never exceeds what there is and never falls below nothing, after any sequence of operations; nothing is
-/// rounded. Reservations are made in a [`Transaction`], all or none, and given back with its [`Receipt`].
+/// rounded. Reservations are made in a [`Transaction`], all or none, and given back with its [`Receipt`](crate::Receipt).
 ///
 /// ```
 /// use phalanx_topology::{Demand, Inventory, Topology};
