@@ -78,7 +78,8 @@ impl Fragmentation {
     /// What it is worth to place one such pod on the node, and on which of its devices; none if it does not fit there. Only
     /// scores of the same demand compare. O(shapes x different amounts left of its devices). Panics on an unknown node.
     ///
-    /// Whoever asks for the best of many nodes again and again wants a [`FragmentationIndex`].
+    /// It reads the ledger as it stands, what an [open transaction](phalanx_topology::Transaction::inventory) holds
+    /// included. Whoever asks for the best of many nodes again and again wants a [`FragmentationIndex`].
     #[must_use]
     pub fn score(
         &self,
@@ -91,6 +92,15 @@ impl Fragmentation {
         site.score(&self.outlook, inventory, node, demand, &mut scratch)
     }
 }
+
+/// Equal for equal mixes.
+impl PartialEq for Fragmentation {
+    fn eq(&self, other: &Self) -> bool {
+        self.mix() == other.mix()
+    }
+}
+
+impl Eq for Fragmentation {}
 
 #[cfg(test)]
 mod tests;

@@ -61,6 +61,7 @@ mod explain;
 mod extras;
 mod finish;
 mod flat;
+mod fragmentation;
 mod gang;
 mod group;
 mod kinds;
@@ -89,6 +90,7 @@ mod work;
 
 pub use budget::Budget;
 pub use error::GangError;
+pub use fragmentation::{Fragmentation, FragmentationIndex, FragmentationScore};
 pub use gang::{Gang, GroupId};
 pub use group::Group;
 pub use notation::NotationError;
