@@ -3,6 +3,7 @@
 mod house;
 mod machine;
 mod phalanx;
+mod placement;
 mod public;
 mod row;
 
@@ -18,6 +19,8 @@ use crate::workspace::Workspace;
 pub(crate) enum SubjectName {
     /// The whole house: simulate's promises, the trees of the pure crates, files and documentation, and `up`.
     House,
+    /// The placement engine: how full a real cluster gets, and how fast pods are placed.
+    Placement,
 }
 
 /// Where and how to measure.
@@ -53,6 +56,7 @@ pub(crate) fn run(name: SubjectName, setting: &Setting<'_>) -> Result<Vec<Row>, 
 fn subject(name: SubjectName) -> &'static dyn Subject {
     match name {
         SubjectName::House => &house::House,
+        SubjectName::Placement => &placement::Placement,
     }
 }
 

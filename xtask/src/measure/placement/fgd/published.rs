@@ -1,0 +1,28 @@
+//! The figures of the experiment's authors.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::trace::Table;
+
+/// The mean over their ten seeds of what is allocated at 130% arrivals, in percent, by trace and policy.
+#[derive(Debug)]
+pub(super) struct Published(BTreeMap<(String, String), f64>);
+
+impl Published {
+    pub(super) fn read(folder: &Path) -> Result<Self, String> {
+        let table = Table::read(folder, "fgd_expected_summary.csv")?;
+        let mut means = BTreeMap::new();
+        for row in table.rows() {
+            if row.text("metric")? == "alloc" && row.text("arrived_pct")? == "130" {
+                let key = (row.text("workload")?.to_owned(), row.text("policy")?.to_owned());
+                means.insert(key, row.number("mean")?);
+            }
+        }
+        Ok(Self(means))
+    }
+
+    pub(super) fn mean(&self, trace: &str, policy: &str) -> Option<f64> {
+        self.0.get(&(trace.to_owned(), policy.to_owned())).copied()
+    }
+}
