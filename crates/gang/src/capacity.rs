@@ -14,6 +14,8 @@ pub(crate) struct Capacity<'a> {
     /// Nodes outside the tree, by name.
     outside: Vec<(NodeId, u64)>,
     whole: u64,
+    /// Whether every domain holds what its children do, no less.
+    pub(crate) is_sum: bool,
 }
 
 impl<'a> Capacity<'a> {
@@ -35,7 +37,7 @@ impl<'a> Capacity<'a> {
 
     /// No column at all.
     pub(crate) fn none() -> Self {
-        Self { by_domain: Cow::Borrowed(&[]), outside: Vec::new(), whole: 0 }
+        Self { by_domain: Cow::Borrowed(&[]), outside: Vec::new(), whole: 0, is_sum: true }
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -46,7 +48,7 @@ impl<'a> Capacity<'a> {
     pub(crate) fn of_column(tree: Tree<'_>, column: Cow<'a, [u64]>, outside: Vec<(NodeId, u64)>) -> Self {
         let inside: u64 = tree.domains(tree.top()).map(|domain| column[domain.index()]).sum();
         let whole = inside + outside.iter().map(|&(_, fits)| fits).sum::<u64>();
-        Self { by_domain: column, outside, whole }
+        Self { by_domain: column, outside, whole, is_sum: true }
     }
 
     /// Takes note that `fits` pods fit on the node now.

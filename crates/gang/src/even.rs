@@ -23,14 +23,14 @@ pub(crate) fn spread(
     // What has to stay together in a coarser domain cannot be spread over this level.
     let level = if granules[depth..].first() == granules.get(level) { level } else { depth };
     if level <= depth && items.len() == 1 || want == 0 {
-        return Tight::new(tree, caps.by_domain(), granules, steps).solve(items, depth, want);
+        return Tight::new(tree, caps, granules, steps).solve(items, depth, want);
     }
     let over: Vec<Item> = items.iter().flat_map(|&item| inside(tree, caps, item, level)).collect();
     let granule = granules[level.max(depth)];
     let mut choice = Choice { units: Vec::new(), optimal: true };
     for (item, units) in over.iter().zip(even(&over, want, granule)) {
         if units > 0 {
-            let inner = Tight::new(tree, caps.by_domain(), granules, steps).solve(&[*item], level.max(depth), units);
+            let inner = Tight::new(tree, caps, granules, steps).solve(&[*item], level.max(depth), units);
             choice.optimal &= inner.optimal;
             choice.units.extend(inner.units);
         }

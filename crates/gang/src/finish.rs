@@ -47,18 +47,15 @@ fn give_devices(problem: &Problem<'_>, layout: &mut Layout) {
     let Some(first) = layout.pods.iter().find(|pod| asks(pod)) else { return };
     let demand = demand_of(first).clone();
     if demand.milli() == 0 && demand.locality() == Locality::Node {
-        // Pods of one node mostly stand in a row.
-        let mut left: Vec<(NodeId, DeviceSet)> = Vec::new();
+        // Equal pods are dealt out in path order: those of one node stand in a row.
+        let mut at: Option<(NodeId, DeviceSet)> = None;
         for pod in &mut layout.pods {
-            let at = match left.last() {
-                Some(&(node, _)) if node == pod.node => left.len() - 1,
-                _ => left.iter().position(|&(node, _)| node == pod.node).unwrap_or_else(|| {
-                    left.push((pod.node, problem.inventory.free_devices(pod.node)));
-                    left.len() - 1
-                }),
+            let free = match at {
+                Some((node, free)) if node == pod.node => free,
+                _ => problem.inventory.free_devices(pod.node),
             };
-            pod.devices = left[at].1.lowest(demand.device_count()).expect("a pod is placed where it fits");
-            left[at].1 = left[at].1.without(pod.devices);
+            pod.devices = free.lowest(demand.device_count()).expect("a pod is placed where it fits");
+            at = Some((pod.node, free.without(pod.devices)));
         }
         return;
     }

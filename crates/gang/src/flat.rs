@@ -1,6 +1,6 @@
 //! Gangs that come to equal pods under bounds that a column of capacities can tell: they are placed exactly.
 
-use phalanx_topology::{DomainId, LevelId, NodeId};
+use phalanx_topology::{Demand, DeviceSet, DomainId, LevelId, NodeId};
 
 use crate::capacity::Capacity;
 use crate::choice::{Choice, cluster, items};
@@ -193,8 +193,10 @@ impl Flat {
 
     fn place(&self, problem: &Problem<'_>, caps: &Capacity<'_>, granules: &[u64], steps: &mut Steps) -> Option<Choice> {
         let tree = problem.tree;
+        let most = most_on_node(&problem.gang.demands()[self.demand]);
         for level in self.attempts(problem) {
             match level {
+                Some(level) if level == tree.bottom() && self.count > most => {}
                 Some(level) => {
                     let range = tree.domains_in(self.fixed, level);
                     let column = &caps.by_domain()[range.start as usize..range.end as usize];
@@ -291,4 +293,11 @@ impl Flat {
         domains.sort_by_key(|&domain| (caps.of(domain), domain));
         domains.into_iter().map(Some).collect()
     }
+}
+
+/// The most pods of a demand that a node can ever hold.
+fn most_on_node(demand: &Demand) -> u64 {
+    let milli = u64::from(DeviceSet::MAX) * 1000;
+    let asked = u64::from(demand.device_count()) * 1000 + u64::from(demand.milli());
+    milli.checked_div(asked).unwrap_or(u64::MAX)
 }

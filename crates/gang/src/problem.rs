@@ -194,7 +194,7 @@ impl<'a> Problem<'a> {
     ) -> Choice {
         let (tree, objective) = (self.tree, &self.options.objective);
         match objective {
-            Objective::Tight => Tight::new(tree, caps.by_domain(), granules, steps).solve(items, depth, want),
+            Objective::Tight => Tight::new(tree, caps, granules, steps).solve(items, depth, want),
             Objective::Spread { level } => {
                 let level = tree.depth(*level);
                 crate::even::spread(tree, (caps, granules), items, (depth, level), want, steps)

@@ -84,6 +84,9 @@ impl Shaping {
                 }
             }
         }
-        Capacity::of_column(tree, Cow::Owned(column), outside)
+        let is_sum = self.clips.is_empty() && self.most.is_empty() && self.slices.is_empty();
+        let mut shaped = Capacity::of_column(tree, Cow::Owned(column), outside);
+        shaped.is_sum = is_sum;
+        shaped
     }
 }

@@ -1,6 +1,7 @@
 //! The tight objective for equal units: fewest domains, then the fullest that suffice, level by level.
 
 mod cost;
+mod exact;
 mod subset;
 
 use std::collections::BTreeMap;
@@ -8,9 +9,11 @@ use std::collections::BTreeMap;
 use phalanx_topology::DomainId;
 
 use crate::budget::Steps;
+use crate::capacity::Capacity;
 use crate::choice::{self, Choice, Item, Place};
 use crate::tree::Tree;
 use cost::Cost;
+use exact::Exact;
 use subset::Sums;
 
 /// The search was cut short.
@@ -24,6 +27,8 @@ pub(crate) struct Tight<'a> {
     tree: Tree<'a>,
     /// Units by domain, those of nodes included.
     caps: &'a [u64],
+    /// Whether a domain holds what its children do, no less.
+    is_sum: bool,
     /// How many units a domain takes at a time, by depth of its level.
     granules: &'a [u64],
     /// The depth of the nodes.
@@ -40,10 +45,11 @@ pub(crate) struct Tight<'a> {
 }
 
 impl<'a> Tight<'a> {
-    pub(crate) fn new(tree: Tree<'a>, caps: &'a [u64], granules: &'a [u64], steps: &'a mut Steps) -> Self {
+    pub(crate) fn new(tree: Tree<'a>, caps: &'a Capacity<'a>, granules: &'a [u64], steps: &'a mut Steps) -> Self {
         Self {
             tree,
-            caps,
+            caps: caps.by_domain(),
+            is_sum: caps.is_sum,
             granules,
             bottom: granules.len() - 1,
             base: 0,
@@ -79,10 +85,13 @@ impl<'a> Tight<'a> {
         want: u64,
         out: &mut Vec<(Place, u64)>,
     ) -> Result<(), OutOfSteps> {
-        let (_, filled) = self.choose(items, level, want)?;
-        for (item, units) in filled {
+        for (item, units) in self.choose(items, level, want, false)?.1 {
             match item.place {
                 Place::Domain(domain) if level < self.bottom => {
+                    if units == item.cap && self.is_sum {
+                        self.all_of(domain, level, out);
+                        continue;
+                    }
                     let children = choice::items(self.caps, self.tree.topology.children(domain));
                     self.assign(&children, level + 1, units, out)?;
                 }
@@ -92,10 +101,35 @@ impl<'a> Tight<'a> {
         Ok(())
     }
 
-    /// The best split of `want` units over items of a level, and what it costs from that level down.
-    fn choose(&mut self, items: &[Item], level: usize, want: u64) -> Result<(Cost, Vec<(Item, u64)>), OutOfSteps> {
+    /// Fills all that a domain holds: every node with room.
+    fn all_of(&self, domain: DomainId, level: usize, out: &mut Vec<(Place, u64)>) {
+        for child in self.tree.topology.children(domain) {
+            match self.caps[child.index()] {
+                0 => {}
+                cap if level + 1 == self.bottom => out.push((Place::Domain(child), cap)),
+                _ => self.all_of(child, level + 1, out),
+            }
+        }
+    }
+
+    /// The best split of `want` units over items of a level, and what it costs from that level down, if that is asked.
+    fn choose(
+        &mut self,
+        items: &[Item],
+        level: usize,
+        want: u64,
+        asked: bool,
+    ) -> Result<(Cost, Vec<(Item, u64)>), OutOfSteps> {
         let caps: Vec<u64> = items.iter().map(|item| item.cap).collect();
-        let (count, sum) = self.fewest(&caps, want)?;
+        let fit = subset::best_fit(&caps, want);
+        let count = fit.len();
+        if self.exact
+            && count > 1
+            && let Some(exact) = self.exact_set(items, &caps, (level, count, want))?
+        {
+            return Ok(exact);
+        }
+        let (count, sum) = self.fewest(&caps, want, fit)?;
         let mut cost = Cost::default();
         cost.add_level(level - self.base, count as u64, sum);
         if !self.exact || level == self.bottom {
@@ -103,6 +137,11 @@ impl<'a> Tight<'a> {
             return Ok((cost, fill(items, chosen, want)));
         }
         if count == 1 {
+            let mut equal = items.iter().filter(|item| item.cap == sum);
+            let first = equal.next().copied();
+            if let (Some(first), None, false) = (first, equal.next(), asked) {
+                return Ok((cost, vec![(first, want)]));
+            }
             let mut best: Option<(Cost, Item)> = None;
             for &item in items.iter().filter(|item| item.cap == sum) {
                 let below = self.below(item, level, want)?;
@@ -127,6 +166,46 @@ impl<'a> Tight<'a> {
         Ok((cost, split.walk(self, State { at: 0, count, sum, slack: sum - want })?))
     }
 
+    /// The best of the sets of `count` items that `want` fills exactly, if there are few sets to try.
+    #[expect(clippy::type_complexity, reason = "as what chooses")]
+    fn exact_set(
+        &mut self,
+        items: &[Item],
+        caps: &[u64],
+        (level, count, want): (usize, usize, u64),
+    ) -> Result<Option<(Cost, Vec<(Item, u64)>)>, OutOfSteps> {
+        let Some(mut exact) = Exact::new(caps, count, want) else { return Ok(None) };
+        // What each item costs below when it is full.
+        let mut full: Vec<Cost> = Vec::new();
+        if level < self.bottom {
+            for &item in items {
+                full.push(self.below(item, level, item.cap)?);
+            }
+        }
+        // Where that only depends on the sum, or nothing is below, the first set is as good as any.
+        let only_first = full.iter().zip(caps).all(|(cost, &cap)| cost.is_in_proportion(cap, &full[0], caps[0]));
+        let mut sets: Vec<usize> = Vec::new();
+        exact.each(|set| {
+            sets.extend_from_slice(set);
+            !only_first
+        });
+        if !self.steps.take(exact.visited() / 32 + sets.len() as u64 / 32) {
+            return Err(OutOfSteps);
+        }
+        let mut best: Option<(Cost, &[usize])> = None;
+        for set in sets.chunks_exact(count) {
+            let mut cost = Cost::default();
+            cost.add_level(level - self.base, count as u64, want);
+            if !full.is_empty() {
+                set.iter().for_each(|&at| cost.add(&full[at]));
+            }
+            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                best = Some((cost, set));
+            }
+        }
+        Ok(best.map(|(cost, set)| (cost, fill(items, set.to_vec(), want))))
+    }
+
     /// What `units` on an item cost on the levels below it.
     fn below(&mut self, item: Item, level: usize, units: u64) -> Result<Cost, OutOfSteps> {
         if !self.steps.take(1) {
@@ -146,24 +225,33 @@ impl<'a> Tight<'a> {
         if let Some(cost) = self.below.get(&(domain, units)) {
             return Ok(cost.clone());
         }
-        let children = choice::items(self.caps, self.tree.topology.children(domain));
-        if units == item.cap {
+        if units == item.cap && self.is_sum {
             // All of it: every child with room, whatever the order.
-            for &child in &children {
-                cost.add_level(level + 1 - self.base, 1, child.cap);
-                let below = self.below(child, level + 1, child.cap)?;
-                cost.add(&below);
-            }
+            self.add_all_of(domain, level, &mut cost);
         } else {
-            cost = self.choose(&children, level + 1, units)?.0;
+            let children = choice::items(self.caps, self.tree.topology.children(domain));
+            cost = self.choose(&children, level + 1, units, true)?.0;
         }
         self.below.insert((domain, units), cost.clone());
         Ok(cost)
     }
 
+    /// Adds what all that a domain holds costs on the levels below it.
+    fn add_all_of(&self, domain: DomainId, level: usize, cost: &mut Cost) {
+        let (mut used, mut capacity) = (0, 0);
+        for child in self.tree.topology.children(domain) {
+            let cap = self.caps[child.index()];
+            used += u64::from(cap > 0);
+            capacity += cap;
+            if cap > 0 && level + 1 < self.bottom {
+                self.add_all_of(child, level + 1, cost);
+            }
+        }
+        cost.add_level(level + 1 - self.base, used, capacity);
+    }
+
     /// The fewest items that hold `want`, and the least capacity that so many of them can have and still hold it.
-    fn fewest(&mut self, caps: &[u64], want: u64) -> Result<(usize, u64), OutOfSteps> {
-        let fit = subset::best_fit(caps, want);
+    fn fewest(&mut self, caps: &[u64], want: u64, fit: Vec<usize>) -> Result<(usize, u64), OutOfSteps> {
         let (count, sum) = (fit.len(), fit.iter().map(|&at| caps[at]).sum::<u64>());
         // Nothing is below an exact fit; with one item, or equal ones, the best fit is the optimum.
         if !self.exact || count == 1 || sum == want || subset::all_equal(caps) {

@@ -17,6 +17,15 @@ impl Cost {
         }
     }
 
+    /// Whether this, the cost of `cap` units, and another one of `of` units are the same for each unit.
+    pub(super) fn is_in_proportion(&self, cap: u64, other: &Self, of: u64) -> bool {
+        let product = |a: u64, b: u64| u128::from(a) * u128::from(b);
+        let equal = |(&(count, sum), &(others, other_sum)): (&(u32, u64), &(u32, u64))| {
+            product(count.into(), of) == product(others.into(), cap) && product(sum, of) == product(other_sum, cap)
+        };
+        self.0.iter().zip(&other.0).all(equal)
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         for ((count, sum), (more, capacity)) in self.0.iter_mut().zip(&other.0) {
             *count += more;
