@@ -3,8 +3,8 @@
 //! [`Manifests::read`] takes texts and their names and gives either everything that they say or everything that is wrong
 //! with them, each [`Problem`] with file, line, field, what was found and what was expected. Unknown fields are problems,
 //! as under `kubectl --validate=strict`; pod specs and status are the cluster's business and stay open. What is valid
-//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node, and Kthena's ModelServing,
-//! ModelServer and ModelRoute with the API groups, fields and defaults that Kthena gives them.
+//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node, Volcano's HyperNode, and Kthena's
+//! ModelServing, ModelServer and ModelRoute with the API groups, fields and defaults that Kthena gives them.
 //!
 //! Then [`Manifests::inventory`] is the cluster, [`ModelServing::groups`] are the gangs to place on it with the names and
 //! labels of their pods, [`Manifests::route_table`] says which server has which model, and a [`ServerSelector`] which pods
@@ -47,26 +47,31 @@
 
 mod duration;
 mod field;
+mod hypernode;
 mod manifests;
 mod name;
 mod node;
+mod policy;
 mod problem;
 mod quantity;
 mod resources;
 mod route;
+mod selector;
 mod server;
 mod serving;
 mod settings;
 mod template;
 mod tree;
 
+pub use hypernode::HyperNode;
 pub use manifests::{InventoryError, Manifests, RoutesError};
 pub use name::ObjectName;
 pub use node::Node;
+pub use policy::{TopologyMode, TopologyPolicy};
 pub use problem::{Problem, Problems, Warning};
 pub use quantity::{Quantity, QuantityError};
 pub use route::{ModelRoute, RouteRule, RouteTarget};
 pub use server::{InferenceEngine, ModelServer, Part, Phase, ServerSelector};
-pub use serving::{GroupError, ModelServing, Pod, Role, ServingGroup, TopologyMode, TopologyPolicy};
+pub use serving::{GroupError, ModelServing, Pod, Role, ServingGroup};
 pub use settings::Settings;
 pub use template::PodTemplate;

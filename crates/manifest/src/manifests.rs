@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::field::Field;
+use crate::hypernode::{HyperNode, HyperNodePlaces};
 use crate::name::Metadata;
 use crate::node::Node;
+use crate::policy::PolicyPlace;
 use crate::problem::{Place, Problem, Problems, Sink, Warning};
 use crate::route::{ModelRoute, RoutePlaces};
 use crate::server::ModelServer;
@@ -38,6 +40,7 @@ pub use convert::{InventoryError, RoutesError};
 pub struct Manifests {
     settings: Settings,
     nodes: Vec<Node>,
+    hypernodes: Vec<HyperNode>,
     servings: Vec<ModelServing>,
     servers: Vec<ModelServer>,
     routes: Vec<ModelRoute>,
@@ -45,8 +48,9 @@ pub struct Manifests {
 }
 
 /// Kinds that are read, with the API that has them.
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 5] = [
     ("Node", "v1"),
+    ("HyperNode", "topology.volcano.sh/v1alpha1"),
     ("ModelServing", "workload.serving.volcano.sh/v1alpha1"),
     ("ModelServer", "networking.serving.volcano.sh/v1alpha1"),
     ("ModelRoute", "networking.serving.volcano.sh/v1alpha1"),
@@ -57,6 +61,10 @@ struct Reading<'a> {
     settings: &'a Settings,
     found: Manifests,
     seen: BTreeMap<(&'static str, String), Place>,
+    /// What each HyperNode says of others, and where.
+    hypernodes: Vec<HyperNodePlaces>,
+    /// Where the policies of each ModelServing stand.
+    policies: Vec<Vec<PolicyPlace>>,
     /// Where the selector of each server stands.
     selectors: Vec<Place>,
     /// Where each route stands, and what it names.
@@ -66,7 +74,7 @@ struct Reading<'a> {
 
 impl Manifests {
     /// Reads sources, each with a name for messages (a file's path) and its text: YAML with any number of documents, or
-    /// JSON. Kinds other than Node, ModelServing, ModelServer and ModelRoute are passed over with a warning.
+    /// JSON. Kinds other than Node, HyperNode, ModelServing, ModelServer and ModelRoute are passed over with a warning.
     ///
     /// # Errors
     ///
@@ -92,12 +100,15 @@ impl Manifests {
             found: Self {
                 settings: settings.clone(),
                 nodes: Vec::new(),
+                hypernodes: Vec::new(),
                 servings: Vec::new(),
                 servers: Vec::new(),
                 routes: Vec::new(),
                 warnings: Vec::new(),
             },
             seen: BTreeMap::new(),
+            hypernodes: Vec::new(),
+            policies: Vec::new(),
             selectors: Vec::new(),
             routes: Vec::new(),
             problems: Vec::new(),
@@ -127,6 +138,12 @@ impl Manifests {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The HyperNodes.
+    #[must_use]
+    pub fn hypernodes(&self) -> &[HyperNode] {
+        &self.hypernodes
     }
 
     /// The ModelServings.
@@ -194,8 +211,17 @@ impl Reading<'_> {
         object.get("status");
         match kind {
             "Node" => self.found.nodes.push(Node::read(metadata, &mut object)),
+            "HyperNode" => {
+                if let Some((row, places)) = HyperNode::read(metadata, &mut object) {
+                    self.found.hypernodes.push(row);
+                    self.hypernodes.push(places);
+                }
+            }
             "ModelServing" => {
-                self.found.servings.extend(ModelServing::read(metadata, &mut object, self.settings));
+                if let Some((serving, places)) = ModelServing::read(metadata, &mut object) {
+                    self.found.servings.push(serving);
+                    self.policies.push(places);
+                }
             }
             "ModelServer" => {
                 if let Some((server, place)) = ModelServer::read(&metadata, &mut object) {
@@ -215,7 +241,7 @@ impl Reading<'_> {
 
     /// Notes that the object is there, once.
     fn count(&mut self, kind: &'static str, metadata: &Metadata, root: &Field<'_>) {
-        let name = if kind == "Node" { metadata.name.clone() } else { metadata.object_name().to_string() };
+        let name = if is_cluster_wide(kind) { metadata.name.clone() } else { metadata.object_name().to_string() };
         let place = root.place();
         if let Some(first) = self.seen.get(&(kind, name.clone())) {
             let expected = format!("each object once; the first is at {}:{}", first.file, first.line);
@@ -226,6 +252,11 @@ impl Reading<'_> {
     }
 }
 
+/// Whether objects of a kind are in no namespace.
+fn is_cluster_wide(kind: &str) -> bool {
+    matches!(kind, "Node" | "HyperNode")
+}
+
 /// How messages name an object: its kind, namespace and name, as far as they can be read.
 fn label(root: &Field<'_>, kind: &str) -> String {
     let get = |tree: &Value, key: &str| match tree {
@@ -234,7 +265,7 @@ fn label(root: &Field<'_>, kind: &str) -> String {
     };
     let metadata = get(&root.tree.value, "metadata").unwrap_or(Value::Null);
     match (get(&metadata, "name"), get(&metadata, "namespace")) {
-        (Some(Value::Text(name)), _) if kind == "Node" => format!("{kind} {name}"),
+        (Some(Value::Text(name)), _) if is_cluster_wide(kind) => format!("{kind} {name}"),
         (Some(Value::Text(name)), Some(Value::Text(namespace))) => format!("{kind} {namespace}/{name}"),
         (Some(Value::Text(name)), _) => format!("{kind} default/{name}"),
         _ => kind.to_owned(),

@@ -82,6 +82,29 @@ impl Node {
         Some((name, u32::try_from(count).ok()?))
     }
 
+    /// What kind its accelerators are, as the vendor's or the cloud's labels have it: the label `<resource>.product` that
+    /// NVIDIA's feature discovery sets (`nvidia.com/gpu.product`), AMD's `amd.com/gpu.product-name`, or one of those that
+    /// clouds set for machines with accelerators, `cloud.google.com/gke-accelerator`, `cloud.google.com/gke-tpu-accelerator`,
+    /// `k8s.amazonaws.com/accelerator`, `kubernetes.azure.com/accelerator`. The first that is not empty counts; `None` for
+    /// a node without accelerators.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        const CLOUDS: [&str; 4] = [
+            "cloud.google.com/gke-accelerator",
+            "cloud.google.com/gke-tpu-accelerator",
+            "k8s.amazonaws.com/accelerator",
+            "kubernetes.azure.com/accelerator",
+        ];
+        let (resource, _) = self.accelerators()?;
+        let product = [
+            format!("{resource}.product"),
+            format!("{resource}.product-name"),
+            format!("beta.{resource}.product-name"),
+        ];
+        let keys = product.iter().map(String::as_str).chain(CLOUDS);
+        keys.filter_map(|key| self.labels.get(key)).map(String::as_str).find(|value| !value.is_empty())
+    }
+
     /// The manifest, whole.
     #[must_use]
     pub fn json(&self) -> &Json {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::name::ObjectName;
+use crate::policy::TopologyPolicy;
 use crate::template::PodTemplate;
 
 mod group;
@@ -35,22 +36,6 @@ pub struct Role {
     pub(crate) entry: PodTemplate,
     pub(crate) workers: u32,
     pub(crate) worker: Option<PodTemplate>,
-}
-
-/// How close together pods go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopologyPolicy {
-    pub(crate) mode: TopologyMode,
-    pub(crate) level: String,
-}
-
-/// Whether a topology policy binds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TopologyMode {
-    /// Inside one domain of the level, or not at all.
-    Hard,
-    /// Inside one domain of the level if that can be.
-    Soft,
 }
 
 impl ModelServing {
@@ -137,19 +122,5 @@ impl Role {
     #[must_use]
     pub fn pods(&self) -> u32 {
         self.workers.saturating_add(1)
-    }
-}
-
-impl TopologyPolicy {
-    /// Whether it binds.
-    #[must_use]
-    pub fn mode(&self) -> TopologyMode {
-        self.mode
-    }
-
-    /// The name of the level.
-    #[must_use]
-    pub fn level(&self) -> &str {
-        &self.level
     }
 }

@@ -16,6 +16,8 @@ use phalanx_topology::{LevelLabel, Topology};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     levels: Vec<LevelLabel>,
+    /// Whether the caller named them.
+    named: bool,
 }
 
 impl Settings {
@@ -26,14 +28,16 @@ impl Settings {
     #[must_use]
     pub fn new() -> Self {
         let label = |level: &str| LevelLabel::new(level, format!("topology.kubernetes.io/{level}"));
-        Self { levels: ["zone", "block", "rack"].map(label).into() }
+        Self { levels: ["zone", "block", "rack"].map(label).into(), named: false }
     }
 
     /// Other levels, coarse to fine. Levels that no topology can have are told by
-    /// [`Manifests::inventory`](crate::Manifests::inventory).
+    /// [`Manifests::inventory`](crate::Manifests::inventory). Levels that are named so are there beside those of
+    /// HyperNodes; the default ones give way to them.
     #[must_use]
     pub fn with_levels(mut self, levels: impl IntoIterator<Item = LevelLabel>) -> Self {
         self.levels = levels.into_iter().collect();
+        self.named = true;
         self
     }
 
@@ -43,8 +47,13 @@ impl Settings {
         &self.levels
     }
 
-    pub(crate) fn level_names(&self) -> impl Iterator<Item = &str> {
-        self.levels.iter().map(LevelLabel::level)
+    pub(crate) fn level_names(&self) -> Vec<&str> {
+        self.levels.iter().map(LevelLabel::level).collect()
+    }
+
+    /// Whether the levels are the caller's own.
+    pub(crate) fn names_levels(&self) -> bool {
+        self.named
     }
 }
 

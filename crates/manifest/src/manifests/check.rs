@@ -4,13 +4,36 @@ use std::collections::BTreeMap;
 
 use super::Reading;
 use crate::name::ObjectName;
+use crate::policy::{Levels, TopologyPolicy};
 use crate::server::Phase;
+
+mod hypernodes;
 
 /// Checks that what objects say of each other is there. Objects that could not be read count as there.
 pub(super) fn references(reading: &mut Reading<'_>) {
+    hypernodes::members(reading);
+    levels(reading);
     targets(reading);
     selectors(reading);
     shared_models(reading);
+}
+
+/// Each policy names a level that there is.
+fn levels(reading: &mut Reading<'_>) {
+    let read = reading.found.hypernodes.len();
+    if reading.seen.keys().filter(|(kind, _)| *kind == "HyperNode").count() != read {
+        // What tiers there are is not known.
+        return;
+    }
+    let rows: Vec<_> = reading.found.hypernodes.iter().map(|row| row.row()).collect();
+    // One tier with two names is told of where it stands.
+    let Ok(tiers) = phalanx_topology::HyperNode::tiers(&rows) else { return };
+    let levels = Levels::new(reading.settings, tiers);
+    for (serving, places) in reading.found.servings.iter_mut().zip(&reading.policies) {
+        let policies: Vec<&mut TopologyPolicy> =
+            [&mut serving.group_topology, &mut serving.role_topology].into_iter().flatten().collect();
+        levels.resolve(policies, places, &mut reading.problems);
+    }
 }
 
 /// Each target of a route is a ModelServer of its namespace.

@@ -8,7 +8,9 @@ use phalanx_topology::{CapacityError, Inventory, Topology, TopologyError};
 use thiserror::Error;
 
 use super::Manifests;
+use crate::hypernode::HyperNode;
 use crate::name::ObjectName;
+use crate::node::Node;
 use crate::resources::OFFERED_OF_A_MAKE;
 use crate::server::ModelServer;
 
@@ -23,6 +25,9 @@ pub enum InventoryError {
         node = Topology::NODE_LEVEL
     )]
     Topology(TopologyError),
+    /// The HyperNodes make no tree beside the labels. What they could get wrong by themselves was told when they were read.
+    #[error("HyperNodes: {0}")]
+    HyperNodes(TopologyError),
     /// A node cannot have what it says.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
@@ -45,13 +50,21 @@ pub struct RoutesError(#[from] RouteTableError);
 const MAX_RESOURCES: usize = 1000;
 
 impl Manifests {
-    /// The cluster that the Nodes make: their tree by the labels of the levels, and what they offer. Accelerators count as
-    /// devices. Their resource only tells makes apart: a node that has some offers 64 of it, the most devices there can be,
+    /// The name of the tree that HyperNodes make, where it is the second one.
+    pub const HYPERNODES: &str = "hypernodes";
+
+    /// The cluster that the Nodes make: their tree, and what they offer. The tree is that of the HyperNodes, if any are
+    /// given, one level a tier; else by the labels of the levels of the settings. With HyperNodes *and* levels that the
+    /// settings [name](Settings::with_levels) there are both: the labels make the primary tree, by which nodes are named
+    /// and ordered, and the HyperNodes a second one, [`HYPERNODES`](Self::HYPERNODES).
+    ///
+    /// Accelerators count as devices. Their resource only tells makes apart: a node that has some offers 64 of it, the most devices there can be,
     /// and a pod asks 1, so that it finds devices of its own make only. `pods` counts pods.
     ///
     /// # Errors
     ///
-    /// When the levels of the settings are none that a topology can have.
+    /// When the levels of the settings are none that a topology can have, or there are more kinds of devices or resources
+    /// than can be counted. HyperNodes that were read without problems are always a tree.
     ///
     /// ```
     /// use phalanx_manifest::{Manifests, Settings};
@@ -62,8 +75,7 @@ impl Manifests {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn inventory(&self) -> Result<Inventory, InventoryError> {
-        let rows = self.nodes.iter().map(|node| (node.name(), node.labels()));
-        let topology = Arc::new(Topology::from_labels(self.settings.levels(), rows).map_err(InventoryError::Topology)?);
+        let topology = Arc::new(self.topology()?);
         let roles = self.servings.iter().flat_map(|serving| &serving.roles);
         let templates = roles.flat_map(|role| [Some(&role.entry), role.worker.as_ref()]).flatten();
         let offered = self.nodes.iter().flat_map(|node| node.amounts().keys());
@@ -85,12 +97,29 @@ impl Manifests {
             if let Some((resource, count)) = node.accelerators() {
                 let make = inventory.resource(resource);
                 inventory.set_capacity(id, make, OFFERED_OF_A_MAKE)?;
-                let product = node.labels().get(&format!("{resource}.product"));
-                inventory.set_devices(id, count, product.map_or(resource, String::as_str))?;
+                inventory.set_devices(id, count, node.kind().unwrap_or(resource))?;
             }
             inventory.set_cordoned(id, node.is_unschedulable());
         }
         Ok(inventory)
+    }
+
+    /// The tree or trees.
+    fn topology(&self) -> Result<Topology, InventoryError> {
+        let by_labels = || {
+            let rows = self.nodes.iter().map(|node| (node.name(), node.labels()));
+            Topology::from_labels(self.settings.levels(), rows).map_err(InventoryError::Topology)
+        };
+        if self.hypernodes.is_empty() {
+            return by_labels();
+        }
+        let rows = self.hypernodes.iter().map(HyperNode::row);
+        let tree = Topology::from_hypernodes(rows, self.nodes.iter().map(Node::name));
+        let tree = tree.map_err(InventoryError::HyperNodes)?;
+        if !self.settings.names_levels() {
+            return Ok(tree);
+        }
+        by_labels()?.with_tree(Self::HYPERNODES, &tree).map_err(InventoryError::HyperNodes)
     }
 
     /// The routes by model. Targets name their servers as `namespace/name`, as [`ObjectName`] displays; see

@@ -1,4 +1,5 @@
 mod convert;
 mod examples;
 mod hostile;
+mod hypernodes;
 mod rules;

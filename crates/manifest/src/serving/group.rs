@@ -6,7 +6,8 @@ use phalanx_gang::{Gang, GangError, Group, Placement, Plan};
 use phalanx_topology::{Demand, Inventory, LevelId};
 use thiserror::Error;
 
-use super::{ModelServing, Role, TopologyMode, TopologyPolicy};
+use super::{ModelServing, Role};
+use crate::policy::{LevelOf, TopologyMode, TopologyPolicy};
 use crate::template::PodTemplate;
 
 /// One group of a ModelServing: what is placed as a gang.
@@ -152,20 +153,29 @@ impl<'a> ServingGroup<'a> {
         Some(Pod { group: *self, role, replica: *placement.ordinals().get(1)?, ordinal })
     }
 
+    /// The level of a policy in an inventory.
     fn level(
         &self,
         policy: Option<&TopologyPolicy>,
         inventory: &Inventory,
     ) -> Result<Option<(TopologyMode, LevelId)>, GroupError> {
         let Some(policy) = policy else { return Ok(None) };
-        let topology = inventory.topology();
-        let level = topology.level(policy.level()).ok_or_else(|| GroupError::UnknownLevel {
+        let both = [self.serving.group_topology(), self.serving.role_topology()];
+        let level = policy.level_in(inventory, LevelOf::any_of_hypernodes(both.into_iter().flatten()));
+        let unknown = || GroupError::UnknownLevel {
             group: self.name(),
             level: policy.level().to_owned(),
-            expected: topology.levels().map(|level| topology.level_name(level)).collect::<Vec<_>>().join(", "),
-        })?;
-        Ok(Some((policy.mode(), level)))
+            expected: level_names(inventory),
+        };
+        Ok(Some((policy.mode(), level.ok_or_else(unknown)?)))
     }
+}
+
+/// The names of all levels, tree by tree, coarse to fine.
+pub(crate) fn level_names(inventory: &Inventory) -> String {
+    let topology = inventory.topology();
+    let levels = topology.trees().flat_map(|tree| topology.tree_levels(tree));
+    levels.map(|level| topology.level_name(level)).collect::<Vec<_>>().join(", ")
 }
 
 /// The parts of a replica whose pods differ.

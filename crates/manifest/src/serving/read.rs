@@ -1,10 +1,10 @@
 //! From a manifest to a ModelServing.
 
 use super::rollout::{self, Strategy};
-use super::{ModelServing, Role, TopologyMode, TopologyPolicy};
+use super::{ModelServing, Role};
 use crate::field::{Field, Fields};
 use crate::name::{Metadata, is_dns_1035_label};
-use crate::settings::Settings;
+use crate::policy::{PolicyPlace, TopologyPolicy};
 use crate::template::PodTemplate;
 use crate::tree::Value;
 
@@ -13,7 +13,7 @@ use crate::tree::Value;
 const MAX_PODS: u128 = 1_000_000;
 
 impl ModelServing {
-    pub(crate) fn read(metadata: Metadata, object: &mut Fields<'_>, settings: &Settings) -> Option<Self> {
+    pub(crate) fn read(metadata: Metadata, object: &mut Fields<'_>) -> Option<(Self, Vec<PolicyPlace>)> {
         let spec_field = object.require("spec", "a ModelServing's spec")?;
         let mut spec = spec_field.fields()?;
         let replicas_field = spec.get("replicas");
@@ -33,7 +33,7 @@ impl ModelServing {
         }
         let (mut roles, names) = roles(&mut template, &metadata.name, replicas.unwrap_or(1), strategy);
         gang_policy(&mut template, &mut roles, &names);
-        let (group_topology, role_topology) = network_topology(&mut template, settings);
+        let (group_topology, role_topology, places) = network_topology(&mut template);
         template.finish();
         rollout::plugins(&mut spec, &names);
         spec.finish();
@@ -52,7 +52,8 @@ impl ModelServing {
             return None;
         }
         let (name, json) = (metadata.object_name(), object.field().json());
-        Some(Self { name, labels: metadata.labels, replicas, roles, group_topology, role_topology, json })
+        let serving = Self { name, labels: metadata.labels, replicas, roles, group_topology, role_topology, json };
+        Some((serving, places))
     }
 }
 
@@ -138,56 +139,13 @@ fn gang_policy(template: &mut Fields<'_>, roles: &mut [Role], names: &[&str]) {
     policy.finish();
 }
 
-fn network_topology(
-    template: &mut Fields<'_>,
-    settings: &Settings,
-) -> (Option<TopologyPolicy>, Option<TopologyPolicy>) {
+/// The group's policy and the roles', and where they stand in that order.
+fn network_topology(template: &mut Fields<'_>) -> (Option<TopologyPolicy>, Option<TopologyPolicy>, Vec<PolicyPlace>) {
     let Some(mut topology) = template.get("networkTopology").and_then(|field| field.fields()) else {
-        return (None, None);
+        return (None, None, Vec::new());
     };
-    let mut read = |key| topology.get(key).and_then(|field| policy(&field, settings));
-    let policies = (read("groupPolicy"), read("rolePolicy"));
+    let mut read = |key| topology.get(key).and_then(|field| TopologyPolicy::read(&field)).unzip();
+    let ((group, group_place), (role, role_place)) = (read("groupPolicy"), read("rolePolicy"));
     topology.finish();
-    policies
-}
-
-fn policy(field: &Field<'_>, settings: &Settings) -> Option<TopologyPolicy> {
-    let mut fields = field.fields()?;
-    let mode = fields.get("mode").map_or(Some(0), |field| field.choice(&["hard", "soft"]));
-    let (allowed, name) = (fields.get("highestTierAllowed"), fields.get("highestTierName"));
-    fields.finish();
-    let level = match (allowed, name) {
-        (Some(_), Some(name)) => {
-            name.expected("either highestTierAllowed or highestTierName, not both");
-            None
-        }
-        (Some(tier), None) => by_tier(&tier, settings),
-        (None, Some(name)) => by_name(&name, settings),
-        (None, None) => {
-            field.warn("neither highestTierAllowed nor highestTierName is given: nothing is constrained");
-            None
-        }
-    };
-    let mode = if mode? == 0 { TopologyMode::Hard } else { TopologyMode::Soft };
-    Some(TopologyPolicy { mode, level: level? })
-}
-
-/// Tiers count from the closest: tier 1 is the finest level with a name.
-fn by_tier(field: &Field<'_>, settings: &Settings) -> Option<String> {
-    let levels: Vec<&str> = settings.level_names().collect();
-    let tiers: Vec<String> = levels.iter().rev().zip(1..).map(|(level, tier)| format!("{tier} = {level}")).collect();
-    let tier = match field.tree.value {
-        Value::Int(tier @ 1..) => usize::try_from(tier).ok(),
-        _ => None,
-    };
-    let level = tier.and_then(|tier| levels.len().checked_sub(tier)).map(|index| levels[index].to_owned());
-    if level.is_none() {
-        field.expected(format!("a tier from 1 to {} ({})", levels.len(), tiers.join(", ")));
-    }
-    level
-}
-
-fn by_name(field: &Field<'_>, settings: &Settings) -> Option<String> {
-    let levels: Vec<&str> = settings.level_names().chain([Settings::NODE_LEVEL]).collect();
-    field.choice(&levels).map(|index| levels[index].to_owned())
+    (group, role, [group_place, role_place].into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! From manifests to what the pure crates work on.
 
-use phalanx_gang::{Options, Outcome};
-use phalanx_topology::LevelLabel;
+use phalanx_gang::{Gang, Options, Outcome};
+use phalanx_topology::{Inventory, LevelLabel};
 
 use super::examples::KTHENA;
 use crate::{InventoryError, Manifests, Settings};
@@ -126,7 +126,7 @@ fn resources_without_end_are_refused() {
 }
 
 /// A cluster of two blocks of two racks of one node with eight devices each.
-fn cluster() -> String {
+pub(super) fn cluster() -> String {
     let place = |n: u32| format!("topology.kubernetes.io/block: b{}, topology.kubernetes.io/rack: r{n}", n / 2);
     (0..4)
         .map(|n| {
@@ -139,12 +139,17 @@ fn cluster() -> String {
         .collect()
 }
 
+/// Plans a gang with what is usual.
+pub(super) fn planned(gang: &Gang, inventory: &Inventory) -> Outcome {
+    phalanx_gang::plan(gang, inventory, &Options::default()).expect("a sound gang")
+}
+
 fn outcome(text: &str) -> (Manifests, Outcome) {
     let manifests = read(text);
     let mut inventory = manifests.inventory().expect("an inventory");
     let group = manifests.servings()[0].groups().next().expect("a group");
     let gang = group.gang(&mut inventory).expect("a gang");
-    let outcome = phalanx_gang::plan(&gang, &inventory, &Options::default()).expect("a sound gang");
+    let outcome = planned(&gang, &inventory);
     (manifests, outcome)
 }
 
@@ -161,7 +166,7 @@ fn a_group_is_a_gang_of_roles_of_replicas_of_pods() {
     assert_eq!((gang.min_pods(), gang.max_pods()), (5, 6));
 
     // 24 devices are the minimum of a group and a block has 16: the hard group policy says no.
-    let outcome = phalanx_gang::plan(&gang, &inventory, &Options::default()).expect("a sound gang");
+    let outcome = planned(&gang, &inventory);
     assert!(outcome.rejection().is_some());
     // In one zone of three tiers it would be free to span blocks, but these nodes name no zone: they share the root.
     let wide = text.replace(
@@ -291,7 +296,7 @@ fn pods_without_accelerators_go_beside_those_that_have_them_all() {
     let receipt = outcome.plan().expect("there is room").commit(&mut inventory).expect("nothing changed");
     let plain = read(&format!("{}{}", cluster(), gpus(8, 0)));
     let gang = plain.servings()[0].groups().next().expect("a group").gang(&mut inventory).expect("a gang");
-    let outcome = phalanx_gang::plan(&gang, &inventory, &Options::default()).expect("a sound gang");
+    let outcome = planned(&gang, &inventory);
     assert!(outcome.plan().is_some());
     assert_eq!(inventory.release(receipt), Ok(()));
 }

@@ -2,6 +2,7 @@
 
 use crate::{Manifests, Settings};
 
+mod hypernodes;
 mod networking;
 mod servings;
 
