@@ -10,6 +10,7 @@ use phalanx_benches::Ledger;
 use phalanx_gang::{Gang, Group, Options, Outcome, Plan, plan};
 use phalanx_topology::{Demand, LevelId, Receipt};
 
+#[expect(clippy::disallowed_methods, reason = "this program is told what to measure")]
 fn main() {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u32>().expect("a number of nodes, then of samples"));
     let nodes = args.next().unwrap_or(12_500);
@@ -75,14 +76,15 @@ impl Run {
             amount += 1;
             gang(Group::pods("train", count, Demand::devices(devices).with(cpu, amount)))
         };
-        let mut rows = Vec::new();
-        rows.push(("128x8, warm", self.plans(samples, |_| eight.clone())));
-        rows.push(("1024x1, warm", self.plans(samples, |_| ones.clone())));
-        rows.push(("128x8, first time", self.plans(samples, |_| fresh(128, 8))));
-        rows.push(("1024x1, first time", self.plans(samples, |_| fresh(1024, 1))));
-        rows.push(("nested, 1024 pods", self.plans(samples / 4, |_| nested.clone())));
-        rows.push(("infeasible in a rack", self.plans(samples / 2, |_| in_rack.clone())));
-        rows.push(("infeasible in the cluster", self.plans(samples / 2, |_| too_large.clone())));
+        let mut rows = vec![
+            ("128x8, warm", self.plans(samples, |_| eight.clone())),
+            ("1024x1, warm", self.plans(samples, |_| ones.clone())),
+            ("128x8, first time", self.plans(samples, |_| fresh(128, 8))),
+            ("1024x1, first time", self.plans(samples, |_| fresh(1024, 1))),
+            ("nested, 1024 pods", self.plans(samples / 4, |_| nested.clone())),
+            ("infeasible in a rack", self.plans(samples / 2, |_| in_rack.clone())),
+            ("infeasible in the cluster", self.plans(samples / 2, |_| too_large.clone())),
+        ];
         let [commit, release, roll_back] = self.commits(samples, &eight);
         rows.extend([("commit 128 nodes", commit), ("release 128 nodes", release), ("roll back 128 nodes", roll_back)]);
         rows

@@ -2,9 +2,12 @@
 
 use phalanx_topology::LevelId;
 
+use crate::Fragmentation;
+
 /// What makes one place better than another, once all hard bounds hold.
 ///
-/// All share how the ancestor is found, the smallest domain for the whole minimum, except [`Spread`](Self::Spread); they
+/// All share how the ancestor is found, the smallest domain for the whole minimum, except [`Spread`](Self::Spread) and
+/// [`Fragmentation`](Self::Fragmentation); they
 /// differ in how the pods are dealt out inside it. Capacity is counted in pods of the gang, in whole slices where it is cut
 /// into slices. Ties go to the first in path order.
 ///
@@ -51,10 +54,13 @@ pub enum Objective {
         /// The level over whose domains the pods are spread.
         level: LevelId,
     },
+    /// Pod by pod where it does the least harm to the pods that are expected. The ancestor is the domain, of the finest level
+    /// that has one for all, in which the first pod does best. Where the pods are to be spread, as tight.
+    Fragmentation(Fragmentation),
 }
 
 impl Objective {
-    /// Its name: `tight`, `greedy-best-fit`, `least-free`, `balanced` or `spread`.
+    /// Its name: `tight`, `greedy-best-fit`, `least-free`, `balanced`, `spread` or `fragmentation`.
     ///
     /// ```
     /// # use phalanx_gang::Objective;
@@ -68,6 +74,7 @@ impl Objective {
             Self::LeastFree => "least-free",
             Self::Balanced => "balanced",
             Self::Spread { .. } => "spread",
+            Self::Fragmentation(_) => "fragmentation",
         }
     }
 }

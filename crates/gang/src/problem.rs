@@ -1,5 +1,7 @@
 //! A gang on an inventory, and the search for a place level by level.
 
+use std::cmp::Reverse;
+
 use phalanx_topology::{DomainId, Inventory, LevelId, NodeId};
 
 use crate::budget::Steps;
@@ -15,7 +17,7 @@ use crate::tally::Tally;
 use crate::tight::Tight;
 use crate::tree::Tree;
 use crate::work::Work;
-use crate::{Gang, Objective, Options};
+use crate::{Fragmentation, FragmentationScore, Gang, Objective, Options};
 
 /// A gang on an inventory, with how often each of its demands fits where.
 #[derive(Debug)]
@@ -80,6 +82,9 @@ impl<'a> Problem<'a> {
 
     /// Finds a place for what is missing of the minimum, on the finest level that has one.
     pub(crate) fn solve(&self, steps: &mut Steps) -> Found {
+        if matches!(self.options.objective, Objective::Fragmentation(_)) {
+            return self.solve_tree(steps);
+        }
         match Flat::of(self, &self.scope) {
             Some(flat) => self.solve_flat(&flat, steps),
             None => self.solve_tree(steps),
@@ -147,7 +152,12 @@ impl<'a> Problem<'a> {
             domains.retain(|&domain| running.iter().all(|&node| domain.is_some_and(|domain| self.is_on(node, domain))));
         }
         domains.retain(|&domain| self.room.may_hold(&self.scope, domain));
-        domains.sort_by_cached_key(|&domain| (self.room.free(domain), domain));
+        match &self.options.objective {
+            Objective::Fragmentation(objective) => {
+                domains.sort_by_cached_key(|&domain| (Reverse(self.best_score(objective, domain)), domain));
+            }
+            _ => domains.sort_by_cached_key(|&domain| (self.room.free(domain), domain)),
+        }
         if domains.is_empty() {
             return Found::Nowhere;
         }
@@ -199,6 +209,8 @@ impl<'a> Problem<'a> {
                 let level = tree.depth(*level);
                 crate::even::spread(tree, (caps, granules), items, (depth, level), want, steps)
             }
+            // Single pods are placed by score; what comes here is to be spread.
+            Objective::Fragmentation(_) => Tight::new(tree, caps, granules, steps).solve(items, depth, want),
             _ => {
                 let mut units = Vec::new();
                 Deal { tree, caps, granules, objective }.deal(items, depth, want, &mut units);
@@ -236,6 +248,20 @@ impl<'a> Problem<'a> {
         let key = &self.gang.shared_keys()[key];
         let nodes = self.options.present.bound.iter().filter(|(of, _)| of == key).map(|&(_, node)| node);
         majority(self.tree.topology, level, &nodes.collect::<Vec<_>>())
+    }
+
+    /// What it is worth to place the first pod in a domain.
+    fn best_score(&self, objective: &Fragmentation, domain: Option<DomainId>) -> Option<FragmentationScore> {
+        let mut scope = &self.scope;
+        while let Some(class) = scope.classes.first() {
+            scope = &class.scope;
+        }
+        let demand = scope.pools.first()?.demand;
+        let nodes = self.tree.domains_in(domain, self.tree.bottom()).map(DomainId::new);
+        let fit = nodes.filter(|&node| self.room.of(demand).of(node) > 0).map(|node| self.tree.node(node));
+        fit.filter_map(|node| objective.score(self.inventory, node, &self.gang.demands()[demand]))
+            .map(|(score, _)| score)
+            .max()
     }
 
     fn is_on(&self, node: NodeId, domain: DomainId) -> bool {

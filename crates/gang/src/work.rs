@@ -1,11 +1,10 @@
 //! A copy of the inventory to try placements on, and the first way to try: the hardest first, without going back.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use phalanx_topology::{DeviceSet, DomainId, Inventory, LevelId, Mark, NodeId, Transaction};
 
-use crate::Objective;
 use crate::budget::Steps;
 use crate::capacity::Capacity;
 use crate::layout::{Filled, Spot};
@@ -14,6 +13,7 @@ use crate::room::Room;
 use crate::scope::Scope;
 use crate::shaping::Shaping;
 use crate::tally::Tally;
+use crate::{Fragmentation, Objective};
 
 /// What was tried so far. Scopes are numbered as they are opened, 0 being the one that is placed as a whole.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl<'a> Work<'a> {
                 let before = self.point();
                 let opened = Opened { scope, parent: parent.unwrap_or(number), class: usize::MAX, domain: candidate };
                 self.open(opened);
-                if self.fill_scope(number, true, steps) && self.is_even(number) {
+                if self.fill_scope(number, true, steps) {
                     return Some(self.filled_from(number));
                 }
                 self.undo(before);
@@ -172,6 +172,7 @@ impl<'a> Work<'a> {
         let scope = self.opened[opened].scope;
         (0..scope.classes.len()).all(|class| self.fill_class(opened, class, prefer, steps))
             && (0..scope.pools.len()).all(|pool| self.fill_pool(opened, pool, scope.pools[pool].count, steps))
+            && self.is_even(opened)
     }
 
     fn fill_class(&mut self, opened: usize, class: usize, prefer: bool, steps: &mut Steps) -> bool {
@@ -215,6 +216,11 @@ impl<'a> Work<'a> {
     /// Fills an opened scope's domain with so many pods of a pool, as the objective wants it.
     pub(crate) fn fill_pool(&mut self, opened: usize, pool: usize, left: u32, steps: &mut Steps) -> bool {
         let (scope, domain) = (self.opened[opened].scope, self.opened[opened].domain);
+        if let Objective::Fragmentation(objective) = &self.problem.options.objective
+            && self.chain(opened).all(|(_, scope)| scope.spread.is_none())
+        {
+            return self.fill_by_score(opened, pool, left, objective);
+        }
         let caps = self.room.of(scope.pools[pool].demand);
         let want = u64::from(left);
         if !self.problem.is_counted {
@@ -243,6 +249,39 @@ impl<'a> Work<'a> {
             left -= need;
         }
         left == 0
+    }
+
+    /// Fills an opened scope's domain with so many pods of a pool, each where it does the least harm.
+    fn fill_by_score(&mut self, opened: usize, pool: usize, left: u32, objective: &Fragmentation) -> bool {
+        let (scope, domain, tree) = (self.opened[opened].scope, self.opened[opened].domain, self.problem.tree);
+        let pod = scope.pools[pool].demand;
+        let demand = &self.problem.gang.demands()[pod];
+        if self.room.of(pod).within(domain) < u64::from(left) {
+            return false;
+        }
+        let inside = tree.domains_in(domain, tree.bottom()).map(|at| tree.node(DomainId::new(at)));
+        let mut nodes: Vec<NodeId> = inside.collect();
+        if domain.is_none() {
+            nodes.extend(tree.outside());
+        }
+        nodes.retain(|&node| self.room.of(pod).of_node(tree, node) > 0);
+        let score = |work: &Self, node: NodeId| {
+            let (score, devices) = objective.score(work.transaction.inventory(), node, demand)?;
+            Some((score, Reverse(tree.order(node)), node, devices))
+        };
+        let mut ranked: BinaryHeap<_> = nodes.into_iter().filter_map(|node| score(self, node)).collect();
+        let mut left = left;
+        while left > 0 {
+            let Some((_, _, node, devices)) = ranked.pop() else { return false };
+            // What was placed since may keep others off.
+            if !self.allows(opened, node) {
+                continue;
+            }
+            self.place_on(opened, pool, Spot { node, devices });
+            left -= 1;
+            ranked.extend(score(self, node));
+        }
+        true
     }
 
     /// Of a scope with a spread: what each domain needs so that none falls behind, and what each may have in all.
@@ -389,6 +428,18 @@ impl<'a> Work<'a> {
         let demand = self.opened[scope].scope.pools[pool].demand;
         let reserved = self.transaction.reserve(node, &self.problem.gang.demands()[demand]);
         let devices = reserved.expect("a pod is placed where it fits");
+        self.note(scope, pool, Spot { node, devices });
+    }
+
+    /// Places a pod on certain devices, which are free.
+    fn place_on(&mut self, scope: usize, pool: usize, spot: Spot) {
+        let demand = &self.problem.gang.demands()[self.opened[scope].scope.pools[pool].demand];
+        let claimed = self.transaction.claim(spot.node, spot.devices, demand);
+        claimed.expect("a pod is placed where it fits");
+        self.note(scope, pool, spot);
+    }
+
+    fn note(&mut self, scope: usize, pool: usize, Spot { node, devices }: Spot) {
         self.refresh(node);
         self.count(scope, node, true);
         self.placed.push(Placed { scope, pool: Some(pool), node, devices });
