@@ -54,6 +54,7 @@
 mod budget;
 mod capacity;
 mod choice;
+mod counted;
 mod deal;
 mod error;
 mod even;

@@ -6,12 +6,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 use phalanx_topology::{DeviceSet, DomainId, Inventory, LevelId, Mark, NodeId, Transaction};
 
 use crate::budget::Steps;
-use crate::capacity::Capacity;
 use crate::layout::{Filled, Spot};
 use crate::problem::Problem;
 use crate::room::Room;
 use crate::scope::Scope;
-use crate::shaping::Shaping;
 use crate::tally::Tally;
 use crate::{Fragmentation, Objective};
 
@@ -282,112 +280,6 @@ impl<'a> Work<'a> {
             ranked.extend(score(self, node));
         }
         true
-    }
-
-    /// Of a scope with a spread: what each domain needs so that none falls behind, and what each may have in all.
-    #[expect(clippy::type_complexity, reason = "two lists of a domain and a number")]
-    fn spread(
-        &self,
-        opened: usize,
-        pool: usize,
-        want: u64,
-    ) -> Option<(Vec<(Option<DomainId>, u64)>, Vec<(DomainId, u64)>)> {
-        let (scope, domain) = (self.opened[opened].scope, self.opened[opened].domain);
-        let Some((level, skew)) = scope.spread else { return Some((Vec::new(), Vec::new())) };
-        let counted = self.counted(opened);
-        let caps = self.shaped(opened, pool, &[]);
-        let has = |domain: DomainId| self.tally.in_domain(opened, domain);
-        let domains: Vec<DomainId> = self.problem.tree.domains_in(domain, level).map(DomainId::new).collect();
-        let room = |most: u64| -> u64 {
-            domains.iter().map(|&domain| caps.of(domain).min(most.saturating_sub(has(domain)))).sum()
-        };
-        // The least that the fullest must have; with none on the emptiest it may have the skew.
-        let (mut low, mut high) =
-            (u64::from(skew), domains.iter().map(|&domain| has(domain)).max().unwrap_or(0) + want);
-        high = high.max(low);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if room(middle) >= want { high = middle } else { low = middle + 1 }
-        }
-        let floor = low.saturating_sub(u64::from(skew));
-        let behind = |&domain: &DomainId| (Some(domain), floor.saturating_sub(has(domain)));
-        let needs: Vec<_> = counted.iter().map(behind).filter(|&(_, need)| need > 0).collect();
-        let enough = room(low) >= want && needs.iter().map(|&(_, need)| need).sum::<u64>() <= want;
-        let clips = domains.iter().map(|&domain| (domain, low)).collect();
-        enough.then_some((needs, clips))
-    }
-
-    /// How many pods of a pool fit where, under the bounds of its scope and those around it.
-    fn shaped(&self, opened: usize, pool: usize, clips: &[(DomainId, u64)]) -> Capacity<'static> {
-        let (scope, domain, tree) = (self.opened[opened].scope, self.opened[opened].domain, self.problem.tree);
-        let caps = self.room.of(scope.pools[pool].demand);
-        let mut shaping = Shaping::default();
-        let all = tree.domains_in(domain, tree.bottom()).map(|at| tree.node(DomainId::new(at)));
-        let outside: Vec<NodeId> = if domain.is_none() { tree.outside().collect() } else { Vec::new() };
-        for node in all.chain(outside) {
-            if caps.of_node(tree, node) > 0 {
-                let room = self.chain(opened).map(|(number, scope)| self.tally.room(tree, scope, number, node)).min();
-                match (room, tree.domain(node)) {
-                    (Some(u32::MAX) | None, _) => {}
-                    (Some(room), Some(domain)) => shaping.most.push((domain, u64::from(room))),
-                    (Some(0), None) => shaping.inside = true,
-                    (Some(room), None) => {
-                        shaping.per_node = shaping.per_node.or(Some(u64::MAX));
-                        shaping.on_node.push((node, u64::MAX - u64::from(room)));
-                    }
-                }
-            }
-        }
-        for &(domain, most) in clips {
-            shaping.most.push((domain, most.saturating_sub(self.tally.in_domain(opened, domain))));
-        }
-        shaping.apply(tree, caps)
-    }
-
-    /// The domains over which an opened scope with a spread has to be even: inside its own, where one of its pods runs or
-    /// fitted at first.
-    fn counted(&self, opened: usize) -> Vec<DomainId> {
-        let Opened { scope, domain, .. } = self.opened[opened];
-        let Some((level, _)) = scope.spread else { return Vec::new() };
-        let fits = |at: DomainId| {
-            let first = &self.problem.room;
-            scope.pods().iter().enumerate().any(|(demand, &pods)| pods > 0 && first.of(demand).of(at) > 0)
-                || self.tally.in_domain(opened, at) > 0
-        };
-        let holder = match scope.hard {
-            Some(_) => domain,
-            // Not bound to a domain, it was only tried in this one.
-            None => self
-                .chain(opened)
-                .skip(1)
-                .find(|(_, scope)| scope.hard.is_some())
-                .and_then(|(number, _)| self.opened[number].domain),
-        };
-        self.problem.tree.domains_in(holder, level).map(DomainId::new).filter(|&at| fits(at)).collect()
-    }
-
-    /// Whether an opened scope is spread as evenly as it asks.
-    pub(crate) fn is_even(&self, opened: usize) -> bool {
-        let Some((_, skew)) = self.opened[opened].scope.spread else { return true };
-        let counts = self.counted(opened).into_iter().map(|domain| self.tally.in_domain(opened, domain));
-        let (least, most) = counts.fold((u64::MAX, 0), |(least, most), count| (least.min(count), most.max(count)));
-        most.saturating_sub(least) <= u64::from(skew)
-    }
-
-    /// An opened scope and those around it, from the inside out.
-    pub(crate) fn chain(&self, opened: usize) -> impl Iterator<Item = (usize, &'a Scope)> {
-        let parent = |&(number, _): &(usize, &'a Scope)| {
-            let parent = self.opened[number].parent;
-            (parent != number).then(|| (parent, self.opened[parent].scope))
-        };
-        std::iter::successors(Some((opened, self.opened[opened].scope)), parent)
-    }
-
-    /// Whether all bounds that are counted let one more pod of an opened scope onto a node.
-    pub(crate) fn allows(&self, opened: usize, node: NodeId) -> bool {
-        let tree = self.problem.tree;
-        !self.problem.is_counted
-            || self.chain(opened).all(|(number, scope)| self.tally.allows(tree, scope, number, node))
     }
 
     pub(crate) fn point(&self) -> Point {
