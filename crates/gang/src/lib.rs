@@ -1,12 +1,28 @@
 //! Where a gang goes: an all-or-nothing plan on a topology, or the reasons why not.
 //!
-//! A [`Gang`] is a tree of [`Group`]s, each with a minimum and a maximum of replicas, levels that bind or are preferred, and
-//! pods that ask devices and resources. [`plan`] finds a node and devices for every pod of the minimum on a
-//! [`phalanx_topology::Inventory`], as tight as possible, and adds extras where there is room. The [`Outcome`] is either a
-//! [`Plan`], to be committed as a whole, or a [`Rejection`] that accounts for every node and names a change that would help.
+//! A [`Gang`] is a tree of [`Group`]s, each with a minimum and a maximum of replicas, bounds on where they may be, and pods
+//! that ask devices and resources. [`plan`] finds a node and devices for every pod of the minimum on a
+//! [`phalanx_topology::Inventory`], as the [`Objective`] wants it, and adds extras where there is room. The [`Outcome`] is
+//! either a [`Plan`], to be committed as a whole, or a [`Rejection`] that accounts for every node and names a change that
+//! would help.
+//!
+//! What a group can ask, of each of its replicas:
+//!
+//! | bound | what it says |
+//! |---|---|
+//! | [`hard`](Group::hard), [`prefer`](Group::prefer) | within one domain of a level; if it can be |
+//! | [`slices`](Group::slices) | each run of so many pods within one domain of a finer level |
+//! | [`spread`](Group::spread) | even over the domains of a level, up to a skew |
+//! | [`exclusive`](Group::exclusive), [`exclusive_as`](Group::exclusive_as) | a domain for itself, among its replicas, or all groups with a key |
+//! | [`bind`](Group::bind) | within one domain with all that is bound to the same key, in other gangs too |
+//! | [`kinds`](Group::kinds), [`homogeneous`](Group::homogeneous) | on these kinds of devices, in order; on one kind only |
+//! | [`per_node`](Group::per_node) | at most so many pods on a node |
+//!
+//! [`Present`] tells what is there already: pods of the gang that run, nodes where they ran before, and what other gangs
+//! have of the same keys. Planners on several threads can read one inventory: a commit checks only what its plan touches.
 //!
 //! It is not a scheduler: it keeps no queue, reads no clock, preempts nothing and knows no Kubernetes object. The same gang
-//! on the same inventory with the same [`Budget`] always gives the same plan.
+//! on the same inventory with the same [`Options`] always gives the same plan.
 //!
 //! ```
 //! use phalanx_gang::{Gang, Group, Outcome, Options, plan};
