@@ -3,11 +3,11 @@
 //! [`Manifests::read`] takes texts and their names and gives either everything that they say or everything that is wrong
 //! with them, each [`Problem`] with file, line, field, what was found and what was expected. Unknown fields are problems,
 //! as under `kubectl --validate=strict`; pod specs and status are the cluster's business and stay open. What is valid
-//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node, Volcano's HyperNode, and Kthena's
+//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node and Pod, Volcano's HyperNode, and Kthena's
 //! ModelServing, ModelServer and ModelRoute with the API groups, fields and defaults that Kthena gives them.
 //!
 //! Then [`Manifests::inventory`] is the cluster, [`ModelServing::groups`] are the gangs to place on it with the names and
-//! labels of their pods, [`Manifests::route_table`] says which server has which model, and a [`ServerSelector`] which pods
+//! labels of their pods, [`Manifests::present`] is what runs of them already, [`Manifests::route_table`] says which server has which model, and a [`ServerSelector`] which pods
 //! a server has.
 //!
 //! This crate reads no files and talks to no cluster.
@@ -45,12 +45,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod demand;
 mod duration;
 mod field;
 mod hypernode;
 mod manifests;
 mod name;
 mod node;
+mod pod;
 mod policy;
 mod problem;
 mod quantity;
@@ -67,6 +69,7 @@ pub use hypernode::HyperNode;
 pub use manifests::{InventoryError, Manifests, RoutesError};
 pub use name::ObjectName;
 pub use node::Node;
+pub use pod::{ClusterPod, PodPhase};
 pub use policy::{TopologyMode, TopologyPolicy};
 pub use problem::{Problem, Problems, Warning};
 pub use quantity::{Quantity, QuantityError};

@@ -7,11 +7,12 @@ use crate::field::Field;
 use crate::hypernode::{HyperNode, HyperNodePlaces};
 use crate::name::Metadata;
 use crate::node::Node;
+use crate::pod::{ClusterPod, PodPlaces};
 use crate::policy::PolicyPlace;
 use crate::problem::{Place, Problem, Problems, Sink, Warning};
 use crate::route::{ModelRoute, RoutePlaces};
 use crate::server::ModelServer;
-use crate::serving::ModelServing;
+use crate::serving::{Member, ModelServing};
 use crate::settings::Settings;
 use crate::tree::{self, Value};
 
@@ -42,13 +43,17 @@ pub struct Manifests {
     nodes: Vec<Node>,
     hypernodes: Vec<HyperNode>,
     servings: Vec<ModelServing>,
+    pods: Vec<ClusterPod>,
+    /// The Pods that belong to each group of a ModelServing, by the positions of both.
+    members: BTreeMap<(usize, u32), Vec<(usize, Member)>>,
     servers: Vec<ModelServer>,
     routes: Vec<ModelRoute>,
     warnings: Vec<Warning>,
 }
 
 /// Kinds that are read, with the API that has them.
-const KINDS: [(&str, &str); 5] = [
+const KINDS: [(&str, &str); 6] = [
+    ("Pod", "v1"),
     ("Node", "v1"),
     ("HyperNode", "topology.volcano.sh/v1alpha1"),
     ("ModelServing", "workload.serving.volcano.sh/v1alpha1"),
@@ -65,6 +70,8 @@ struct Reading<'a> {
     hypernodes: Vec<HyperNodePlaces>,
     /// Where the policies of each ModelServing stand.
     policies: Vec<Vec<PolicyPlace>>,
+    /// Where each Pod stands.
+    pods: Vec<PodPlaces>,
     /// Where the selector of each server stands.
     selectors: Vec<Place>,
     /// Where each route stands, and what it names.
@@ -74,7 +81,7 @@ struct Reading<'a> {
 
 impl Manifests {
     /// Reads sources, each with a name for messages (a file's path) and its text: YAML with any number of documents, or
-    /// JSON. Kinds other than Node, HyperNode, ModelServing, ModelServer and ModelRoute are passed over with a warning.
+    /// JSON. Kinds other than Node, HyperNode, Pod, ModelServing, ModelServer and ModelRoute are passed over with a warning.
     ///
     /// # Errors
     ///
@@ -102,6 +109,8 @@ impl Manifests {
                 nodes: Vec::new(),
                 hypernodes: Vec::new(),
                 servings: Vec::new(),
+                pods: Vec::new(),
+                members: BTreeMap::new(),
                 servers: Vec::new(),
                 routes: Vec::new(),
                 warnings: Vec::new(),
@@ -109,6 +118,7 @@ impl Manifests {
             seen: BTreeMap::new(),
             hypernodes: Vec::new(),
             policies: Vec::new(),
+            pods: Vec::new(),
             selectors: Vec::new(),
             routes: Vec::new(),
             problems: Vec::new(),
@@ -150,6 +160,12 @@ impl Manifests {
     #[must_use]
     pub fn servings(&self) -> &[ModelServing] {
         &self.servings
+    }
+
+    /// The Pods.
+    #[must_use]
+    pub fn pods(&self) -> &[ClusterPod] {
+        &self.pods
     }
 
     /// The ModelServers.
@@ -215,6 +231,12 @@ impl Reading<'_> {
                 if let Some((row, places)) = HyperNode::read(metadata, &mut object) {
                     self.found.hypernodes.push(row);
                     self.hypernodes.push(places);
+                }
+            }
+            "Pod" => {
+                if let Some((pod, places)) = ClusterPod::read(&metadata, &mut object) {
+                    self.found.pods.push(pod);
+                    self.pods.push(places);
                 }
             }
             "ModelServing" => {

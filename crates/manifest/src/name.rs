@@ -25,7 +25,10 @@ pub(crate) struct Metadata {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) created: Option<String>,
+    /// Whether it is being deleted.
+    pub(crate) terminating: bool,
 }
 
 /// The fields of Kubernetes' ObjectMeta.
@@ -85,9 +88,8 @@ impl Metadata {
             })
         });
         let labels = fields.get("labels").map(|field| labels(&field)).unwrap_or_default();
-        if let Some(annotations) = fields.get("annotations") {
-            strings(&annotations);
-        }
+        let annotations = fields.get("annotations").map(|field| strings(&field)).unwrap_or_default();
+        let terminating = fields.get("deletionTimestamp").is_some();
         let created = fields.get("creationTimestamp").and_then(|field| match &field.tree.value {
             Value::Text(text) => Some(text.clone()),
             _ => None,
@@ -101,7 +103,7 @@ impl Metadata {
             return None;
         }
         let namespace = namespace.unwrap_or("default").to_owned();
-        Some(Self { namespace, name: name.to_owned(), labels, created })
+        Some(Self { namespace, name: name.to_owned(), labels, annotations, created, terminating })
     }
 
     pub(crate) fn object_name(&self) -> ObjectName {

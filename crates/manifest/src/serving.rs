@@ -9,11 +9,13 @@ use crate::policy::TopologyPolicy;
 use crate::template::PodTemplate;
 
 mod group;
+mod member;
 mod read;
 mod rollout;
 
-pub(crate) use group::{GROUP_NAME, ROLE_ID};
+pub(crate) use group::{GROUP_NAME, ROLE, ROLE_ID, SERVING_NAME};
 pub use group::{GroupError, Pod, ServingGroup};
+pub(crate) use member::Member;
 
 /// So many groups of roles, each group placed as a gang.
 #[derive(Clone, Debug, PartialEq)]

@@ -41,13 +41,11 @@ impl PodTemplate {
             own
         });
         let spec = template.require("spec", "a pod spec").and_then(|field| field.fields());
-        let requests = spec.map(|mut spec| pod(&mut spec)).unwrap_or_default();
+        let requests = spec.map(|mut spec| pod(&mut spec, Told::All)).unwrap_or_default();
         template.finish();
-        let mut kinds = resources::accelerators(&requests);
-        if let (Some((first, _)), Some((second, _))) = (kinds.next(), kinds.next()) {
+        if let Some((first, second)) = two_makes(&requests) {
             field.wrong(format!("both {first} and {second}"), "one accelerator resource in a pod");
         }
-        drop(kinds);
         Some(Self { labels: labels.unwrap_or_default(), requests, json: field.json() })
     }
 
@@ -78,10 +76,28 @@ impl PodTemplate {
     }
 }
 
+/// Of what a spec says about where the pod goes, and that is not considered, what is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    All,
+    /// What narrows the choice and is not in every Pod that exists: a cluster adds tolerations and a priority to each.
+    Constraints,
+    Nothing,
+}
+
+/// The first two accelerator resources, where there are several.
+pub(crate) fn two_makes(requests: &Amounts) -> Option<(&str, &str)> {
+    let mut makes = resources::accelerators(requests).map(|(make, _)| make);
+    Some((makes.next()?, makes.next()?))
+}
+
 /// What a pod of this spec asks.
-fn pod(spec: &mut Fields<'_>) -> Amounts {
+pub(crate) fn pod(spec: &mut Fields<'_>, told: Told) -> Amounts {
     for key in PLACEMENT {
-        spec.not_acted_on(key, "not considered in placing the pod in this release");
+        let usual = matches!(key, "nodeName" | "tolerations" | "priorityClassName");
+        if told == Told::All || told == Told::Constraints && !usual {
+            spec.not_acted_on(key, "not considered in placing the pod in this release");
+        }
     }
     let mut running = Amounts::new();
     let mut starting = Amounts::new();

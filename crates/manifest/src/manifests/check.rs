@@ -8,11 +8,13 @@ use crate::policy::{Levels, TopologyPolicy};
 use crate::server::Phase;
 
 mod hypernodes;
+mod pods;
 
 /// Checks that what objects say of each other is there. Objects that could not be read count as there.
 pub(super) fn references(reading: &mut Reading<'_>) {
     hypernodes::members(reading);
     levels(reading);
+    pods::places(reading);
     targets(reading);
     selectors(reading);
     shared_models(reading);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use phalanx_gang::{Gang, Present};
 use phalanx_routing::{RouteTable, RouteTableError, Target};
 use phalanx_topology::{CapacityError, Inventory, Topology, TopologyError};
 use thiserror::Error;
@@ -11,8 +12,10 @@ use super::Manifests;
 use crate::hypernode::HyperNode;
 use crate::name::ObjectName;
 use crate::node::Node;
+use crate::pod::ClusterPod;
 use crate::resources::OFFERED_OF_A_MAKE;
 use crate::server::ModelServer;
+use crate::serving::{Pod, ServingGroup};
 
 /// Why nodes make no inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,7 +61,10 @@ impl Manifests {
     /// settings [name](Settings::with_levels) there are both: the labels make the primary tree, by which nodes are named
     /// and ordered, and the HyperNodes a second one, [`HYPERNODES`](Self::HYPERNODES).
     ///
-    /// Accelerators count as devices. Their resource only tells makes apart: a node that has some offers 64 of it, the most devices there can be,
+    /// Pods that have a node hold their room on it, until they end; where they ask more than the node has, as much as there
+    /// is. Nodes that are unschedulable are cordoned.
+    ///
+    /// Accelerators count as devices, of the node's [kind](Node::kind), or of a kind that is called like their resource. Their resource only tells makes apart: a node that has some offers 64 of it, the most devices there can be,
     /// and a pod asks 1, so that it finds devices of its own make only. `pods` counts pods.
     ///
     /// # Errors
@@ -79,8 +85,9 @@ impl Manifests {
         let roles = self.servings.iter().flat_map(|serving| &serving.roles);
         let templates = roles.flat_map(|role| [Some(&role.entry), role.worker.as_ref()]).flatten();
         let offered = self.nodes.iter().flat_map(|node| node.amounts().keys());
-        let names: BTreeSet<&String> =
-            offered.chain(templates.flat_map(|template| template.requests().keys())).collect();
+        let asked = templates.flat_map(|template| template.requests().keys());
+        let held = self.pods.iter().flat_map(|pod| pod.requests().keys());
+        let names: BTreeSet<&String> = offered.chain(asked).chain(held).collect();
         if names.len() > MAX_RESOURCES {
             return Err(InventoryError::TooManyResources { found: names.len(), max: MAX_RESOURCES });
         }
@@ -99,9 +106,110 @@ impl Manifests {
                 inventory.set_capacity(id, make, OFFERED_OF_A_MAKE)?;
                 inventory.set_devices(id, count, node.kind().unwrap_or(resource))?;
             }
-            inventory.set_cordoned(id, node.is_unschedulable());
+        }
+        let mut transaction = inventory.transaction();
+        for pod in &self.pods {
+            if let Some(node) = pod.holds().and_then(|name| topology.node(name)) {
+                pod.hold(node, &mut transaction);
+            }
+        }
+        // Nobody gives back what is there already.
+        let _ = transaction.commit();
+        for node in self.nodes.iter().filter(|node| node.is_unschedulable()) {
+            inventory.set_cordoned(topology.node(node.name()).expect("the topology has every node"), true);
         }
         Ok(inventory)
+    }
+
+    /// What is there already of a group of one of these ModelServings, for planning its [`gang`](ServingGroup::gang): the
+    /// Pods that [stay](crate::ClusterPod::stays) run, whatever their containers do, so that only the others are planned; those
+    /// that [have ended](crate::ClusterPod::has_ended) ran on their nodes before, and should go back there. A Pod is the
+    /// group's by the labels and the name that Kthena gives it, in the namespace of the ModelServing. One that is being
+    /// deleted holds its room until it is gone, and counts as gone.
+    ///
+    /// The inventory is one of [`inventory`](Self::inventory), which holds the room of all Pods. A Pod does not say which
+    /// devices it has: those of lowest index are taken to be.
+    ///
+    /// ```
+    /// use phalanx_gang::{Options, Outcome, plan};
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let text = "
+    /// {apiVersion: v1, kind: Node, metadata: {name: n1}, status: {allocatable: {nvidia.com/gpu: 8}}}
+    /// ---
+    /// {apiVersion: v1, kind: Node, metadata: {name: n2}, status: {allocatable: {nvidia.com/gpu: 8}}}
+    /// ---
+    /// apiVersion: workload.serving.volcano.sh/v1alpha1
+    /// kind: ModelServing
+    /// metadata: {name: chat}
+    /// spec:
+    ///   template:
+    ///     roles:
+    ///     - name: decode
+    ///       replicas: 2
+    ///       workerReplicas: 0
+    ///       entryTemplate: &pod {spec: {containers: [{resources: {limits: {nvidia.com/gpu: 8}}}]}}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Pod
+    /// metadata:
+    ///   name: chat-0-decode-1-0
+    ///   labels:
+    ///     modelserving.volcano.sh/name: chat
+    ///     modelserving.volcano.sh/group-name: chat-0
+    ///     modelserving.volcano.sh/role: decode
+    ///     modelserving.volcano.sh/role-id: decode-1
+    /// spec: {nodeName: n1, containers: [{resources: {limits: {nvidia.com/gpu: 8}}}]}
+    /// status: {phase: Running}
+    /// ";
+    /// let manifests = Manifests::read([("dump.yaml", text)], &Settings::new())?;
+    /// let mut inventory = manifests.inventory()?;
+    /// let group = manifests.servings()[0].groups().next().unwrap();
+    /// let gang = group.gang(&mut inventory)?;
+    /// let options = Options::new().present(manifests.present(&group, &gang, &inventory));
+    /// let Outcome::Placed(plan) = plan(&gang, &inventory, &options)? else { panic!("there is room") };
+    /// let missing: Vec<_> = plan.placements().filter_map(|place| Some(group.pod(&plan, &place)?.name())).collect();
+    /// assert_eq!(missing, ["chat-0-decode-0-0"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn present(&self, group: &ServingGroup<'_>, gang: &Gang, inventory: &Inventory) -> Present {
+        self.members(group).fold(Present::new(), |present, (pod, there)| {
+            let node = there.node().and_then(|name| inventory.topology().node(name));
+            match (node, pod.id(gang)) {
+                (Some(node), Some(id)) if there.stays().is_some() => present.running(id, node),
+                (Some(node), Some(id)) if there.has_ended() => present.former(id, node),
+                _ => present,
+            }
+        })
+    }
+
+    /// The Pods of a group of one of these ModelServings, with the pod that each is.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let text = "
+    /// apiVersion: workload.serving.volcano.sh/v1alpha1
+    /// kind: ModelServing
+    /// metadata: {name: chat}
+    /// spec:
+    ///   template:
+    ///     roles: [{name: decode, workerReplicas: 0, entryTemplate: {spec: {containers: [{}]}}}]
+    /// ";
+    /// let manifests = Manifests::read([("chat.yaml", text)], &Settings::new())?;
+    /// assert_eq!(manifests.members(&manifests.servings()[0].groups().next().unwrap()).count(), 0, "no Pod is given");
+    /// # Ok::<(), phalanx_manifest::Problems>(())
+    /// ```
+    pub fn members<'a>(
+        &'a self,
+        group: &ServingGroup<'a>,
+    ) -> impl Iterator<Item = (Pod<'a>, &'a ClusterPod)> + use<'a> {
+        let serving = self.servings.iter().position(|serving| serving.name == *group.serving().name());
+        let members = serving.and_then(|serving| self.members.get(&(serving, group.ordinal())));
+        let group = *group;
+        let all = members.into_iter().flatten();
+        all.filter_map(move |(at, member)| Some((member.pod(group)?, &self.pods[*at])))
     }
 
     /// The tree or trees.

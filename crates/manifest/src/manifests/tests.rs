@@ -2,4 +2,5 @@ mod convert;
 mod examples;
 mod hostile;
 mod hypernodes;
+mod pods;
 mod rules;

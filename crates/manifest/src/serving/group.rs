@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use phalanx_gang::{Gang, GangError, Group, Placement, Plan};
-use phalanx_topology::{Demand, Inventory, LevelId};
+use phalanx_gang::{Gang, GangError, Group, Placement, Plan, PodId};
+use phalanx_topology::{Inventory, LevelId};
 use thiserror::Error;
 
 use super::{ModelServing, Role};
+use crate::demand::demand_in;
+use crate::pod::group_annotations;
 use crate::policy::{LevelOf, TopologyMode, TopologyPolicy};
 use crate::template::PodTemplate;
 
@@ -73,13 +75,15 @@ pub enum GroupError {
 /// One pod of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct Pod<'a> {
-    group: ServingGroup<'a>,
-    role: &'a Role,
-    replica: u32,
-    ordinal: u32,
+    pub(super) group: ServingGroup<'a>,
+    pub(super) role: &'a Role,
+    pub(super) replica: u32,
+    pub(super) ordinal: u32,
 }
 
-/// The labels that tell the replicas of one role apart.
+/// The labels of a pod that say where it belongs.
+pub(crate) const SERVING_NAME: &str = "modelserving.volcano.sh/name";
+pub(crate) const ROLE: &str = "modelserving.volcano.sh/role";
 pub(crate) const GROUP_NAME: &str = "modelserving.volcano.sh/group-name";
 pub(crate) const ROLE_ID: &str = "modelserving.volcano.sh/role-id";
 
@@ -184,9 +188,9 @@ const WORKER: &str = "worker";
 
 /// The pods of one replica of a role. Pods that ask the same are one group, whose best place can be proven.
 fn body(role: &Role, inventory: &mut Inventory) -> Group {
-    let entry = demand(&role.entry, inventory);
+    let entry = demand_in(role.entry.requests(), inventory);
     let Some((worker, count)) = role.workers() else { return Group::pods(role.name(), 1, entry) };
-    let worker = demand(worker, inventory);
+    let worker = demand_in(worker.requests(), inventory);
     if worker == entry {
         return Group::pods(role.name(), role.pods(), entry);
     }
@@ -199,16 +203,6 @@ fn bound(group: Group, policy: Option<(TopologyMode, LevelId)>) -> Group {
         Some((TopologyMode::Soft, level)) => group.prefer(level),
         None => group,
     }
-}
-
-/// What a pod asks of its node: its accelerators as devices and 1 of their make, its other resources, and a pod's place.
-fn demand(template: &PodTemplate, inventory: &mut Inventory) -> Demand {
-    let (make, devices) = template.accelerators().unzip();
-    let pod = Demand::devices(devices.unwrap_or(0)).with(inventory.resource("pods"), 1);
-    template.requests().iter().fold(pod, |demand, (name, amount)| {
-        let amount = if make == Some(name) { 1 } else { *amount };
-        demand.with(inventory.resource(name), amount)
-    })
 }
 
 impl<'a> Pod<'a> {
@@ -242,6 +236,38 @@ impl<'a> Pod<'a> {
         self.ordinal == 0
     }
 
+    /// Its name in the group's [`gang`](ServingGroup::gang); `None` when the gang is another's.
+    ///
+    /// ```
+    /// use phalanx_gang::PodId;
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let text = "
+    /// apiVersion: workload.serving.volcano.sh/v1alpha1
+    /// kind: ModelServing
+    /// metadata: {name: chat}
+    /// spec:
+    ///   template:
+    ///     roles: [{name: decode, replicas: 2, workerReplicas: 0, entryTemplate: {spec: {containers: [{}]}}}]
+    /// ";
+    /// let manifests = Manifests::read([("chat.yaml", text)], &Settings::new())?;
+    /// let group = manifests.servings()[0].groups().next().unwrap();
+    /// let gang = group.gang(&mut manifests.inventory()?)?;
+    /// let second = group.pods().nth(1).unwrap();
+    /// assert_eq!(second.id(&gang), Some(PodId::new(gang.group("chat-0/decode").unwrap(), [0, 1], 0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self, gang: &Gang) -> Option<PodId> {
+        let role = format!("{}/{}", self.group.name(), self.role.name);
+        let part = if self.is_entry() { ENTRY } else { WORKER };
+        if let Some(group) = gang.group(&format!("{role}/{part}")) {
+            let ordinal = if self.is_entry() { 0 } else { self.ordinal - 1 };
+            return Some(PodId::new(group, [0, self.replica, 0], ordinal));
+        }
+        Some(PodId::new(gang.group(&role)?, [0, self.replica], self.ordinal))
+    }
+
     /// Its name within the namespace: `<serving>-<group>-<role>-<replica>-<ordinal>`.
     #[must_use]
     pub fn name(&self) -> String {
@@ -259,9 +285,9 @@ impl<'a> Pod<'a> {
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::from([
-            ("modelserving.volcano.sh/name".to_owned(), self.group.serving.name.name().to_owned()),
+            (SERVING_NAME.to_owned(), self.group.serving.name.name().to_owned()),
             (GROUP_NAME.to_owned(), self.group.name()),
-            ("modelserving.volcano.sh/role".to_owned(), self.role.name.clone()),
+            (ROLE.to_owned(), self.role.name.clone()),
             (ROLE_ID.to_owned(), self.role_id()),
         ]);
         if self.is_entry() {
@@ -269,6 +295,12 @@ impl<'a> Pod<'a> {
         }
         labels.extend(self.template().labels().clone());
         labels
+    }
+
+    /// The annotations by which Volcano knows its PodGroup and its task, beside those of its template.
+    #[must_use]
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        group_annotations(self.group.name(), self.role_id())
     }
 
     /// What it is made from.

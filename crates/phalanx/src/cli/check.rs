@@ -13,11 +13,11 @@ use super::output::{self, Format};
 /// Arguments of `phalanx check`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Reads Node, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field, what was found and
-what was expected. What is valid but not acted on in this release is told as a warning.
+Reads Node, HyperNode, Pod, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field, what was
+found and what was expected. What is valid but not acted on in this release is told as a warning.
 
-JSON: valid, nodes, model_servings, model_servers, model_routes (counts; 0 when invalid), problems (file, line, object,
-field, found, expected), warnings (file, line, object, field, message). Exits 2 when something is invalid.")]
+JSON: valid, nodes, hypernodes, pods, model_servings, model_servers, model_routes (counts; 0 when invalid), problems (file,
+line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2 when something is invalid.")]
 pub(super) struct Args {
     #[command(flatten)]
     input: FileArgs,
@@ -31,6 +31,8 @@ pub(super) struct Args {
 struct Answer {
     valid: bool,
     nodes: usize,
+    hypernodes: usize,
+    pods: usize,
     model_servings: usize,
     model_servers: usize,
     model_routes: usize,
@@ -71,9 +73,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     for warning in manifests.warnings() {
         output::say(&format!("warning: {warning}"));
     }
-    let [nodes, servings] = [manifests.nodes().len(), manifests.servings().len()];
-    let [servers, routes] = [manifests.servers().len(), manifests.routes().len()];
-    output::say(&format!("valid: Node {nodes}, ModelServing {servings}, ModelServer {servers}, ModelRoute {routes}"));
+    let counts = [
+        ("Node", manifests.nodes().len()),
+        ("ModelServing", manifests.servings().len()),
+        ("ModelServer", manifests.servers().len()),
+        ("ModelRoute", manifests.routes().len()),
+    ];
+    // What a cluster may do without is told where it is there.
+    let others = [("HyperNode", manifests.hypernodes().len()), ("Pod", manifests.pods().len())];
+    let others = others.into_iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<_> = counts.into_iter().chain(others).map(|(kind, count)| format!("{kind} {count}")).collect();
+    output::say(&format!("valid: {}", counts.join(", ")));
     Ok(())
 }
 
@@ -96,6 +106,8 @@ impl Answer {
         Self {
             valid: true,
             nodes: manifests.nodes().len(),
+            hypernodes: manifests.hypernodes().len(),
+            pods: manifests.pods().len(),
             model_servings: manifests.servings().len(),
             model_servers: manifests.servers().len(),
             model_routes: manifests.routes().len(),
@@ -106,8 +118,17 @@ impl Answer {
 
     fn invalid(problems: &Problems) -> Self {
         let problems = problems.list().iter().map(Fault::from).collect();
-        let (nodes, model_servings, model_servers, model_routes) = (0, 0, 0, 0);
-        Self { valid: false, nodes, model_servings, model_servers, model_routes, problems, warnings: Vec::new() }
+        Self {
+            valid: false,
+            nodes: 0,
+            hypernodes: 0,
+            pods: 0,
+            model_servings: 0,
+            model_servers: 0,
+            model_routes: 0,
+            problems,
+            warnings: Vec::new(),
+        }
     }
 }
 

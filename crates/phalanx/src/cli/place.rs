@@ -26,12 +26,13 @@ Examples:
   phalanx place --cluster 'b1{r1{n1:8 n2:8} r2{n3:4}}' --gang '2p(8) required=rack' --gang '1p(8)'
 
 Plans one gang for each group of each ModelServing, in the order of the manifests, on the Nodes among them; each gang is
-placed whole or not at all, and takes its room before the next is planned. Nothing is started or changed. Exits 1 when a
-gang has no place, and says why.
+placed whole or not at all, and takes its room before the next is planned. Pods among the manifests hold their room, and
+those of a ModelServing stay where they are: only what is missing is planned. Nothing is started or changed. Exits 1 when
+a gang has no place, and says why.
 
 JSON is an array with one object a gang: gang (namespace/group), placed, decision_us (measured, so never twice the same),
 level (the finest that holds the whole minimum in one domain; absent when only the cluster does), proof (optimal or
-feasible), min_pods, max_pods, pods (pod, node, path, devices), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
+feasible), min_pods, max_pods, pods (pod, node, path, devices), running (pod, node; absent when none is), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
 nodes, exhausted, counterfactual). reasons is a list of reason and nodes, in the order in which reasons are asked; with
 eligible they make nodes.")]
 pub(super) struct Args {
@@ -91,7 +92,7 @@ impl Placements {
         let (mut rows, mut replicas) = (Vec::new(), Vec::new());
         for serving in manifests.servings() {
             for group in serving.groups() {
-                rows.push(place_group(&group, &mut inventory, &mut replicas)?);
+                rows.push(place_group(&manifests, &group, &mut inventory, &mut replicas)?);
             }
         }
         Ok(Self { manifests, rows, replicas })
@@ -140,11 +141,12 @@ fn plan_notation(cluster: &str, gangs: &[String]) -> Result<Vec<GangRow>, Failur
         let ordinals = ordinals.map(|ordinal| ordinal.to_string());
         format!("{group}-{}", ordinals.collect::<Vec<_>>().join("-"))
     };
-    read.iter().map(|(line, gang)| Ok(place(line, gang, &mut inventory, &pod)?.0)).collect()
+    read.iter().map(|(line, gang)| Ok(place(line, gang, &mut inventory, &Options::default(), &pod)?.0)).collect()
 }
 
-/// Plans the gang of one group of a ModelServing, and adds the role replicas that it has a place for.
+/// Plans what is missing of the gang of one group of a ModelServing, and adds the role replicas that run or have a place.
 fn place_group(
+    manifests: &Manifests,
     group: &ServingGroup<'_>,
     inventory: &mut Inventory,
     replicas: &mut Vec<Replica>,
@@ -155,17 +157,25 @@ fn place_group(
     let pod = |plan: &Plan, placement: &Placement<'_>| {
         group.pod(plan, placement).expect("the plan is of this group's gang").name()
     };
-    let (row, plan) = place(&name, &gang, inventory, &pod)?;
+    let options = Options::new().present(manifests.present(group, &gang, inventory));
+    let (row, plan) = place(&name, &gang, inventory, &options, &pod)?;
+    let replica = |pod: String, labels, node: &str| Replica {
+        namespace: namespace.to_owned(),
+        serving: serving.to_owned(),
+        pod,
+        labels,
+        node: node.to_owned(),
+    };
+    let running = manifests.members(group).filter_map(|(pod, there)| Some((pod, there.stays()?.to_owned())));
+    let running: Vec<_> = running.collect();
+    for (pod, node) in running.iter().filter(|(pod, _)| pod.is_entry()) {
+        replicas.push(replica(pod.name(), pod.labels(), node));
+    }
+    let row = row.running(running.iter().map(|(pod, node)| (pod.name(), node.clone())));
     for (placement, placed) in plan.iter().flat_map(Plan::placements).zip(row.pods()) {
         let pod = plan.as_ref().and_then(|plan| group.pod(plan, &placement)).expect("the plan is of this group's gang");
         if pod.is_entry() {
-            replicas.push(Replica {
-                namespace: namespace.to_owned(),
-                serving: serving.to_owned(),
-                pod: placed.pod.clone(),
-                labels: pod.labels(),
-                node: placed.node.clone(),
-            });
+            replicas.push(replica(placed.pod.clone(), pod.labels(), &placed.node));
         }
     }
     Ok(row)
@@ -176,11 +186,12 @@ fn place(
     name: &str,
     gang: &Gang,
     inventory: &mut Inventory,
+    options: &Options,
     pod_name: &dyn Fn(&Plan, &Placement<'_>) -> String,
 ) -> Result<(GangRow, Option<Plan>), Failure> {
     let wrong = |error: &dyn Display| Failure::Input(format!("gang {name}: {error}"));
     let start = Instant::now();
-    let outcome = plan(gang, inventory, &Options::default()).map_err(|error| wrong(&error))?;
+    let outcome = plan(gang, inventory, options).map_err(|error| wrong(&error))?;
     let took = start.elapsed();
     let row = GangRow::new(name, gang, took);
     let plan = match outcome {

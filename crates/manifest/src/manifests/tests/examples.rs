@@ -127,6 +127,60 @@ items:
   status: {capacity: {cpu: 8}}
 "#;
 
+/// A cluster of Volcano's, with a pod that runs.
+pub(super) const VOLCANO: &str = r#"
+apiVersion: topology.volcano.sh/v1alpha1
+kind: HyperNode
+metadata: {name: leaf-1}
+spec:
+  tier: 1
+  tierName: rack
+  members:
+  - {type: Node, selector: {exactMatch: {name: gpu-1}}}
+  - {type: Node, selector: {regexMatch: {pattern: "^cpu-[0-9]+$"}}}
+  - type: Node
+    selector:
+      labelMatch: {matchLabels: {a: b}, matchExpressions: [{key: c, operator: In, values: [d]}, {key: e, operator: Exists}]}
+status: {nodeCount: 2, conditions: []}
+---
+apiVersion: topology.volcano.sh/v1alpha1
+kind: HyperNode
+metadata: {name: spine}
+spec: {tier: 2, members: [{type: HyperNode, selector: {regexMatch: {pattern: leaf}}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: llama-0-decode-0-0
+  namespace: serving
+  labels:
+    modelserving.volcano.sh/name: llama
+    modelserving.volcano.sh/group-name: llama-0
+    modelserving.volcano.sh/role: decode
+    modelserving.volcano.sh/role-id: decode-0
+  annotations: {scheduling.k8s.io/group-name: llama-0, volcano.sh/task-spec: decode-0}
+spec: {nodeName: gpu-1, containers: [{name: engine, resources: {limits: {nvidia.com/gpu: 8}}}]}
+status: {phase: Running}
+"#;
+
+#[test]
+fn a_cluster_of_volcanos_is_read_whole() {
+    let sources = [("llama.yaml", KTHENA), ("nodes.yaml", NODES), ("volcano.yaml", VOLCANO)];
+    let manifests = Manifests::read(sources, &Settings::new()).expect("valid");
+    let serving = &manifests.servings()[0];
+    let levels = [serving.group_topology(), serving.role_topology()].map(|policy| policy.map(|policy| policy.level()));
+    assert_eq!(levels, [Some("tier-2"), Some("rack")]);
+    let inventory = manifests.inventory().expect("an inventory");
+    assert_eq!(
+        inventory.topology().node_path(inventory.topology().node("cpu-1").expect("a node")),
+        "spine/leaf-1/cpu-1"
+    );
+    assert_eq!(inventory.free_devices_total(), 0, "the pod holds them");
+    let group = serving.groups().next().expect("a group");
+    let members: Vec<_> = manifests.members(&group).map(|(pod, there)| (pod.name(), there.node())).collect();
+    assert_eq!(members, [("llama-0-decode-0-0".to_owned(), Some("gpu-1"))]);
+}
+
 #[test]
 fn every_field_is_read_or_listed() {
     let manifests = Manifests::read([("llama.yaml", KTHENA)], &Settings::new()).expect("valid");
@@ -221,6 +275,29 @@ fn pods_are_named_and_labelled_as_by_kthena() {
         [Phase::Prefill, Phase::Prefill, Phase::Decode, Phase::Decode]
     );
     assert!(parts.iter().all(|part| part.group == "llama-0"));
+}
+
+#[test]
+fn the_kind_of_devices_is_what_labels_say() {
+    let kind = |resource: &str, labels: &str| {
+        let node = format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: n1, labels: {{{labels}}}}}, status: {{capacity: {{{resource}: 2}}}}}}"
+        );
+        let manifests = Manifests::read([("n", node.as_str())], &Settings::new()).expect("valid");
+        let inventory = manifests.inventory().expect("an inventory");
+        let of = inventory.topology().node("n1").and_then(|node| inventory.kind(node).map(str::to_owned));
+        (manifests.nodes()[0].kind().map(str::to_owned), of)
+    };
+    let both = |kind: &str| (Some(kind.to_owned()), Some(kind.to_owned()));
+    assert_eq!(kind("nvidia.com/gpu", "nvidia.com/gpu.product: H100"), both("H100"));
+    assert_eq!(
+        kind("nvidia.com/gpu", "nvidia.com/gpu.product: '', cloud.google.com/gke-accelerator: nvidia-l4"),
+        both("nvidia-l4")
+    );
+    assert_eq!(kind("amd.com/gpu", "amd.com/gpu.product-name: MI300X"), both("MI300X"));
+    assert_eq!(kind("google.com/tpu", "cloud.google.com/gke-tpu-accelerator: v5e"), both("v5e"));
+    assert_eq!(kind("nvidia.com/gpu", "amd.com/gpu.product-name: MI300X"), (None, Some("nvidia.com/gpu".to_owned())));
+    assert_eq!(kind("cpu", "nvidia.com/gpu.product: H100"), (None, None));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Text from anywhere: an answer, never a panic.
 
+use phalanx_gang::Options;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::examples::{KTHENA, NODES};
+use super::examples::{KTHENA, NODES, VOLCANO};
 use crate::{Manifests, Settings};
 
 /// Reads, and does with the result what a caller would.
@@ -12,8 +13,12 @@ fn use_all(text: &str) {
     let _ = manifests.route_table();
     let mut inventory = manifests.inventory();
     for serving in manifests.servings() {
-        if let (Ok(inventory), Some(group)) = (&mut inventory, serving.groups().next()) {
-            let _ = group.gang(inventory);
+        if let (Ok(inventory), Some(group)) = (&mut inventory, serving.groups().next())
+            && let Ok(gang) = group.gang(inventory)
+            && gang.max_pods() <= 1000
+        {
+            let options = Options::new().present(manifests.present(&group, &gang, inventory));
+            assert!(phalanx_gang::plan(&gang, inventory, &options).is_ok(), "Pods are taken for what they are");
         }
         for pod in serving.groups().take(3).flat_map(|group| group.pods().take(5)) {
             for server in manifests.servers() {
@@ -83,7 +88,7 @@ proptest! {
 
     #[test]
     fn a_changed_manifest_never_panics(changes in vec((any::<prop::sample::Index>(), 0..12_usize, poison()), 1..5)) {
-        let mut text: Vec<char> = KTHENA.chars().chain("\n---\n".chars()).chain(NODES.chars()).collect();
+        let mut text: Vec<char> = [KTHENA, NODES, VOLCANO].join("\n---\n").chars().collect();
         for (at, length, poison) in changes {
             let start = at.index(text.len() + 1);
             let end = text.len().min(start + length);
@@ -94,7 +99,8 @@ proptest! {
 
     #[test]
     fn a_value_of_any_type_anywhere_never_panics(line in any::<prop::sample::Index>(), poison in poison()) {
-        let lines: Vec<&str> = KTHENA.lines().collect();
+        let all = [KTHENA, NODES, VOLCANO].join("\n---\n");
+        let lines: Vec<&str> = all.lines().collect();
         let at = line.index(lines.len());
         let changed = lines.iter().enumerate().map(|(index, row)| {
             let key = row.split_once(':').map_or(*row, |(key, _)| key);

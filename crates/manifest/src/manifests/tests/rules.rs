@@ -4,6 +4,7 @@ use crate::{Manifests, Settings};
 
 mod hypernodes;
 mod networking;
+mod pods;
 mod servings;
 
 /// Reads `text` after one empty line; the messages without the file's name.

@@ -27,6 +27,9 @@ pub(in crate::cli) struct GangRow {
     min_pods: u32,
     max_pods: u32,
     pods: Vec<PodRow>,
+    /// Pods that run already and stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    running: Vec<RunningRow>,
     /// Preferences that could not be met.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unmet: Vec<String>,
@@ -43,6 +46,13 @@ pub(super) struct PodRow {
     path: String,
     /// Device indices on the node.
     devices: Vec<u32>,
+}
+
+/// Where one pod runs.
+#[derive(Clone, Debug, Serialize)]
+struct RunningRow {
+    pod: String,
+    node: String,
 }
 
 /// Why a gang has no place.
@@ -104,6 +114,7 @@ impl GangRow {
             min_pods: gang.min_pods(),
             max_pods: gang.max_pods(),
             pods: Vec::new(),
+            running: Vec::new(),
             unmet: Vec::new(),
             rejection: None,
         }
@@ -132,6 +143,11 @@ impl GangRow {
         }
     }
 
+    /// With pods that run already, and their nodes.
+    pub(super) fn running(self, pods: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { running: pods.into_iter().map(|(pod, node)| RunningRow { pod, node }).collect(), ..self }
+    }
+
     pub(super) fn pods(&self) -> &[PodRow] {
         &self.pods
     }
@@ -152,7 +168,10 @@ impl GangRow {
         let place = if self.placed { whole } else { "no place".to_owned() };
         vec![
             self.gang.clone(),
-            format!("{pods} of {}", self.max_pods),
+            match self.running.len() {
+                0 => format!("{pods} of {}", self.max_pods),
+                running => format!("{pods} of {}, {running} run", self.max_pods),
+            },
             level,
             format!("{:.1} µs", self.decision_us),
             place,
