@@ -8,11 +8,14 @@ use crate::capacity::Capacity;
 use crate::flat::Flat;
 use crate::gang::Content;
 use crate::problem::{Found, Problem};
-use crate::rejection::{BestDomain, Counterfactual, Reason, Rejection};
+use crate::rejection::{BestDomain, Bound, Counterfactual, Reason, Rejection};
 use crate::scope::{Scope, Scopes};
 
 /// Steps for each question that is asked on the way; a question that takes more stays open.
 const ASIDE: u64 = 20_000;
+
+/// The most bounds that are left out by way of trial.
+const CHANGES: usize = 192;
 
 /// The most pods for which more devices are tried as a change.
 const MISSING: u64 = 4096;
@@ -167,7 +170,8 @@ impl<'a> Case<'a> {
 
     /// The first change that helps, of those that are tried.
     fn counterfactual(&self) -> Option<Counterfactual> {
-        self.coarser().or_else(|| self.uncordoned()).or_else(|| self.more_devices())
+        let bounds = || self.coarser().or_else(|| self.without());
+        bounds().or_else(|| self.uncordoned()).or_else(|| self.more_devices())
     }
 
     fn coarser(&self) -> Option<Counterfactual> {
@@ -184,6 +188,22 @@ impl<'a> Case<'a> {
         let (group, path) = (gang.id(row), gang.rows()[row].path.clone());
         let level = found.map(|level| tree.topology.level_name(level).to_owned());
         Some(Counterfactual::Level { group, path, level })
+    }
+
+    /// Without one bound of the group that fails, of one in it or of one around it.
+    fn without(&self) -> Option<Counterfactual> {
+        let gang = self.problem.gang;
+        let near = |&row: &usize| gang.is_within(row, self.row) || gang.is_within(self.row, row);
+        let all = [Bound::Slices, Bound::Spread, Bound::Exclusive, Bound::Key, Bound::PerNode, Bound::Kinds];
+        let changes = (0..gang.rows().len()).filter(near).flat_map(|row| all.map(|bound| (row, bound)));
+        let helps = |&(row, bound): &(usize, Bound)| {
+            gang.without(row, bound).is_some_and(|relaxed| {
+                let Problem { inventory, tree, options, .. } = *self.problem;
+                is_placed(&Problem::new(&relaxed, inventory, tree, options, self.problem.running.clone()))
+            })
+        };
+        let (row, bound) = changes.take(CHANGES).find(helps)?;
+        Some(Counterfactual::Without { group: gang.id(row), path: gang.rows()[row].path.clone(), bound })
     }
 
     fn uncordoned(&self) -> Option<Counterfactual> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use phalanx_topology::{Demand, Inventory, KindId, KindSet, LevelId, TreeId};
 
 use crate::group::Body;
-use crate::{GangError, Group, Objective};
+use crate::{Bound, GangError, Group, Objective};
 
 /// A group of a gang, numbered in pre-order: the root is 0, and a group comes before what it holds.
 ///
@@ -207,6 +207,28 @@ impl Gang {
         let mut gang = self.clone();
         gang.rows[row].hard = level;
         gang
+    }
+
+    /// The same gang without one bound of a group; none if the group has no such bound.
+    pub(crate) fn without(&self, row: usize, bound: Bound) -> Option<Self> {
+        let mut gang = self.clone();
+        let group = &mut gang.rows[row];
+        let had = match bound {
+            Bound::Slices => !std::mem::take(&mut group.slices).is_empty(),
+            Bound::Spread => group.spread.take().is_some(),
+            Bound::Exclusive => group.exclusive.take().is_some(),
+            Bound::Key => group.shared.take().is_some(),
+            Bound::PerNode => group.per_node.take().is_some(),
+            Bound::Kinds => {
+                let Content::Pods { demand, count } = group.content else { return None };
+                let any = self.demands[demand].clone().of_kinds(KindSet::default());
+                let had = any != self.demands[demand];
+                let demand = gang.intern(any);
+                gang.rows[row].content = Content::Pods { demand, count };
+                had
+            }
+        };
+        had.then_some(gang)
     }
 
     /// The same gang with no more than the groups around one group, that group and what it holds.

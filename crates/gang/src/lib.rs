@@ -118,5 +118,5 @@ pub use plan::{CommitError, Extras, Placement, Plan, Proof, Unmet};
 pub use planner::{plan, plan_many};
 pub use pod::PodId;
 pub use present::Present;
-pub use rejection::{BestDomain, Counterfactual, Reason, Rejection};
+pub use rejection::{BestDomain, Bound, Counterfactual, Reason, Rejection};
 pub use violated::{Violated, Violation};

@@ -66,6 +66,15 @@ pub enum Counterfactual {
         /// The level's name; none for no bound at all.
         level: Option<String>,
     },
+    /// The group without one of its bounds.
+    Without {
+        /// The group.
+        group: GroupId,
+        /// Its path.
+        path: String,
+        /// The bound.
+        bound: Bound,
+    },
     /// The cordoned nodes taking pods again.
     Uncordon {
         /// How many are cordoned.
@@ -82,11 +91,43 @@ pub enum Counterfactual {
     },
 }
 
+/// A bound of a group, other than its hard level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Bound {
+    /// [`Group::slices`](crate::Group::slices).
+    Slices,
+    /// [`Group::spread`](crate::Group::spread).
+    Spread,
+    /// [`Group::exclusive`](crate::Group::exclusive), also with a key.
+    Exclusive,
+    /// [`Group::bind`](crate::Group::bind).
+    Key,
+    /// [`Group::per_node`](crate::Group::per_node).
+    PerNode,
+    /// The kinds of devices that it accepts.
+    Kinds,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Slices => "slices",
+            Self::Spread => "spread",
+            Self::Exclusive => "exclusivity",
+            Self::Key => "binding to a key",
+            Self::PerNode => "cap a node",
+            Self::Kinds => "kinds",
+        })
+    }
+}
+
 impl fmt::Display for Counterfactual {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Level { path, level: Some(level), .. } => write!(f, "with group {path:?} bound to a {level} only"),
             Self::Level { path, level: None, .. } => write!(f, "with group {path:?} bound to no level"),
+            Self::Without { path, bound, .. } => write!(f, "with group {path:?} without its {bound}"),
             Self::Uncordon { nodes } => write!(f, "with the {nodes} cordoned nodes taking pods again"),
             Self::Devices { path, nodes, .. } => {
                 let devices: u32 = nodes.iter().map(|&(_, devices)| devices).sum();
