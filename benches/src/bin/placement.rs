@@ -2,7 +2,8 @@
 //! operation, as JSON. `cargo xtask measure placement` runs it and holds the figures against what was promised.
 //!
 //! `placement [NODES [SAMPLES]]`: 12,500 nodes and 2,000 samples if nothing else is said. Before each sample 128 nodes or
-//! more are committed or released at random, with sixteen shapes warm.
+//! more are committed or released at random, with sixteen shapes warm. Times are those of one core: while another program
+//! has it, they stand still.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,6 @@ use phalanx_benches::Ledger;
 use phalanx_gang::{Gang, Group, Options, Outcome, Plan, plan};
 use phalanx_topology::{Demand, LevelId, Receipt};
 
-#[expect(clippy::disallowed_methods, reason = "this program is told what to measure")]
 fn main() {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u32>().expect("a number of nodes, then of samples"));
     let nodes = args.next().unwrap_or(12_500);
@@ -146,9 +146,18 @@ fn nested(block: LevelId, rack: LevelId, node: LevelId) -> Group {
     Group::of("serving", [prefill, decode, large, front]).hard(block)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this program measures")]
+/// How long it takes on a core of its own: what other programs had the core for meanwhile is left out, where the system
+/// tells.
 fn timed<T>(what: impl FnOnce() -> T) -> (Duration, T) {
-    let start = Instant::now();
+    let (waited, start) = (waited(), Instant::now());
     let value = what();
-    (start.elapsed(), value)
+    let took = start.elapsed();
+    (took.saturating_sub(self::waited().saturating_sub(waited)), value)
+}
+
+/// How long this thread has waited for a core, as Linux counts it.
+fn waited() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = text.split(' ').nth(1).and_then(|waited| waited.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
 }

@@ -1,13 +1,11 @@
 //! How long the planner takes on a large cluster that changes all the time.
 
-use std::process::Command;
-
 use serde::Deserialize;
 
 use super::super::row::{Row, Want};
 use super::Setting;
+use super::program::Program;
 use crate::error::Error;
-use crate::tree::cargo;
 
 /// An operation, its target and its stretch, as 99th percentiles in microseconds.
 const TARGETS: [(&str, f64, f64); 10] = [
@@ -36,16 +34,14 @@ struct Times {
 
 /// A row for each operation at 12,500 nodes, with how it grows at ten times as many.
 pub(super) fn rows(setting: &Setting<'_>) -> Result<Vec<Row>, Error> {
-    let build = ["build", "--release", "--locked", "--quiet", "--package", "phalanx-benches", "--bin", "placement"];
-    (setting.note)("building the placement bench (release)\n");
-    cargo(&build, &setting.workspace.root)?;
-    let mut rounds = Vec::new();
+    let program = Program::prepare(setting, "placement")?;
+    let mut rounds: Vec<Vec<Times>> = Vec::new();
     for round in 1..=ROUNDS {
         (setting.note)(&format!("placement on 12,500 nodes, round {round}\n"));
-        rounds.push(run(setting, &["12500", "2000"])?);
+        rounds.push(program.run(&["12500", "2000"])?);
     }
     (setting.note)("placement on 125,000 nodes\n");
-    let large = run(setting, &["125000", "200"])?;
+    let large: Vec<Times> = program.run(&["125000", "200"])?;
     let mut rows = Vec::new();
     for (operation, target, stretch) in TARGETS {
         let row = Row::new(format!("{operation}: p99")).unit("us");
@@ -65,17 +61,4 @@ pub(super) fn rows(setting: &Setting<'_>) -> Result<Vec<Row>, Error> {
         });
     }
     Ok(rows)
-}
-
-fn run(setting: &Setting<'_>, arguments: &[&str]) -> Result<Vec<Times>, Error> {
-    let binary = setting.workspace.target.join("release").join(format!("placement{}", std::env::consts::EXE_SUFFIX));
-    let command = || format!("placement {}", arguments.join(" "));
-    let output = Command::new(&binary).args(arguments).output();
-    let output = output.map_err(|source| Error::Start { command: command(), source })?;
-    if !output.status.success() {
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(Error::Failed { command: command(), status: output.status, stderr });
-    }
-    // An answer that cannot be read leaves every figure without a number.
-    Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 mod fgd;
 mod latency;
+mod program;
 
 use super::{Row, Setting, Subject};
 use crate::error::Error;
@@ -19,7 +20,7 @@ impl Subject for Placement {
 
     fn measure(&self, setting: &Setting<'_>) -> Result<Vec<Row>, Error> {
         let mut rows = latency::rows(setting)?;
-        rows.extend(fgd::rows(setting));
+        rows.extend(fgd::rows(setting)?);
         Ok(rows)
     }
 }

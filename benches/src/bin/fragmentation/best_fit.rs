@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 
 use phalanx_topology::{Demand, DeviceSet, Inventory, NodeId, ResourceId};
 
-use super::trace::Cluster;
+use crate::trace::Cluster;
 
 /// The host where the least is left: 100 (1 - cpu left / 256 cores - GPUs left / 16) in whole points, half for each of the
 /// two at the size of the largest host. Ties go to the first host. Where a share goes on the host is the ledger's choice.
 #[derive(Debug)]
-pub(super) struct BestFit {
+pub(crate) struct BestFit {
     cpu: ResourceId,
     /// The points of every host, from the version of the inventory at which they were right.
     points: BTreeMap<Demand, (u64, Vec<Option<i64>>)>,
 }
 
 impl BestFit {
-    pub(super) fn new(cluster: &Cluster) -> Self {
+    pub(crate) fn new(cluster: &Cluster) -> Self {
         Self { cpu: cluster.cpu, points: BTreeMap::new() }
     }
 
-    pub(super) fn best(&mut self, inventory: &Inventory, demand: &Demand) -> Option<(NodeId, DeviceSet)> {
+    pub(crate) fn best(&mut self, inventory: &Inventory, demand: &Demand) -> Option<(NodeId, DeviceSet)> {
         let cpu = self.cpu;
         let every = || inventory.topology().nodes().map(|node| points(inventory, cpu, node, demand)).collect();
         let (version, column) = self.points.entry(demand.clone()).or_insert_with(|| (inventory.version(), every()));

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::trace::Table;
+use crate::trace::Table;
 
 /// The mean over their ten seeds of what is allocated at 130% arrivals, in percent, by trace and policy.
 #[derive(Debug)]
-pub(super) struct Published(BTreeMap<(String, String), f64>);
+pub(crate) struct Published(BTreeMap<(String, String), f64>);
 
 impl Published {
-    pub(super) fn read(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
         let table = Table::read(folder, "fgd_expected_summary.csv")?;
         let mut means = BTreeMap::new();
         for row in table.rows() {
@@ -22,7 +22,7 @@ impl Published {
         Ok(Self(means))
     }
 
-    pub(super) fn mean(&self, trace: &str, policy: &str) -> Option<f64> {
+    pub(crate) fn mean(&self, trace: &str, policy: &str) -> Option<f64> {
         self.0.get(&(trace.to_owned(), policy.to_owned())).copied()
     }
 }

@@ -11,25 +11,25 @@ const COVERED_PERCENT: u64 = 95;
 
 /// The hosts, empty.
 #[derive(Clone, Debug)]
-pub(super) struct Cluster {
-    pub(super) inventory: Inventory,
-    pub(super) cpu: ResourceId,
-    pub(super) memory: ResourceId,
+pub(crate) struct Cluster {
+    pub(crate) inventory: Inventory,
+    pub(crate) cpu: ResourceId,
+    pub(crate) memory: ResourceId,
     /// What all devices have together.
-    pub(super) milli: u64,
+    pub(crate) milli: u64,
 }
 
 /// A cluster and the pods that come to it.
 #[derive(Debug)]
-pub(super) struct Trace {
-    pub(super) cluster: Cluster,
+pub(crate) struct Trace {
+    pub(crate) cluster: Cluster,
     /// By name.
-    pub(super) pods: Vec<Demand>,
-    pub(super) mix: ShapeMix,
+    pub(crate) pods: Vec<Demand>,
+    pub(crate) mix: ShapeMix,
 }
 
 impl Cluster {
-    pub(super) fn read(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
         Self::of(&Table::read(folder, "openb_node_list_gpu_node.csv")?)
     }
 
@@ -57,13 +57,13 @@ impl Cluster {
     }
 
     /// How many milli of devices a pod asks.
-    pub(super) fn asked(demand: &Demand) -> u64 {
+    pub(crate) fn asked(demand: &Demand) -> u64 {
         u64::from(demand.milli()) + 1000 * u64::from(demand.device_count())
     }
 }
 
 impl Trace {
-    pub(super) fn read(folder: &Path, name: &str, cluster: Cluster) -> Result<Self, String> {
+    pub(crate) fn read(folder: &Path, name: &str, cluster: Cluster) -> Result<Self, String> {
         Self::of(&Table::read(folder, &format!("openb_pod_list_{name}.csv"))?, cluster)
     }
 
@@ -106,45 +106,45 @@ fn mix(counts: BTreeMap<Demand, u64>, pods: u64) -> Result<ShapeMix, phalanx_top
 }
 
 /// A file of comma-separated values, none of them quoted.
-pub(super) struct Table {
+pub(crate) struct Table {
     name: String,
     text: String,
 }
 
 /// One line, with the names of its columns.
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     table: &'a Table,
     line: &'a str,
 }
 
 impl Table {
-    pub(super) fn read(folder: &Path, name: &str) -> Result<Self, String> {
+    pub(crate) fn read(folder: &Path, name: &str) -> Result<Self, String> {
         let path = folder.join(name);
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { name: name.to_owned(), text })
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         self.text.lines().skip(1).map(|line| Row { table: self, line })
     }
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn text(&self, column: &str) -> Result<&'a str, String> {
+    pub(crate) fn text(&self, column: &str) -> Result<&'a str, String> {
         let head = self.table.text.lines().next().unwrap_or_default();
         let at = head.split(',').position(|name| name == column);
         let field = at.and_then(|at| self.line.split(',').nth(at));
         field.ok_or_else(|| format!("{}: no {column} in {:?}", self.table.name, self.line))
     }
 
-    pub(super) fn number<T: std::str::FromStr>(&self, column: &str) -> Result<T, String> {
+    pub(crate) fn number<T: std::str::FromStr>(&self, column: &str) -> Result<T, String> {
         let text = self.text(column)?;
         text.parse().map_err(|_| format!("{}: {column} is {text:?}, expected a number", self.table.name))
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const HOSTS: &str = "sn,cpu_milli,memory_mib,gpu,model\nb,8000,100,2,T4\na,16000,100,4,G2\n";

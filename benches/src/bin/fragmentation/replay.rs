@@ -4,36 +4,36 @@ use std::time::{Duration, Instant};
 
 use phalanx_topology::{Demand, DeviceSet, Inventory, NodeId};
 
-use super::trace::{Cluster, Trace};
+use crate::trace::{Cluster, Trace};
 
 /// How much is asked in all, in percent of the devices.
 const ARRIVALS_PERCENT: u64 = 130;
 
 /// What came of one run.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// In percent of the devices, the mean over the pods that come while 130% are asked, rounded.
-    pub(super) allocated: f64,
+    pub(crate) allocated: f64,
     /// Where each pod went.
-    pub(super) places: Vec<Option<(NodeId, DeviceSet)>>,
+    pub(crate) places: Vec<Option<(NodeId, DeviceSet)>>,
     took: Duration,
     /// Processor time alone, where the system tells.
     worked: Option<Duration>,
 }
 
 impl Run {
-    pub(super) fn pods_per_second(&self) -> f64 {
+    pub(crate) fn pods_per_second(&self) -> f64 {
         self.places.len() as f64 / self.took.as_secs_f64()
     }
 
     /// The same in processor time, which says what a core of one's own would give.
-    pub(super) fn pods_per_busy_second(&self) -> f64 {
+    pub(crate) fn pods_per_busy_second(&self) -> f64 {
         self.worked.map_or(f64::NAN, |worked| self.places.len() as f64 / worked.as_secs_f64())
     }
 }
 
 /// Places the pods of a seed where `best` says; what it has no place for is dropped.
-pub(super) fn replay(
+pub(crate) fn replay(
     trace: &Trace,
     seed: u64,
     mut best: impl FnMut(&Inventory, &Demand) -> Option<(NodeId, DeviceSet)>,
@@ -125,8 +125,8 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trace::tests::trace;
     use super::*;
+    use crate::trace::tests::trace;
 
     #[test]
     fn a_seed_gives_the_same_arrivals_up_to_the_bound() {
