@@ -66,6 +66,9 @@
 //! hold; a failed commit changes nothing; more room never makes a gang fail that was not cut short; the reasons of a
 //! rejection add up to all nodes, and its counterfactual was tried; and on small clusters the answer is that of trying
 //! everything.
+//!
+//! Features, none of them on by default: `serde` adds `form`, a cluster and its gangs as plain data for files; `schema` the
+//! JSON schema of it.
 
 mod budget;
 mod capacity;
@@ -78,6 +81,8 @@ mod explain;
 mod extras;
 mod finish;
 mod flat;
+#[cfg(feature = "serde")]
+pub mod form;
 mod fragmentation;
 mod gang;
 mod group;

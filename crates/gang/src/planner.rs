@@ -10,7 +10,7 @@ use crate::problem::{Found, Problem};
 use crate::running::Running;
 use crate::tree::Tree;
 use crate::verify::{Standing, verify};
-use crate::{Gang, GangError, Options, Outcome, Plan, PodId, explain, finish};
+use crate::{Gang, GangError, Options, Outcome, Plan, PodId, Present, explain, finish};
 
 /// Plans a gang on an inventory: where every pod of its minimum goes, or why none does. Extras above the minimum are added
 /// where there is room and change nothing for the minimum.
@@ -93,24 +93,14 @@ pub fn plan_many<'a>(
     inventory: &Inventory,
 ) -> Result<Vec<Outcome>, GangError> {
     let mut fork = inventory.fork();
-    let (mut bound, mut excluded) = (Vec::new(), Vec::new());
-    let mut outcomes = Vec::new();
+    let (mut settled, mut outcomes) = (Present::new(), Vec::new());
     for (gang, options) in gangs {
         let mut options = options.clone();
-        options.present.bound.extend_from_slice(&bound);
-        options.present.excluded.extend_from_slice(&excluded);
+        options.present.bound.extend_from_slice(&settled.bound);
+        options.present.excluded.extend_from_slice(&settled.excluded);
         let outcome = plan(gang, &fork, &options)?;
         if let Outcome::Placed(plan) = &outcome {
-            for pod in plan.placements() {
-                let mut row = Some(pod.group().index());
-                while let Some(at) = row {
-                    let of = &gang.rows()[at];
-                    bound.extend(of.shared.map(|(_, key)| (gang.shared_keys()[key].clone(), pod.node())));
-                    let apart = of.exclusive.and_then(|(_, key)| gang.apart_keys()[key].clone());
-                    excluded.extend(apart.map(|key| (key, pod.node())));
-                    row = of.parent;
-                }
-            }
+            settled = settled.beside(gang, plan.placements().map(|pod| (pod.group(), pod.node())));
             let held = plan.commit(&mut fork).expect("a plan fits the inventory that it was made on");
             // It stays until the fork goes.
             drop(held);

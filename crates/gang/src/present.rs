@@ -4,7 +4,7 @@ use phalanx_topology::{Inventory, NodeId};
 
 use crate::gang::Content;
 use crate::pod::Located;
-use crate::{Gang, GangError, PodId};
+use crate::{Gang, GangError, GroupId, PodId};
 
 /// What is there already when a gang is planned: its own pods that run, where pods ran before, and where other gangs are
 /// that share a key with it.
@@ -118,6 +118,40 @@ impl Present {
     #[must_use]
     pub fn exclude(mut self, key: impl Into<String>, node: NodeId) -> Self {
         self.excluded.push((key.into(), node));
+        self
+    }
+
+    /// Pods of another gang are there, each a group of pods of that gang and the pod's node: for the keys of that gang's
+    /// groups this says [`bind`](Self::bind) and [`exclude`](Self::exclude). O(pods x depth). Panics on a group that is not
+    /// of that gang.
+    ///
+    /// ```
+    /// use phalanx_gang::{Gang, Group, Outcome, Present, Options, plan};
+    /// use phalanx_topology::{Demand, Inventory};
+    ///
+    /// let inventory = Inventory::from_notation("b1{r1{n1:8 n2:8}} b2{r2{n3:8 n4:8}}")?;
+    /// let block = inventory.topology().level("block").unwrap();
+    /// let part = |name| Gang::new(Group::pods(name, 1, Demand::devices(8)).bind(block, "replica-0"));
+    /// let (base, more) = (part("base")?, part("more")?);
+    /// let n3 = inventory.topology().node("n3").unwrap();
+    /// let present = Present::new().beside(&base, [(base.group("base").unwrap(), n3)]);
+    /// let outcome = plan(&more, &inventory, &Options::new().present(present))?;
+    /// let node = outcome.plan().unwrap().placements().next().unwrap().node();
+    /// assert!(inventory.topology().node_path(node).starts_with("b2/"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn beside(mut self, gang: &Gang, pods: impl IntoIterator<Item = (GroupId, NodeId)>) -> Self {
+        for (group, node) in pods {
+            let mut row = Some(group.index());
+            while let Some(at) = row {
+                let of = &gang.rows()[at];
+                self.bound.extend(of.shared.map(|(_, key)| (gang.shared_keys()[key].clone(), node)));
+                let apart = of.exclusive.and_then(|(_, key)| gang.apart_keys()[key].clone());
+                self.excluded.extend(apart.map(|key| (key, node)));
+                row = of.parent;
+            }
+        }
         self
     }
 

@@ -56,6 +56,9 @@
 //!
 //! Two promises hold after any sequence of operations, and each has a property test: no device and no resource is ever
 //! given out twice, and a reservation that is released, rolled back or refused leaves the state as it was, bit for bit.
+//!
+//! Features, none of them on by default: `serde` adds `form`, a cluster as plain data for files; `schema` the JSON schema
+//! of it.
 
 mod builder;
 mod capacity;
@@ -67,6 +70,8 @@ mod devices;
 mod domains;
 mod error;
 mod fit;
+#[cfg(feature = "serde")]
+pub mod form;
 mod fragmentation;
 mod hash;
 mod hypernode;

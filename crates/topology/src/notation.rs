@@ -5,13 +5,16 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::{CapacityError, Inventory, Topology, TopologyError};
+use crate::{CapacityError, DeviceSet, Inventory, Topology, TopologyError};
 
 /// The levels of the notation, coarse to fine: as many of the last ones as the braces are deep.
 const LEVELS: [&str; 3] = ["zone", "block", "rack"];
 
-/// What the devices of a cluster in notation are.
+/// What the devices of a cluster in notation are, unless it says.
 const KIND: &str = "gpu";
+
+/// The most different resources that a line can name.
+const MAX_RESOURCES: usize = 64;
 
 /// Why a line is no cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,14 @@ pub enum NotationError {
         found: String,
         /// What could stand there.
         expected: &'static str,
+    },
+    /// More different resources than a line can name.
+    #[error("resource {resource:?} is one too many: at most {max} are possible")]
+    TooManyResources {
+        /// The resource.
+        resource: String,
+        /// How many are possible.
+        max: usize,
     },
     /// Braces are deeper than there are names for levels.
     #[error("at column {column}: {depth} levels above the nodes, expected at most {} ({})", LEVELS.len(), LEVELS.join(", "))]
@@ -46,8 +57,10 @@ pub enum NotationError {
 impl Inventory {
     /// A cluster in one line: `b1{r1{n1:8 n2:8} r2{n3:4}}` is block b1 with racks r1 and r2 and nodes with 8, 8 and 4 free
     /// devices. The innermost braces are racks, those around them blocks, then zones; a node that stands further out
-    /// passes through the levels between, and one outside all braces is outside the tree. Resources follow the devices:
-    /// `n1:8(cpu=64000,memory=512)`, in the unit in which the caller counts them.
+    /// passes through the levels between, and one outside all braces is outside the tree.
+    ///
+    /// What a node has follows in this order, each part where it is needed: devices, their kind, islands of so many, resources
+    /// in the unit in which the caller counts them, and a mark that it takes no new pods: `n1:8xH100/4(cpu=64,memory=512)!`.
     ///
     /// # Errors
     ///
@@ -79,11 +92,22 @@ impl Inventory {
         let mut inventory = Self::new(Arc::clone(&topology));
         for row in &rows {
             let node = topology.node(&row.node).expect("the topology has every row's node");
-            inventory.set_devices(node, row.devices, KIND)?;
+            inventory.set_devices(node, row.devices, row.kind.as_deref().unwrap_or(KIND))?;
+            if let Some(size) = row.island {
+                let islands = (0..row.devices).step_by(size as usize).filter_map(|first| {
+                    let before = DeviceSet::first(first)?;
+                    Some(DeviceSet::first((first + size).min(row.devices))?.without(before))
+                });
+                inventory.set_islands(node, &islands.collect::<Vec<_>>())?;
+            }
             for (name, amount) in &row.resources {
+                if inventory.find_resource(name).is_none() && inventory.resources_len() >= MAX_RESOURCES {
+                    return Err(NotationError::TooManyResources { resource: name.clone(), max: MAX_RESOURCES });
+                }
                 let resource = inventory.resource(name);
                 inventory.set_capacity(node, resource, *amount)?;
             }
+            inventory.set_cordoned(node, row.cordoned);
         }
         Ok(inventory)
     }
@@ -95,7 +119,11 @@ struct Row {
     node: String,
     domains: Vec<String>,
     devices: u32,
+    kind: Option<String>,
+    /// How many devices each island has.
+    island: Option<u32>,
     resources: Vec<(String, u64)>,
+    cordoned: bool,
 }
 
 /// Reads the line from left to right; the depth of braces is bounded, and nothing recurses.
@@ -138,7 +166,19 @@ impl<'a> Scanner<'a> {
     }
 
     fn node(&mut self, node: String, open: &[String]) -> Result<Row, NotationError> {
-        let devices = self.number("a number of devices, 0 to 64", 64)?;
+        let devices = self.number("a number of devices, 0 to 64", 64)? as u32;
+        let kind = match self.take_if(|c| c == 'x') {
+            Some(_) => Some(self.word("the kind of the devices, such as H100")?),
+            None => None,
+        };
+        let mut island = None;
+        if self.take_if(|c| c == '/').is_some() {
+            let (column, expected) = (self.column, "a number of devices an island, 1 to 64");
+            island = Some(self.number(expected, 64)? as u32);
+            if island == Some(0) {
+                return Err(NotationError::Syntax { column, found: "0".to_owned(), expected });
+            }
+        }
         let mut resources = Vec::new();
         if self.take_if(|c| c == '(').is_some() {
             loop {
@@ -150,8 +190,8 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        let devices = u32::try_from(devices).expect("64 at most");
-        Ok(Row { node, domains: open.to_vec(), devices, resources })
+        let cordoned = self.take_if(|c| c == '!').is_some();
+        Ok(Row { node, domains: open.to_vec(), devices, kind, island, resources, cordoned })
     }
 
     fn amount(&mut self) -> Result<u64, NotationError> {

@@ -39,8 +39,23 @@ fn resources_are_counted() {
 }
 
 #[test]
+fn kinds_islands_and_cordons_follow_the_devices() {
+    let inventory = Inventory::from_notation("r{a:8xH100/4(cpu=6)! b:3xA100-80GB/2 c:0x4! d:2}").expect("a cluster");
+    let node = |name| inventory.topology().node(name).expect("it is there");
+    let islands = |name| inventory.islands(node(name)).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!((inventory.kind(node("a")), islands("a")), (Some("H100"), vec!["0-3".to_owned(), "4-7".to_owned()]));
+    assert_eq!((inventory.kind(node("b")), islands("b")), (Some("A100-80GB"), vec!["0-1".to_owned(), "2".to_owned()]));
+    assert_eq!((inventory.kind(node("c")), inventory.kind(node("d"))), (Some("4"), Some("gpu")));
+    assert_eq!(["a", "b", "c", "d"].map(|name| inventory.is_cordoned(node(name))), [true, false, true, false]);
+}
+
+#[test]
 fn mistakes_are_told_with_their_column() {
     let cases = [
+        ("r{n:8x}", 7, "'}'", "the kind of the devices"),
+        ("r{n:8/0}", 7, "0", "1 to 64"),
+        ("r{n:8/}", 7, "'}'", "1 to 64"),
+        ("r{n:8!(cpu=1)}", 7, "'('", "a name"),
         ("r{n:8", 6, "the end", "`}`"),
         ("r{n:8}}", 7, "'}'", "a name"),
         ("r{n}", 4, "'}'", "`{` after a domain's name or `:`"),
@@ -64,11 +79,16 @@ fn mistakes_are_told_with_their_column() {
     let deep = "a{".repeat(10_000);
     assert!(matches!(Inventory::from_notation(&deep), Err(NotationError::TooDeep { depth: 4, .. })));
     assert!(matches!(Inventory::from_notation("r{n:1 n:2}"), Err(NotationError::Topology(_))));
+    let many: Vec<String> = (0..65).map(|i| format!("x{i}=1")).collect();
+    let many = Inventory::from_notation(&format!("r{{n:1({})}}", many.join(",")));
+    assert!(matches!(many, Err(NotationError::TooManyResources { max: 64, .. })));
+    let kinds: Vec<String> = (0..65).map(|i| format!("n{i}:1xk{i}")).collect();
+    assert!(matches!(Inventory::from_notation(&kinds.join(" ")), Err(NotationError::Capacity(_))));
 }
 
 proptest! {
     #[test]
-    fn no_line_panics(line in "[a-c{}:0-9(),= ]{0,60}|\\PC{0,40}") {
+    fn no_line_panics(line in "[a-c{}:0-9(),= x/!]{0,60}|\\PC{0,40}") {
         let _ = Inventory::from_notation(&line);
     }
 
