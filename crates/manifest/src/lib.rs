@@ -3,12 +3,14 @@
 //! [`Manifests::read`] takes texts and their names and gives either everything that they say or everything that is wrong
 //! with them, each [`Problem`] with file, line, field, what was found and what was expected. Unknown fields are problems,
 //! as under `kubectl --validate=strict`; pod specs and status are the cluster's business and stay open. What is valid
-//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node and Pod, Volcano's HyperNode, and Kthena's
-//! ModelServing, ModelServer and ModelRoute with the API groups, fields and defaults that Kthena gives them.
+//! but not acted on in this release is kept and listed as a [`Warning`]. Read are Node and Pod, Volcano's HyperNode and
+//! PodGroup, and Kthena's ModelServing, ModelServer and ModelRoute with the API groups, fields and defaults that their
+//! makers give them.
 //!
-//! Then [`Manifests::inventory`] is the cluster, [`ModelServing::groups`] are the gangs to place on it with the names and
-//! labels of their pods, [`Manifests::present`] is what runs of them already, [`Manifests::route_table`] says which server has which model, and a [`ServerSelector`] which pods
-//! a server has.
+//! Then [`Manifests::inventory`] is the cluster, with the room that Pods hold. [`ModelServing::groups`] are the gangs to
+//! place on it with the names and labels of their pods, and [`Manifests::present`] is what runs of them already;
+//! [`PodGroup::gang`] is a gang of Pods of any other origin, and [`ServingGroup::pod_group`] the way back.
+//! [`Manifests::route_table`] says which server has which model, and a [`ServerSelector`] which pods a server has.
 //!
 //! This crate reads no files and talks to no cluster.
 //!
@@ -53,6 +55,7 @@ mod manifests;
 mod name;
 mod node;
 mod pod;
+mod podgroup;
 mod policy;
 mod problem;
 mod quantity;
@@ -70,6 +73,7 @@ pub use manifests::{InventoryError, Manifests, RoutesError};
 pub use name::ObjectName;
 pub use node::Node;
 pub use pod::{ClusterPod, PodPhase};
+pub use podgroup::{PodGroup, PodGroupError, PodGroupGang, SubGroupPolicy};
 pub use policy::{TopologyMode, TopologyPolicy};
 pub use problem::{Problem, Problems, Warning};
 pub use quantity::{Quantity, QuantityError};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::field::Field;
 use crate::hypernode::{HyperNode, HyperNodePlaces};
-use crate::name::Metadata;
+use crate::name::{Metadata, ObjectName};
 use crate::node::Node;
 use crate::pod::{ClusterPod, PodPlaces};
+use crate::podgroup::PodGroup;
 use crate::policy::PolicyPlace;
 use crate::problem::{Place, Problem, Problems, Sink, Warning};
 use crate::route::{ModelRoute, RoutePlaces};
@@ -44,6 +45,9 @@ pub struct Manifests {
     hypernodes: Vec<HyperNode>,
     servings: Vec<ModelServing>,
     pods: Vec<ClusterPod>,
+    pod_groups: Vec<PodGroup>,
+    /// The Pods that name each PodGroup.
+    grouped: BTreeMap<ObjectName, Vec<usize>>,
     /// The Pods that belong to each group of a ModelServing, by the positions of both.
     members: BTreeMap<(usize, u32), Vec<(usize, Member)>>,
     servers: Vec<ModelServer>,
@@ -52,7 +56,8 @@ pub struct Manifests {
 }
 
 /// Kinds that are read, with the API that has them.
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 7] = [
+    ("PodGroup", "scheduling.volcano.sh/v1beta1"),
     ("Pod", "v1"),
     ("Node", "v1"),
     ("HyperNode", "topology.volcano.sh/v1alpha1"),
@@ -70,6 +75,8 @@ struct Reading<'a> {
     hypernodes: Vec<HyperNodePlaces>,
     /// Where the policies of each ModelServing stand.
     policies: Vec<Vec<PolicyPlace>>,
+    /// Where the policies of each PodGroup stand.
+    group_policies: Vec<Vec<PolicyPlace>>,
     /// Where each Pod stands.
     pods: Vec<PodPlaces>,
     /// Where the selector of each server stands.
@@ -81,7 +88,7 @@ struct Reading<'a> {
 
 impl Manifests {
     /// Reads sources, each with a name for messages (a file's path) and its text: YAML with any number of documents, or
-    /// JSON. Kinds other than Node, HyperNode, Pod, ModelServing, ModelServer and ModelRoute are passed over with a warning.
+    /// JSON. Kinds other than Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer and ModelRoute are passed over with a warning.
     ///
     /// # Errors
     ///
@@ -110,6 +117,8 @@ impl Manifests {
                 hypernodes: Vec::new(),
                 servings: Vec::new(),
                 pods: Vec::new(),
+                pod_groups: Vec::new(),
+                grouped: BTreeMap::new(),
                 members: BTreeMap::new(),
                 servers: Vec::new(),
                 routes: Vec::new(),
@@ -118,6 +127,7 @@ impl Manifests {
             seen: BTreeMap::new(),
             hypernodes: Vec::new(),
             policies: Vec::new(),
+            group_policies: Vec::new(),
             pods: Vec::new(),
             selectors: Vec::new(),
             routes: Vec::new(),
@@ -168,6 +178,12 @@ impl Manifests {
         &self.pods
     }
 
+    /// Volcano's PodGroups.
+    #[must_use]
+    pub fn pod_groups(&self) -> &[PodGroup] {
+        &self.pod_groups
+    }
+
     /// The ModelServers.
     #[must_use]
     pub fn servers(&self) -> &[ModelServer] {
@@ -212,6 +228,11 @@ impl Reading<'_> {
             kind_field.warn(format!("{kind} is not read in this release"));
             return;
         };
+        if let Some(api) = api.filter(|api| kind == "PodGroup" && group_of(api) != group_of(wanted)) {
+            // Kubernetes and others have PodGroups of their own.
+            kind_field.warn(format!("{kind} of {api} is not read in this release"));
+            return;
+        }
         if let Some(api) = api
             && api != wanted
             && let Some(field) = object.get("apiVersion")
@@ -237,6 +258,12 @@ impl Reading<'_> {
                 if let Some((pod, places)) = ClusterPod::read(&metadata, &mut object) {
                     self.found.pods.push(pod);
                     self.pods.push(places);
+                }
+            }
+            "PodGroup" => {
+                if let Some((group, places)) = PodGroup::read(metadata, &mut object) {
+                    self.found.pod_groups.push(group);
+                    self.group_policies.push(places);
                 }
             }
             "ModelServing" => {
@@ -272,6 +299,11 @@ impl Reading<'_> {
             self.seen.insert((kind, name), place);
         }
     }
+}
+
+/// The group of an API's name and version.
+fn group_of(api: &str) -> &str {
+    api.split_once('/').map_or("", |(group, _)| group)
 }
 
 /// Whether objects of a kind are in no namespace.

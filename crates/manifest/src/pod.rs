@@ -46,7 +46,8 @@ pub(crate) struct PodPlaces {
 }
 
 /// The annotations that name a Pod's PodGroup, and its task in it.
-const GROUP_ANNOTATIONS: [&str; 2] = ["scheduling.k8s.io/group-name", "scheduling.volcano.sh/group-name"];
+pub(crate) const GROUP_ANNOTATION: &str = "scheduling.k8s.io/group-name";
+const GROUP_ANNOTATIONS: [&str; 2] = [GROUP_ANNOTATION, "scheduling.volcano.sh/group-name"];
 const TASK_ANNOTATION: &str = "volcano.sh/task-spec";
 
 impl ClusterPod {
@@ -169,5 +170,5 @@ impl ClusterPod {
 
 /// The annotations of a Pod of a PodGroup, as Kthena sets them.
 pub(crate) fn group_annotations(group: String, task: String) -> BTreeMap<String, String> {
-    BTreeMap::from([(GROUP_ANNOTATIONS[0].to_owned(), group), (TASK_ANNOTATION.to_owned(), task)])
+    BTreeMap::from([(GROUP_ANNOTATION.to_owned(), group), (TASK_ANNOTATION.to_owned(), task)])
 }

@@ -1,6 +1,8 @@
 //! How close together pods go: topology policies, and which level of the cluster they mean.
 
+use phalanx_gang::Group;
 use phalanx_topology::{Inventory, LevelId, TreeId};
+use serde_json::{Value as Json, json};
 
 use crate::field::Field;
 use crate::manifests::Manifests;
@@ -26,6 +28,10 @@ pub enum TopologyMode {
     /// Inside one domain of the level if that can be.
     Soft,
 }
+
+/// What a policy asks of a group; by default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bound(Option<(TopologyMode, LevelId)>);
 
 /// What a policy names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,12 +123,35 @@ impl TopologyPolicy {
         Some((Self { mode, highest, level: String::new(), of: LevelOf::Labels }, place))
     }
 
-    /// The level in an inventory, of those of the tree that the HyperNodes make or of the primary one; none if it is not
-    /// there.
-    pub(crate) fn level_in(&self, inventory: &Inventory, of_hypernodes: bool) -> Option<LevelId> {
+    /// What it asks of groups on an inventory, of those levels that the HyperNodes make or of the primary tree's; none if
+    /// the level is not there.
+    pub(crate) fn bound_in(&self, inventory: &Inventory, of_hypernodes: bool) -> Option<Bound> {
         let topology = inventory.topology();
         let tree = topology.tree(Manifests::HYPERNODES).filter(|_| of_hypernodes).unwrap_or(TreeId::PRIMARY);
-        topology.level_in(tree, &self.level)
+        Some(Bound(Some((self.mode, topology.level_in(tree, &self.level)?))))
+    }
+
+    /// The policy as it is written.
+    pub(crate) fn json(&self) -> Json {
+        let mode = match self.mode {
+            TopologyMode::Hard => "hard",
+            TopologyMode::Soft => "soft",
+        };
+        match &self.highest {
+            Highest::Tier(tier) => json!({"mode": mode, "highestTierAllowed": tier}),
+            Highest::Name(name) => json!({"mode": mode, "highestTierName": name}),
+        }
+    }
+}
+
+impl Bound {
+    /// The group so bound.
+    pub(crate) fn put(self, group: Group) -> Group {
+        match self.0 {
+            Some((TopologyMode::Hard, level)) => group.hard(level),
+            Some((TopologyMode::Soft, level)) => group.prefer(level),
+            None => group,
+        }
     }
 }
 

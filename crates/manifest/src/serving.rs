@@ -10,10 +10,11 @@ use crate::template::PodTemplate;
 
 mod group;
 mod member;
+mod podgroup;
 mod read;
 mod rollout;
 
-pub(crate) use group::{GROUP_NAME, ROLE, ROLE_ID, SERVING_NAME};
+pub(crate) use group::{ENTRY, ENTRY_LABEL, GROUP_NAME, ROLE, ROLE_ID, SERVING_NAME, WORKER, level_names};
 pub use group::{GroupError, Pod, ServingGroup};
 pub(crate) use member::Member;
 

@@ -36,6 +36,9 @@ fn levels(reading: &mut Reading<'_>) {
             [&mut serving.group_topology, &mut serving.role_topology].into_iter().flatten().collect();
         levels.resolve(policies, places, &mut reading.problems);
     }
+    for (group, places) in reading.found.pod_groups.iter_mut().zip(&reading.group_policies) {
+        levels.resolve(group.all_policies(), places, &mut reading.problems);
+    }
 }
 
 /// Each target of a route is a ModelServer of its namespace.

@@ -13,9 +13,10 @@ use crate::hypernode::HyperNode;
 use crate::name::ObjectName;
 use crate::node::Node;
 use crate::pod::ClusterPod;
+use crate::podgroup::PodGroup;
 use crate::resources::OFFERED_OF_A_MAKE;
 use crate::server::ModelServer;
-use crate::serving::{Pod, ServingGroup};
+use crate::serving::{Pod, SERVING_NAME, ServingGroup};
 
 /// Why nodes make no inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -210,6 +211,33 @@ impl Manifests {
         let group = *group;
         let all = members.into_iter().flatten();
         all.filter_map(move |(at, member)| Some((member.pod(group)?, &self.pods[*at])))
+    }
+
+    /// The Pods that name a PodGroup, in the order in which they were read.
+    pub(crate) fn pods_of(&self, group: &ObjectName) -> impl Iterator<Item = &ClusterPod> {
+        self.grouped.get(group).into_iter().flatten().map(|at| &self.pods[*at])
+    }
+
+    /// Whether a PodGroup is that of a group of one of these ModelServings, which is planned by itself: see
+    /// [`ServingGroup::pod_group`].
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let text = "
+    /// {apiVersion: scheduling.volcano.sh/v1beta1, kind: PodGroup, metadata: {name: train}, spec: {minMember: 2}}
+    /// ";
+    /// let manifests = Manifests::read([("train.yaml", text)], &Settings::new())?;
+    /// assert!(!manifests.is_of_serving(&manifests.pod_groups()[0]));
+    /// # Ok::<(), phalanx_manifest::Problems>(())
+    /// ```
+    #[must_use]
+    pub fn is_of_serving(&self, group: &PodGroup) -> bool {
+        let serving = group.labels.get(SERVING_NAME);
+        serving.is_some_and(|name| {
+            let name = ObjectName::new(group.name.namespace(), name);
+            self.servings.iter().any(|serving| serving.name == name)
+        })
     }
 
     /// The tree or trees.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use phalanx_gang::{Gang, GangError, Group, Placement, Plan, PodId};
-use phalanx_topology::{Inventory, LevelId};
+use phalanx_topology::Inventory;
 use thiserror::Error;
 
 use super::{ModelServing, Role};
 use crate::demand::demand_in;
 use crate::pod::group_annotations;
-use crate::policy::{LevelOf, TopologyMode, TopologyPolicy};
+use crate::policy::{Bound, LevelOf, TopologyPolicy};
 use crate::template::PodTemplate;
 
 /// One group of a ModelServing: what is placed as a gang.
@@ -85,6 +85,7 @@ pub struct Pod<'a> {
 pub(crate) const SERVING_NAME: &str = "modelserving.volcano.sh/name";
 pub(crate) const ROLE: &str = "modelserving.volcano.sh/role";
 pub(crate) const GROUP_NAME: &str = "modelserving.volcano.sh/group-name";
+pub(crate) const ENTRY_LABEL: &str = "modelserving.volcano.sh/entry";
 pub(crate) const ROLE_ID: &str = "modelserving.volcano.sh/role-id";
 
 impl<'a> ServingGroup<'a> {
@@ -136,15 +137,15 @@ impl<'a> ServingGroup<'a> {
     ///
     /// [`GroupError::UnknownLevel`] when the inventory was made from other [`Settings`](crate::Settings).
     pub fn gang(&self, inventory: &mut Inventory) -> Result<Gang, GroupError> {
-        let each = self.level(self.serving.role_topology(), inventory)?;
+        let each = self.bound(self.serving.role_topology(), inventory)?;
         let roles: Vec<Group> = self
             .serving
             .roles
             .iter()
-            .map(|role| bound(body(role, inventory).between(role.min_replicas, role.replicas), each))
+            .map(|role| each.put(body(role, inventory).between(role.min_replicas, role.replicas)))
             .collect();
-        let whole = self.level(self.serving.group_topology(), inventory)?;
-        Ok(Gang::new(bound(Group::of(self.name(), roles), whole))?)
+        let whole = self.bound(self.serving.group_topology(), inventory)?;
+        Ok(Gang::new(whole.put(Group::of(self.name(), roles)))?)
     }
 
     /// The pod that a placement of this group's [`gang`](Self::gang) is for; `None` when the plan is of another gang.
@@ -157,21 +158,16 @@ impl<'a> ServingGroup<'a> {
         Some(Pod { group: *self, role, replica: *placement.ordinals().get(1)?, ordinal })
     }
 
-    /// The level of a policy in an inventory.
-    fn level(
-        &self,
-        policy: Option<&TopologyPolicy>,
-        inventory: &Inventory,
-    ) -> Result<Option<(TopologyMode, LevelId)>, GroupError> {
-        let Some(policy) = policy else { return Ok(None) };
+    /// What a policy asks on an inventory.
+    fn bound(&self, policy: Option<&TopologyPolicy>, inventory: &Inventory) -> Result<Bound, GroupError> {
+        let Some(policy) = policy else { return Ok(Bound::default()) };
         let both = [self.serving.group_topology(), self.serving.role_topology()];
-        let level = policy.level_in(inventory, LevelOf::any_of_hypernodes(both.into_iter().flatten()));
         let unknown = || GroupError::UnknownLevel {
             group: self.name(),
             level: policy.level().to_owned(),
             expected: level_names(inventory),
         };
-        Ok(Some((policy.mode(), level.ok_or_else(unknown)?)))
+        policy.bound_in(inventory, LevelOf::any_of_hypernodes(both.into_iter().flatten())).ok_or_else(unknown)
     }
 }
 
@@ -183,8 +179,8 @@ pub(crate) fn level_names(inventory: &Inventory) -> String {
 }
 
 /// The parts of a replica whose pods differ.
-const ENTRY: &str = "entry";
-const WORKER: &str = "worker";
+pub(crate) const ENTRY: &str = "entry";
+pub(crate) const WORKER: &str = "worker";
 
 /// The pods of one replica of a role. Pods that ask the same are one group, whose best place can be proven.
 fn body(role: &Role, inventory: &mut Inventory) -> Group {
@@ -195,14 +191,6 @@ fn body(role: &Role, inventory: &mut Inventory) -> Group {
         return Group::pods(role.name(), role.pods(), entry);
     }
     Group::of(role.name(), [Group::pods(ENTRY, 1, entry), Group::pods(WORKER, count, worker)])
-}
-
-fn bound(group: Group, policy: Option<(TopologyMode, LevelId)>) -> Group {
-    match policy {
-        Some((TopologyMode::Hard, level)) => group.hard(level),
-        Some((TopologyMode::Soft, level)) => group.prefer(level),
-        None => group,
-    }
 }
 
 impl<'a> Pod<'a> {
@@ -291,7 +279,7 @@ impl<'a> Pod<'a> {
             (ROLE_ID.to_owned(), self.role_id()),
         ]);
         if self.is_entry() {
-            labels.insert("modelserving.volcano.sh/entry".to_owned(), "true".to_owned());
+            labels.insert(ENTRY_LABEL.to_owned(), "true".to_owned());
         }
         labels.extend(self.template().labels().clone());
         labels

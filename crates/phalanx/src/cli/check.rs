@@ -13,10 +13,10 @@ use super::output::{self, Format};
 /// Arguments of `phalanx check`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Reads Node, HyperNode, Pod, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field, what was
-found and what was expected. What is valid but not acted on in this release is told as a warning.
+Reads Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field,
+what was found and what was expected. What is valid but not acted on in this release is told as a warning.
 
-JSON: valid, nodes, hypernodes, pods, model_servings, model_servers, model_routes (counts; 0 when invalid), problems (file,
+JSON: valid, nodes, hypernodes, pods, pod_groups, model_servings, model_servers, model_routes (counts; 0 when invalid), problems (file,
 line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2 when something is invalid.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -33,6 +33,7 @@ struct Answer {
     nodes: usize,
     hypernodes: usize,
     pods: usize,
+    pod_groups: usize,
     model_servings: usize,
     model_servers: usize,
     model_routes: usize,
@@ -80,7 +81,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         ("ModelRoute", manifests.routes().len()),
     ];
     // What a cluster may do without is told where it is there.
-    let others = [("HyperNode", manifests.hypernodes().len()), ("Pod", manifests.pods().len())];
+    let others = [
+        ("HyperNode", manifests.hypernodes().len()),
+        ("Pod", manifests.pods().len()),
+        ("PodGroup", manifests.pod_groups().len()),
+    ];
     let others = others.into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<_> = counts.into_iter().chain(others).map(|(kind, count)| format!("{kind} {count}")).collect();
     output::say(&format!("valid: {}", counts.join(", ")));
@@ -108,6 +113,7 @@ impl Answer {
             nodes: manifests.nodes().len(),
             hypernodes: manifests.hypernodes().len(),
             pods: manifests.pods().len(),
+            pod_groups: manifests.pod_groups().len(),
             model_servings: manifests.servings().len(),
             model_servers: manifests.servers().len(),
             model_routes: manifests.routes().len(),
@@ -123,6 +129,7 @@ impl Answer {
             nodes: 0,
             hypernodes: 0,
             pods: 0,
+            pod_groups: 0,
             model_servings: 0,
             model_servers: 0,
             model_routes: 0,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args as ClapArgs;
 use phalanx_gang::{Gang, Options, Outcome, Placement, Plan, plan};
-use phalanx_manifest::{Manifests, ServingGroup};
+use phalanx_manifest::{Manifests, PodGroup, PodGroupError, ServingGroup};
 use phalanx_topology::Inventory;
 
 use super::Failure;
@@ -25,12 +25,13 @@ Examples:
   phalanx place examples/quickstart
   phalanx place --cluster 'b1{r1{n1:8 n2:8} r2{n3:4}}' --gang '2p(8) required=rack' --gang '1p(8)'
 
-Plans one gang for each group of each ModelServing, in the order of the manifests, on the Nodes among them; each gang is
-placed whole or not at all, and takes its room before the next is planned. Pods among the manifests hold their room, and
-those of a ModelServing stay where they are: only what is missing is planned. Nothing is started or changed. Exits 1 when
-a gang has no place, and says why.
+Plans one gang for each group of each ModelServing, and then for each PodGroup of other origin, in the order of the
+manifests, on the Nodes among them; each gang is placed whole or not at all, and takes its room before the next is
+planned. Pods among the manifests hold their room, and those of a gang stay where they are: only what is missing is
+planned. A PodGroup whose Pods are not all there yet is passed over with a warning. Nothing is started or changed. Exits
+1 when a gang has no place, and says why.
 
-JSON is an array with one object a gang: gang (namespace/group), placed, decision_us (measured, so never twice the same),
+JSON is an array with one object a gang: gang (namespace/group, or namespace/PodGroup), placed, decision_us (measured, so never twice the same),
 level (the finest that holds the whole minimum in one domain; absent when only the cluster does), proof (optimal or
 feasible), min_pods, max_pods, pods (pod, node, path, devices), running (pod, node; absent when none is), unmet (preferences), and when it has no place rejection (message, group, reasons, eligible,
 nodes, exhausted, counterfactual). reasons is a list of reason and nodes, in the order in which reasons are asked; with
@@ -94,6 +95,9 @@ impl Placements {
             for group in serving.groups() {
                 rows.push(place_group(&manifests, &group, &mut inventory, &mut replicas)?);
             }
+        }
+        for group in manifests.pod_groups().iter().filter(|group| !manifests.is_of_serving(group)) {
+            rows.extend(place_pod_group(&manifests, group, &mut inventory)?);
         }
         Ok(Self { manifests, rows, replicas })
     }
@@ -179,6 +183,30 @@ fn place_group(
         }
     }
     Ok(row)
+}
+
+/// Plans what is missing of a PodGroup; nothing while it waits for Pods.
+fn place_pod_group(
+    manifests: &Manifests,
+    group: &PodGroup,
+    inventory: &mut Inventory,
+) -> Result<Option<GangRow>, Failure> {
+    let name = group.name().to_string();
+    let of = match group.gang(manifests, inventory) {
+        Ok(of) => of,
+        Err(error @ (PodGroupError::TooFewPods { .. } | PodGroupError::TooFewSubGroups { .. })) => {
+            output::complain(&format!("warning: not planned yet: {error}"));
+            return Ok(None);
+        }
+        Err(error) => return Err(Failure::Input(error.to_string())),
+    };
+    let pod = |_: &Plan, placement: &Placement<'_>| {
+        of.pod(placement).expect("the plan is of this PodGroup's gang").name().name().to_owned()
+    };
+    let options = Options::new().present(of.present(inventory));
+    let (row, _) = place(&name, of.gang(), inventory, &options, &pod)?;
+    let running = of.pods().filter_map(|(_, pod)| Some((pod.name().name().to_owned(), pod.stays()?.to_owned())));
+    Ok(Some(row.running(running)))
 }
 
 /// Plans one gang and, when it has a place, takes its room.

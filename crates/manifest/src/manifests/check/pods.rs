@@ -22,6 +22,10 @@ fn members(reading: &mut Reading<'_>) {
     let servings: BTreeMap<&ObjectName, usize> =
         found.servings.iter().zip(0..).map(|(serving, at)| (&serving.name, at)).collect();
     for (at, (pod, places)) in found.pods.iter().zip(&reading.pods).enumerate() {
+        if let Some(group) = pod.pod_group() {
+            let name = ObjectName::new(pod.name().namespace(), group);
+            found.grouped.entry(name).or_default().push(at);
+        }
         let Some(name) = pod.labels().get(SERVING_NAME) else { continue };
         let Some(&serving) = servings.get(&ObjectName::new(pod.name().namespace(), name)) else { continue };
         if let Some(member) = Member::of(&found.servings[serving], pod) {

@@ -161,6 +161,26 @@ metadata:
   annotations: {scheduling.k8s.io/group-name: llama-0, volcano.sh/task-spec: decode-0}
 spec: {nodeName: gpu-1, containers: [{name: engine, resources: {limits: {nvidia.com/gpu: 8}}}]}
 status: {phase: Running}
+---
+apiVersion: scheduling.volcano.sh/v1beta1
+kind: PodGroup
+metadata:
+  name: llama-0
+  namespace: serving
+  labels: {modelserving.volcano.sh/name: llama, modelserving.volcano.sh/group-name: llama-0}
+spec:
+  minMember: 1
+  minTaskMember: {decode-0: 1}
+  minResources: {nvidia.com/gpu: 8}
+  networkTopology: {mode: hard, highestTierAllowed: 2}
+  subGroupPolicy:
+  - name: decode
+    labelSelector: {matchLabels: {modelserving.volcano.sh/role: decode}}
+    matchLabelKeys: [modelserving.volcano.sh/role-id]
+    subGroupSize: 1
+    minSubGroups: 1
+    networkTopology: {mode: soft, highestTierName: rack}
+status: {phase: Running, running: 1}
 "#;
 
 #[test]
@@ -176,6 +196,7 @@ fn a_cluster_of_volcanos_is_read_whole() {
         "spine/leaf-1/cpu-1"
     );
     assert_eq!(inventory.free_devices_total(), 0, "the pod holds them");
+    assert!(manifests.is_of_serving(&manifests.pod_groups()[0]));
     let group = serving.groups().next().expect("a group");
     let members: Vec<_> = manifests.members(&group).map(|(pod, there)| (pod.name(), there.node())).collect();
     assert_eq!(members, [("llama-0-decode-0-0".to_owned(), Some("gpu-1"))]);

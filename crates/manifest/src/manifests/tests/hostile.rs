@@ -26,6 +26,14 @@ fn use_all(text: &str) {
             }
         }
     }
+    for group in manifests.pod_groups() {
+        if let Ok(inventory) = &mut inventory
+            && let Ok(of) = group.gang(&manifests, inventory)
+        {
+            let options = Options::new().present(of.present(inventory));
+            assert!(phalanx_gang::plan(of.gang(), inventory, &options).is_ok(), "Pods are taken for what they are");
+        }
+    }
     for warning in manifests.warnings() {
         assert!(warning.line >= 1 && !warning.message.is_empty());
     }

@@ -4,6 +4,7 @@ use crate::{Manifests, Settings};
 
 mod hypernodes;
 mod networking;
+mod podgroups;
 mod pods;
 mod servings;
 
