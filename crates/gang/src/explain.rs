@@ -1,6 +1,6 @@
 //! Why there is no place: the group that fails, the reason of every node, and a change that would help.
 
-use phalanx_topology::{Demand, DomainId, Inventory, LevelId, Limit, NodeId};
+use phalanx_topology::{Demand, DeviceSet, DomainId, Inventory, LevelId, Limit, NodeId};
 
 use crate::Budget;
 use crate::budget::Steps;
@@ -229,7 +229,6 @@ impl<'a> Case<'a> {
         if each == 0 {
             return None;
         }
-        // What each further pod on a node costs there, cheapest first.
         let all: Vec<NodeId> = match domain {
             Some(domain) => tree.topology.nodes_of(domain).collect(),
             None => tree.topology.nodes().collect(),
@@ -237,34 +236,48 @@ impl<'a> Case<'a> {
         let kinds = self.demand().kinds();
         let is_of_kind = |node| kinds.is_empty() || inventory.kind_id(node).is_some_and(|kind| kinds.contains(kind));
         let takes = |&node: &NodeId| !inventory.is_cordoned(node) && !inventory.is_removed(node) && is_of_kind(node);
-        let nodes = all.into_iter().filter(takes);
+        let nodes: Vec<NodeId> = all.into_iter().filter(takes).collect();
+        let most = |node: &NodeId| inventory.devices(*node).len();
+        let largest = nodes.iter().map(most).max().unwrap_or(0);
+        // Rather what is held than more than there is, and rather a device than one that no such node has.
+        let limits: [&dyn Fn(NodeId) -> u32; 3] = [&|node| most(&node), &|_| largest, &|_| DeviceSet::MAX];
+        limits.into_iter().find_map(|limit| {
+            let nodes = self.offers(&nodes, limit, missing)?;
+            let mut fork = inventory.fork();
+            for &(node, more) in &nodes {
+                let kind = inventory.kind(node).unwrap_or("").to_owned();
+                fork.set_devices(node, inventory.devices(node).len() + more, &kind).ok()?;
+            }
+            let path = path(self.problem, domain);
+            self.has_place(&fork).then_some(Counterfactual::Devices { domain, path, nodes })
+        })
+    }
+
+    /// How many more free devices on which nodes make room for so many pods, the fewest first, no node having more free than
+    /// its limit; none if they cannot.
+    fn offers(&self, nodes: &[NodeId], limit: &dyn Fn(NodeId) -> u32, missing: u64) -> Option<Vec<(NodeId, u32)>> {
+        let (inventory, each) = (self.problem.inventory, self.demand().device_count());
         let mut offers = Vec::new();
-        for node in nodes {
+        for &node in nodes {
             let (all, free) = (inventory.devices(node).len(), inventory.free_devices(node).len());
             let mut devices = each - free % each;
-            let mut more = devices;
-            while all + more <= phalanx_topology::DeviceSet::MAX && offers.len() < 4 * MISSING as usize {
-                offers.push((devices, node));
+            let (mut more, mut further) = (devices, 0u32);
+            while free + more <= limit(node) && all + more <= DeviceSet::MAX && offers.len() < 4 * MISSING as usize {
+                offers.push((devices, further, node));
                 devices = each;
-                more += each;
+                (more, further) = (more + each, further + 1);
             }
         }
         offers.sort_unstable();
         let mut nodes: Vec<(NodeId, u32)> = Vec::new();
-        for &(devices, node) in offers.get(..missing as usize)? {
+        for &(devices, _, node) in offers.get(..missing as usize)? {
             match nodes.iter_mut().find(|(known, _)| *known == node) {
                 Some((_, more)) => *more += devices,
                 None => nodes.push((node, devices)),
             }
         }
         nodes.sort_unstable();
-        let mut fork = inventory.fork();
-        for &(node, more) in &nodes {
-            let kind = inventory.kind(node).unwrap_or("").to_owned();
-            fork.set_devices(node, inventory.devices(node).len() + more, &kind).ok()?;
-        }
-        let path = path(self.problem, domain);
-        self.has_place(&fork).then_some(Counterfactual::Devices { domain, path, nodes })
+        Some(nodes)
     }
 }
 
