@@ -128,58 +128,10 @@ fn place_says_why_not_and_exits_1() {
     assert!(!stdout(&up).contains("gateway on"), "{}", stdout(&up));
 }
 
-/// Two leaves of two nodes each by HyperNodes, a ModelServing of which half runs on n3, and a PodGroup with its Pods.
-const DUMP: &str = r"
-kind: List
-apiVersion: v1
-items:
-- {apiVersion: v1, kind: Node, metadata: {name: n1}, status: &eight {allocatable: {cpu: 8, nvidia.com/gpu: 8}}}
-- {apiVersion: v1, kind: Node, metadata: {name: n2}, status: *eight}
-- {apiVersion: v1, kind: Node, metadata: {name: n3}, status: *eight}
-- {apiVersion: v1, kind: Node, metadata: {name: n4}, status: *eight}
-- apiVersion: topology.volcano.sh/v1alpha1
-  kind: HyperNode
-  metadata: {name: leaf-a}
-  spec: {tier: 1, members: [{type: Node, selector: {regexMatch: {pattern: 'n[12]'}}}]}
-- apiVersion: topology.volcano.sh/v1alpha1
-  kind: HyperNode
-  metadata: {name: leaf-b}
-  spec: {tier: 1, members: [{type: Node, selector: {regexMatch: {pattern: 'n[34]'}}}]}
-- apiVersion: workload.serving.volcano.sh/v1alpha1
-  kind: ModelServing
-  metadata: {name: chat}
-  spec:
-    template:
-      networkTopology: {rolePolicy: {highestTierAllowed: 1}}
-      roles:
-      - name: decode
-        workerReplicas: 1
-        entryTemplate: &pod {spec: {containers: [{resources: {limits: {nvidia.com/gpu: 8}}}]}}
-        workerTemplate: *pod
-- apiVersion: v1
-  kind: Pod
-  metadata:
-    name: chat-0-decode-0-0
-    labels:
-      modelserving.volcano.sh/name: chat
-      modelserving.volcano.sh/group-name: chat-0
-      modelserving.volcano.sh/role: decode
-      modelserving.volcano.sh/role-id: decode-0
-  spec: {nodeName: n3, containers: [{resources: {limits: {nvidia.com/gpu: 8}}}]}
-  status: {phase: Running}
-- {apiVersion: scheduling.volcano.sh/v1beta1, kind: PodGroup, metadata: {name: train}, spec: {minMember: 2}}
-- apiVersion: v1
-  kind: Pod
-  metadata: {name: train-0, annotations: &train {scheduling.k8s.io/group-name: train}}
-  spec: &eights {containers: [{resources: {limits: {nvidia.com/gpu: 8}}}]}
-- {apiVersion: v1, kind: Pod, metadata: {name: train-1, annotations: *train}, spec: *eights}
-- {apiVersion: scheduling.volcano.sh/v1beta1, kind: PodGroup, metadata: {name: later}, spec: {minMember: 1}}
-";
-
 #[test]
 fn place_plans_what_a_dump_of_a_cluster_lacks() {
-    let dump = Scratch::new("dump.yaml", DUMP);
-    let output = phalanx(&["place", dump.path(), "-o", "json"]);
+    let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/dump.yaml");
+    let output = phalanx(&["place", dump, "-o", "json"]);
     let answer = json(&output);
     assert!(stderr(&output).contains("not planned yet: PodGroup default/later has 0 pods"), "{}", stderr(&output));
     let nodes = |gang: &Value, key: &str| -> Vec<String> {
@@ -195,9 +147,9 @@ fn place_plans_what_a_dump_of_a_cluster_lacks() {
         (nodes(train, "running"), nodes(train, "pods")),
         (vec![], vec!["train-0@n1".to_owned(), "train-1@n2".to_owned()])
     );
-    let table = stdout(&phalanx(&["place", dump.path()]));
+    let table = stdout(&phalanx(&["place", dump]));
     assert!(table.contains("1 of 2, 1 run"), "{table}");
-    let check = stdout(&phalanx(&["check", dump.path()]));
+    let check = stdout(&phalanx(&["check", dump]));
     assert!(check.contains("Node 4") && check.contains("HyperNode 2, Pod 3, PodGroup 2"), "{check}");
 }
 

@@ -59,7 +59,7 @@ impl Manifests {
 
     /// The cluster that the Nodes make: their tree, and what they offer. The tree is that of the HyperNodes, if any are
     /// given, one level a tier; else by the labels of the levels of the settings. With HyperNodes *and* levels that the
-    /// settings [name](Settings::with_levels) there are both: the labels make the primary tree, by which nodes are named
+    /// settings [name](crate::Settings::with_levels) there are both: the labels make the primary tree, by which nodes are named
     /// and ordered, and the HyperNodes a second one, [`HYPERNODES`](Self::HYPERNODES).
     ///
     /// Pods that have a node hold their room on it, until they end; where they ask more than the node has, as much as there
