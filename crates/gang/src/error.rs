@@ -146,4 +146,12 @@ pub enum GangError {
         /// How many the inventory knows.
         known: usize,
     },
+    /// A group keeps to itself under the key of one that it is in: the two would share every domain.
+    #[error("group {group:?} keeps to itself under the key of group {outer:?}, which it is in")]
+    KeyInsideItself {
+        /// The group's path.
+        group: String,
+        /// The path of the group around it.
+        outer: String,
+    },
 }

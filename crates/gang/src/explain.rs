@@ -311,6 +311,12 @@ fn has_slice(problem: &Problem<'_>, demand: usize, level: LevelId, size: u64) ->
     problem.tree.domains(level).any(|domain| caps.of(domain) >= size)
 }
 
+/// The path of a domain; of one that is passed through, that of what it holds.
 fn path(problem: &Problem<'_>, domain: Option<DomainId>) -> String {
-    domain.map_or_else(|| "cluster".to_owned(), |domain| problem.tree.topology.domain_path(domain))
+    let topology = problem.tree.topology;
+    let Some(mut domain) = domain else { return "cluster".to_owned() };
+    while let ("", Some(child)) = (topology.domain_name(domain), topology.children(domain).next()) {
+        domain = child;
+    }
+    topology.domain_path(domain)
 }

@@ -341,6 +341,11 @@ impl Gang {
         check_slices(&path, &slices, &group.body)?;
         let shared = group.shared.map(|(level, key)| (level, self.shared_key(key)));
         let exclusive = group.exclusive.map(|(level, key)| (level, self.apart_key(key)));
+        let mut around = std::iter::successors(parent, |&row| self.rows[row].parent).map(|row| &self.rows[row]);
+        let same = |row: &&Row| row.exclusive.is_some_and(|of| exclusive.is_some_and(|it| it.1 == of.1));
+        if let Some(outer) = around.find(same) {
+            return Err(GangError::KeyInsideItself { group: path, outer: outer.path.clone() });
+        }
         let other = |row: &&Row| row.shared.is_some_and(|of| shared.is_some_and(|it| it.1 == of.1 && it.0 != of.0));
         if let Some(row) = self.rows.iter().find(other) {
             return Err(GangError::TwoLevelsOfKey { group: path, other: row.path.clone() });
@@ -466,6 +471,8 @@ mod tests {
         check(pods("g").slices(level, 1).slices(level, 1), "group \"g\": level 0 has two sizes of slices");
         check(pods("g").bind(level, ""), "group \"g\": a key is empty");
         check(pods("g").exclusive_as(level, ""), "group \"g\": a key is empty");
+        let inside = Group::of("g", [pods("a").exclusive_as(level, "k")]).exclusive_as(level, "k");
+        check(inside, "group \"g/a\" keeps to itself under the key of group \"g\", which it is in");
         let deep = (0..40).fold(pods("a"), |inner, _| Group::of("a", [inner]));
         let error = Gang::new(deep).unwrap_err();
         assert!(matches!(error, GangError::TooDeep { depth: 33, max: 32, .. }), "{error}");
