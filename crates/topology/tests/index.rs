@@ -1,5 +1,7 @@
 //! The index and the change log against recounts from scratch, over random sequences of operations.
 
+mod cases;
+
 use std::sync::Arc;
 
 use phalanx_topology::{Delta, Demand, DeviceSet, Inventory, KindSet, NodeId, Receipt, ShapeIndex, Topology};
@@ -255,7 +257,7 @@ fn rows(inventory: &Inventory) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(cases::cases(1000))]
 
     #[test]
     fn property_5_the_index_equals_a_recount(ops in prop::collection::vec(op(), 0..60)) {

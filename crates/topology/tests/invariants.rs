@@ -1,5 +1,6 @@
 //! The ledger's promises, over random sequences of operations, against a model that keeps the list of what is held.
 
+mod cases;
 mod ledger;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ fn columns(inventory: &Inventory) -> Vec<Row> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases::cases(1000))]
 
     #[test]
     fn invariant_2_no_node_or_device_or_place_is_ever_exceeded(ops in ops(60)) {
