@@ -5,7 +5,7 @@ use phalanx_topology::{DomainId, NodeId};
 use crate::capacity::Capacity;
 use crate::scope::Scope;
 use crate::shaping::Shaping;
-use crate::work::{Opened, Work};
+use crate::work::Work;
 
 impl<'a> Work<'a> {
     /// Of a scope with a spread: what each domain needs so that none falls behind, and what each may have in all.
@@ -18,9 +18,9 @@ impl<'a> Work<'a> {
     ) -> Option<(Vec<(Option<DomainId>, u64)>, Vec<(DomainId, u64)>)> {
         let (scope, domain) = (self.opened[opened].scope, self.opened[opened].domain);
         let Some((level, skew)) = scope.spread else { return Some((Vec::new(), Vec::new())) };
-        let counted = self.counted(opened);
+        let counted = self.counted(opened, self.holder(opened));
         let caps = self.shaped(opened, pool, &[]);
-        let has = |domain: DomainId| self.tally.in_domain(opened, domain);
+        let has = |domain: DomainId| self.tally.in_domain(self.number(opened), domain);
         let domains: Vec<DomainId> = self.problem.tree.domains_in(domain, level).map(DomainId::new).collect();
         let room = |most: u64| -> u64 {
             domains.iter().map(|&domain| caps.of(domain).min(most.saturating_sub(has(domain)))).sum()
@@ -36,7 +36,9 @@ impl<'a> Work<'a> {
         let floor = low.saturating_sub(u64::from(skew));
         let behind = |&domain: &DomainId| (Some(domain), floor.saturating_sub(has(domain)));
         let needs: Vec<_> = counted.iter().map(behind).filter(|&(_, need)| need > 0).collect();
-        let enough = room(low) >= want && needs.iter().map(|&(_, need)| need).sum::<u64>() <= want;
+        // What is missing elsewhere cannot come here.
+        let inside = needs.iter().all(|&(at, _)| at.is_some_and(|at| self.problem.tree.is_within(at, domain)));
+        let enough = inside && room(low) >= want && needs.iter().map(|&(_, need)| need).sum::<u64>() <= want;
         let clips = domains.iter().map(|&domain| (domain, low)).collect();
         enough.then_some((needs, clips))
     }
@@ -50,7 +52,10 @@ impl<'a> Work<'a> {
         let outside: Vec<NodeId> = if domain.is_none() { tree.outside().collect() } else { Vec::new() };
         for node in all.chain(outside) {
             if caps.of_node(tree, node) > 0 {
-                let room = self.chain(opened).map(|(number, scope)| self.tally.room(tree, scope, number, node)).min();
+                let room = self
+                    .chain(opened)
+                    .map(|(number, scope)| self.tally.room(tree, scope, self.number(number), node))
+                    .min();
                 match (room, tree.domain(node)) {
                     (Some(u32::MAX) | None, _) => {}
                     (Some(room), Some(domain)) => shaping.most.push((domain, u64::from(room))),
@@ -63,37 +68,50 @@ impl<'a> Work<'a> {
             }
         }
         for &(domain, most) in clips {
-            shaping.most.push((domain, most.saturating_sub(self.tally.in_domain(opened, domain))));
+            shaping.most.push((domain, most.saturating_sub(self.tally.in_domain(self.number(opened), domain))));
         }
         shaping.apply(tree, caps)
     }
 
-    /// The domains over which an opened scope with a spread has to be even: inside its own, where one of its pods runs or
-    /// fitted at first.
-    pub(crate) fn counted(&self, opened: usize) -> Vec<DomainId> {
-        let Opened { scope, domain, .. } = self.opened[opened];
+    /// The domains over which an opened scope with a spread has to be even: inside the one that holds it, where one of its
+    /// pods runs or fitted at first.
+    fn counted(&self, opened: usize, holder: Option<DomainId>) -> Vec<DomainId> {
+        let scope = self.opened[opened].scope;
         let Some((level, _)) = scope.spread else { return Vec::new() };
-        let fits = |at: DomainId| {
-            let first = &self.problem.room;
-            scope.pods().iter().enumerate().any(|(demand, &pods)| pods > 0 && first.of(demand).of(at) > 0)
-                || self.tally.in_domain(opened, at) > 0
-        };
-        let holder = match scope.hard {
-            Some(_) => domain,
-            // Not bound to a domain, it was only tried in this one.
-            None => self
-                .chain(opened)
-                .skip(1)
-                .find(|(_, scope)| scope.hard.is_some())
-                .and_then(|(number, _)| self.opened[number].domain),
-        };
-        self.problem.tree.domains_in(holder, level).map(DomainId::new).filter(|&at| fits(at)).collect()
+        let Some(row) = scope.row else { return Vec::new() };
+        let fits = self.problem.fits_at_first(row);
+        let counts = |&at: &DomainId| fits(at) || self.tally.in_domain(self.number(opened), at) > 0;
+        self.problem.tree.domains_in(holder, level).map(DomainId::new).filter(counts).collect()
     }
 
-    /// Whether an opened scope is spread as evenly as it asks.
+    /// The smallest domain that an opened scope is bound to. It may have been tried in a smaller one.
+    fn holder(&self, opened: usize) -> Option<DomainId> {
+        let topology = self.problem.tree.topology;
+        let level = self.chain(opened).filter_map(|(_, scope)| scope.hard).max()?;
+        let tried = self.chain(opened).find_map(|(number, _)| self.opened[number].domain);
+        std::iter::successors(tried, |&domain| topology.parent(domain)).find(|&at| topology.level_of(at) <= level)
+    }
+
+    /// Whether an opened scope is spread as evenly as it asks, if anything comes to it.
     pub(crate) fn is_even(&self, opened: usize) -> bool {
+        let scope = self.opened[opened].scope;
+        scope.spread.is_none() || scope.pods().iter().all(|&pods| pods == 0) || {
+            self.is_even_in(opened, self.holder(opened))
+        }
+    }
+
+    /// Whether an opened scope and those around it are spread as evenly as they ask, one of their pods being on the node.
+    pub(crate) fn is_even_around(&self, opened: usize, node: NodeId) -> bool {
+        self.chain(opened).filter(|(_, scope)| scope.spread.is_some()).all(|(number, _)| {
+            let bound = self.chain(number).filter_map(|(_, scope)| scope.hard).max();
+            self.is_even_in(number, bound.and_then(|level| self.problem.tree.domain_at(node, level)))
+        })
+    }
+
+    fn is_even_in(&self, opened: usize, holder: Option<DomainId>) -> bool {
         let Some((_, skew)) = self.opened[opened].scope.spread else { return true };
-        let counts = self.counted(opened).into_iter().map(|domain| self.tally.in_domain(opened, domain));
+        let counts =
+            self.counted(opened, holder).into_iter().map(|domain| self.tally.in_domain(self.number(opened), domain));
         let (least, most) = counts.fold((u64::MAX, 0), |(least, most), count| (least.min(count), most.max(count)));
         most.saturating_sub(least) <= u64::from(skew)
     }
@@ -111,6 +129,6 @@ impl<'a> Work<'a> {
     pub(crate) fn allows(&self, opened: usize, node: NodeId) -> bool {
         let tree = self.problem.tree;
         !self.problem.is_counted
-            || self.chain(opened).all(|(number, scope)| self.tally.allows(tree, scope, number, node))
+            || self.chain(opened).all(|(number, scope)| self.tally.allows(tree, scope, self.number(number), node))
     }
 }

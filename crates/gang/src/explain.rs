@@ -7,6 +7,7 @@ use crate::budget::Steps;
 use crate::capacity::Capacity;
 use crate::flat::Flat;
 use crate::gang::Content;
+use crate::kinds::Kinds;
 use crate::problem::{Found, Problem};
 use crate::rejection::{BestDomain, Bound, Counterfactual, Reason, Rejection};
 use crate::scope::{Scope, Scopes};
@@ -301,8 +302,18 @@ fn first_failing(problem: &Problem<'_>) -> usize {
     row
 }
 
+/// Whether there is a place on one of the choices of kinds: what is explained is planned on all that are accepted.
 fn is_placed(problem: &Problem<'_>) -> bool {
-    matches!(problem.solve(&mut Steps::new(Budget::steps(ASIDE))), Found::Placed(_))
+    let Problem { gang, inventory, tree, options, ref running, .. } = *problem;
+    let mut steps = Steps::new(Budget::steps(ASIDE));
+    let kinds = Kinds::new(gang, inventory, running);
+    if kinds.is_empty() {
+        return matches!(problem.solve(&mut steps), Found::Placed(_));
+    }
+    kinds.choices().filter_map(|choice| gang.on_kinds(&choice)).any(|gang| {
+        let problem = Problem::new(&gang, inventory, tree, options, running.clone());
+        steps.take(1) && matches!(problem.solve(&mut steps), Found::Placed(_))
+    })
 }
 
 /// Whether some domain of the level has room for a slice.

@@ -38,6 +38,7 @@ pub(crate) fn add(problem: &Problem<'_>, layout: &mut Layout, steps: &mut Steps)
     let mut adding = Adding {
         problem,
         wanted: &wanted,
+        shells: &shells,
         partly: &partly,
         near,
         layout,
@@ -46,7 +47,7 @@ pub(crate) fn add(problem: &Problem<'_>, layout: &mut Layout, steps: &mut Steps)
         numbers: BTreeMap::new(),
     };
     if problem.is_counted {
-        adding.count_standing(&mut work, &shells);
+        adding.count_placed(&mut work, 0);
     }
     adding.group(&mut work, 0, steps);
     adding.extras
@@ -68,17 +69,23 @@ fn partly(problem: &Problem<'_>, scopes: Scopes<'_>) -> BTreeMap<(usize, Vec<u32
 
 /// All pods so far: those that run and those of the layout.
 fn standing<'a>(problem: &'a Problem<'_>, layout: &'a Layout) -> impl Iterator<Item = (usize, &'a [u32], NodeId)> {
-    let placed = layout.pods.iter().map(|pod| {
+    problem.running.pods().map(|(row, ordinals, _, node)| (row, ordinals, node)).chain(placed(layout))
+}
+
+/// The pods of the layout.
+fn placed(layout: &Layout) -> impl Iterator<Item = (usize, &[u32], NodeId)> {
+    layout.pods.iter().map(|pod| {
         let replica = &layout.replicas[pod.replica as usize];
         (replica.group.index(), &*replica.ordinals, pod.node)
-    });
-    problem.running.pods().map(|(row, ordinals, _, node)| (row, ordinals, node)).chain(placed)
+    })
 }
 
 struct Adding<'a> {
     problem: &'a Problem<'a>,
     /// A further replica of each group.
     wanted: &'a [Scope],
+    /// What a replica of each group asks of the pods in it.
+    shells: &'a [Scope],
     /// What is missing of replicas in which pods run.
     partly: &'a BTreeMap<(usize, Vec<u32>), Scope>,
     /// The smallest domain with the whole minimum.
@@ -152,14 +159,22 @@ impl<'a> Adding<'a> {
             return false;
         }
         let bounds = self.bounds(row);
-        let parent = self.parent(row);
+        let around = self.ordinals[..self.ordinals.len() - 1].to_vec();
+        let outer = self.problem.gang.rows()[row].parent;
+        let parent = if self.problem.is_counted { self.open(work, outer, &around) } else { None };
         for domain in self.domains(bounds.domain) {
             let number = work.opened.len();
             let Some(filled) = work.add(scope, parent, domain, bounds.open, steps) else { continue };
             let mut ordinals = std::mem::take(&mut self.ordinals);
             self.numbers.insert((row, ordinals.clone()), number);
+            let first = self.layout.pods.len();
             self.layout.replica(self.problem, row, (scope, &filled), &mut ordinals);
             self.ordinals = ordinals;
+            if self.problem.is_counted {
+                // Only now it is known which replicas inside it its pods are of.
+                work.uncount(number);
+                self.count_placed(work, first);
+            }
             return true;
         }
         false
@@ -211,43 +226,31 @@ impl<'a> Adding<'a> {
         bounds
     }
 
-    /// Opens every replica that asks something, and counts the pods that are in it.
-    fn count_standing(&mut self, work: &mut Work<'a>, shells: &'a [Scope]) {
-        let rows = self.problem.gang.rows();
+    /// Counts the pods of the layout from one on in the replicas that ask something, and opens those.
+    fn count_placed(&mut self, work: &mut Work<'a>, from: usize) {
         let pods: Vec<(usize, Vec<u32>, NodeId)> =
-            standing(self.problem, self.layout).map(|(row, ordinals, node)| (row, ordinals.to_vec(), node)).collect();
+            placed(self.layout).skip(from).map(|(row, ordinals, node)| (row, ordinals.to_vec(), node)).collect();
         for (row, ordinals, node) in pods {
-            // From the outside in, so that each knows what is around it.
-            let mut path = vec![(row, ordinals.len())];
-            while let Some(outer) = rows[path[path.len() - 1].0].parent {
-                path.push((outer, path[path.len() - 1].1.saturating_sub(1)));
-            }
-            let mut inner = None;
-            for (row, depth) in path.into_iter().rev().filter(|&(row, _)| rows[row].is_bound()) {
-                let key = (row, ordinals[..depth].to_vec());
-                let number = *self.numbers.entry(key).or_insert_with(|| {
-                    let parent = inner.unwrap_or(work.opened.len());
-                    work.open(Opened { scope: &shells[row], parent, class: usize::MAX, domain: None })
-                });
-                inner = Some(number);
-            }
-            if let Some(number) = inner {
+            if let Some(number) = self.open(work, Some(row), &ordinals) {
                 work.count_there(number, node);
             }
         }
     }
 
-    /// The innermost replica around a group's that is open.
-    fn parent(&self, row: usize) -> Option<usize> {
+    /// Opens the replicas of a group and those around it that ask something, as far as they are not open yet; returns the
+    /// innermost. `ordinals` are those down to the group's.
+    fn open(&mut self, work: &mut Work<'a>, row: Option<usize>, ordinals: &[u32]) -> Option<usize> {
         let rows = self.problem.gang.rows();
-        let (mut at, mut depth) = (rows[row].parent, self.ordinals.len() - 1);
-        while let Some(outer) = at {
-            if let Some(&number) = self.numbers.get(&(outer, self.ordinals[..depth].to_vec())) {
-                return Some(number);
-            }
-            (at, depth) = (rows[outer].parent, depth.saturating_sub(1));
-        }
-        None
+        let path: Vec<usize> = std::iter::successors(row, |&row| rows[row].parent).collect();
+        // From the outside in, so that each knows what is around it.
+        path.into_iter().rev().zip(1..).filter(|&(row, _)| rows[row].is_bound()).fold(None, |outer, (row, depth)| {
+            let key = (row, ordinals[..depth].to_vec());
+            Some(*self.numbers.entry(key).or_insert_with(|| {
+                let parent = outer.unwrap_or(work.opened.len());
+                let counted = work.counted_as(row, &ordinals[..depth]);
+                work.open(Opened { scope: &self.shells[row], parent, class: usize::MAX, domain: None, counted })
+            }))
+        })
     }
 
     /// Whether there may be pods above the minimum in a group.

@@ -23,12 +23,20 @@ pub(crate) struct Flat {
     pub(crate) shaping: Shaping,
     /// Pods are spread over the domains of the level, by at most so much.
     pub(crate) spread: Option<(LevelId, u64)>,
+    /// The group that asks it.
+    spread_row: usize,
+    /// The finest level that binds that group.
+    spread_in: Option<LevelId>,
 }
 
 impl Flat {
     /// The gang's scope as equal pods; none if it is more than that.
     pub(crate) fn of(problem: &Problem<'_>, scope: &Scope) -> Option<Self> {
         let mut flat = Self { running: scope.all_running(), ..Self::default() };
+        // Of what runs beyond the minimum counts tell, not columns.
+        if problem.is_counted && problem.running.len() > flat.running.len() {
+            return None;
+        }
         let (mut at, mut times, mut bound) = (scope, 1u64, None);
         loop {
             flat.add(problem, at, times, &mut bound)?;
@@ -45,9 +53,8 @@ impl Flat {
             }
         }
         flat.shaping.inside |= flat.hard.is_some();
-        // Within one domain of the level there is nothing to spread.
-        flat.spread = flat.spread.filter(|&(level, _)| flat.hard.is_none_or(|hard| hard < level));
-        let told = flat.spread.is_none() || (flat.shaping.slices.is_empty() && flat.shaping.clips.is_empty());
+        let told = flat.spread.is_none()
+            || (flat.shaping.slices.is_empty() && flat.shaping.clips.is_empty() && flat.spread_in == flat.hard);
         told.then_some(flat)
     }
 
@@ -70,11 +77,17 @@ impl Flat {
                 }
             }
             if let Some((level, skew)) = scope.spread {
-                if self.spread.is_some() || !self.running.is_empty() {
-                    return None;
-                }
-                self.spread = Some((level, u64::from(skew)));
                 self.shaping.inside = true;
+                let holder = (*bound).max(scope.hard);
+                // Within one domain of the level there is nothing to spread.
+                if holder.is_none_or(|holder| holder < level) {
+                    if self.spread.is_some() || !self.running.is_empty() {
+                        return None;
+                    }
+                    self.spread = Some((level, u64::from(skew)));
+                    self.spread_row = scope.row.unwrap_or(0);
+                    self.spread_in = holder;
+                }
             }
             if let Some(most) = scope.per_node {
                 if self.shaping.per_node.is_some() && !self.running.is_empty() {
@@ -82,7 +95,9 @@ impl Flat {
                 }
                 let most = u64::from(most);
                 self.shaping.per_node = Some(self.shaping.per_node.map_or(most, |other| other.min(most)));
-                for &node in &self.running {
+                let there =
+                    scope.instance.as_ref().map(|of| problem.running.nodes(problem.gang, scope.row.unwrap_or(0), of));
+                for node in there.into_iter().flatten() {
                     match self.shaping.on_node.iter_mut().find(|(at, _)| *at == node) {
                         Some((_, there)) => *there += 1,
                         None => self.shaping.on_node.push((node, 1)),
@@ -155,8 +170,9 @@ impl Flat {
         }
         let unbound = self.shaping.apply(tree, plain);
         for domain in self.targets(problem, &unbound) {
-            let fits = |&domain: &DomainId| plain.of(domain) > 0;
-            let counted: Vec<DomainId> = tree.domains_in(domain, level).map(DomainId::new).filter(fits).collect();
+            let fits = problem.fits_at_first(self.spread_row);
+            let counted: Vec<DomainId> =
+                tree.domains_in(domain, level).map(DomainId::new).filter(|&at| fits(at)).collect();
             let least = counted.iter().map(|&domain| unbound.of(domain)).min().unwrap_or(0);
             // More on the fullest needs more on the emptiest, so the first that is enough is found by halving.
             let (mut low, mut high) = (1, least.min(self.count / (counted.len() as u64).max(1)));
@@ -210,8 +226,10 @@ impl Flat {
                         .map(|at| column[at])
                         .min();
                     let Some(least) = least else { continue };
-                    // Of equal ones the levels below choose.
+                    // Of equal ones the levels below choose, or the first is taken.
+                    let compared = matches!(problem.options.objective, Objective::Tight);
                     let equal = (0..column.len()).filter(|&at| column[at] == least && holds(at));
+                    let equal = equal.take(if compared { usize::MAX } else { 1 });
                     let domains = equal.map(|at| DomainId::new(range.start + at as u32));
                     let equal = items(caps.by_domain(), domains);
                     return Some(problem.deal(caps, granules, &equal, tree.depth(level), self.count, steps));

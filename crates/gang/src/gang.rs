@@ -202,6 +202,19 @@ impl Gang {
         std::iter::successors(Some(row), |&row| self.rows[row].parent).count()
     }
 
+    /// What the pods that a replica of a group can have ask, by position.
+    pub(crate) fn demands_in(&self, row: usize) -> Vec<usize> {
+        let can_be = |inner: usize| {
+            let mut around = std::iter::successors(Some(inner), |&row| self.rows[row].parent);
+            self.is_within(inner, row) && around.by_ref().take_while(|&at| at != row).all(|at| self.rows[at].max > 0)
+        };
+        let demand = |inner: usize| match self.rows[inner].content {
+            Content::Pods { demand, count } if count > 0 && can_be(inner) => Some(demand),
+            _ => None,
+        };
+        (row..self.rows.len()).filter_map(demand).collect()
+    }
+
     /// The same gang with another hard level for one group.
     pub(crate) fn with_hard(&self, row: usize, level: Option<LevelId>) -> Self {
         let mut gang = self.clone();

@@ -3,6 +3,7 @@
 use phalanx_topology::{Inventory, KindId, KindSet};
 
 use crate::Gang;
+use crate::running::Running;
 
 /// For each group that says something of kinds, the sets that it accepts, the most preferred first.
 #[derive(Debug)]
@@ -11,7 +12,8 @@ pub(crate) struct Kinds {
 }
 
 impl Kinds {
-    pub(crate) fn new(gang: &Gang, inventory: &Inventory) -> Self {
+    /// Where pods run already, a homogeneous group stays with the kind of most of them, if it accepts that.
+    pub(crate) fn new(gang: &Gang, inventory: &Inventory, running: &Running) -> Self {
         let mut names: Vec<KindId> = inventory.kinds().collect();
         names.sort_by_key(|&kind| inventory.kind_name(kind));
         let rows = gang.rows().iter().enumerate().filter(|(_, row)| !row.kinds.is_empty() || row.homogeneous);
@@ -23,6 +25,11 @@ impl Kinds {
                     kinds.push(*kind)
                 }
             });
+            if row.homogeneous
+                && let Some(kind) = running.kind(gang, inventory, at).filter(|kind| kinds.contains(kind))
+            {
+                kinds = vec![kind];
+            }
             let sets = if row.homogeneous {
                 kinds.into_iter().map(|kind| KindSet::from_iter([kind])).collect()
             } else {

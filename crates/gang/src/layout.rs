@@ -103,7 +103,9 @@ impl<'a> Cursor<'a> {
     fn next(&mut self, row: usize, layer: usize, instance: Option<&[u32]>) -> Option<(&'a Scope, &'a Filled)> {
         let is =
             |scope: &Scope| (scope.row, scope.layer) == (Some(row), layer) && scope.instance.as_deref() == instance;
-        let class = self.scope.classes.iter().position(|class| is(&class.scope))?;
+        // Replicas without pods may be listed in parts: those beside one that runs, and those in groups of which none does.
+        let classes = self.scope.classes.iter().zip(&self.classes);
+        let class = classes.into_iter().position(|(class, &next)| is(&class.scope) && next < class.count as usize)?;
         let next = self.classes[class];
         self.classes[class] += 1;
         Some((&self.scope.classes[class].scope, &self.filled.classes[class][next]))

@@ -131,7 +131,7 @@ impl Planner<'_> {
         match self.place(inventory, &running, steps) {
             Ok(plan) => Outcome::Placed(plan),
             Err(cut) => {
-                let kinds = Kinds::new(self.gang, inventory);
+                let kinds = Kinds::new(self.gang, inventory, &running);
                 let widest = if kinds.is_empty() { None } else { self.gang.on_kinds(&kinds.widest()) };
                 let gang = widest.as_ref().unwrap_or(self.gang);
                 let problem = Problem::new(gang, inventory, self.tree, self.options, running);
@@ -142,7 +142,7 @@ impl Planner<'_> {
 
     /// A plan, or whether the search was cut short.
     fn place(self, inventory: &Inventory, running: &Running, steps: &mut Steps) -> Result<Plan, bool> {
-        let kinds = Kinds::new(self.gang, inventory);
+        let kinds = Kinds::new(self.gang, inventory, running);
         if kinds.is_empty() {
             return self.place_on(self.gang, inventory, running, steps);
         }
@@ -177,7 +177,7 @@ impl Planner<'_> {
         if former.is_empty() {
             return None;
         }
-        let kinds = Kinds::new(self.gang, inventory);
+        let kinds = Kinds::new(self.gang, inventory, running);
         let mut first = if kinds.is_empty() { Some(vec![]) } else { None }.into_iter();
         let mut rest = kinds.choices();
         while let Some(choice) = first.next().or_else(|| if kinds.is_empty() { None } else { rest.next() }) {

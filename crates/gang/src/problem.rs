@@ -264,6 +264,12 @@ impl<'a> Problem<'a> {
             .max()
     }
 
+    /// In which domains a pod of a group fits before any is placed.
+    pub(crate) fn fits_at_first(&self, row: usize) -> impl Fn(DomainId) -> bool {
+        let demands = self.gang.demands_in(row);
+        move |domain| demands.iter().any(|&demand| self.room.of(demand).of(domain) > 0)
+    }
+
     fn is_on(&self, node: NodeId, domain: DomainId) -> bool {
         self.tree.domain_at(node, self.tree.topology.level_of(domain)) == Some(domain)
     }

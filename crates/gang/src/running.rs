@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phalanx_topology::{DomainId, LevelId, NodeId, Topology};
+use phalanx_topology::{DomainId, Inventory, KindId, LevelId, NodeId, Topology};
 
 use crate::pod::Located;
 use crate::{Gang, PodId};
@@ -42,6 +42,10 @@ impl Running {
         self.pods.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.pods.len()
+    }
+
     /// How many pods run in a replica.
     pub(crate) fn count(&self, row: usize, ordinals: &[u32]) -> u32 {
         if self.is_empty() {
@@ -64,6 +68,15 @@ impl Running {
             (key.1.starts_with(ordinals) && gang.is_within(key.0, row)).then_some(node)
         };
         self.pods.iter().filter_map(inside).collect()
+    }
+
+    /// The kind of most nodes on which pods of a group run, the first to be interned among equals; none if nothing runs on
+    /// a node of a kind.
+    pub(crate) fn kind(&self, gang: &Gang, inventory: &Inventory, row: usize) -> Option<KindId> {
+        let mut counts = BTreeMap::<KindId, u32>::new();
+        let inside = self.pods.iter().filter(|((of, ..), _)| gang.is_within(*of, row));
+        inside.filter_map(|(_, &node)| inventory.kind_id(node)).for_each(|kind| *counts.entry(kind).or_default() += 1);
+        counts.into_iter().max_by_key(|&(kind, count)| (count, std::cmp::Reverse(kind))).map(|(kind, _)| kind)
     }
 
     /// All pods, by group, replica and ordinal.

@@ -87,7 +87,7 @@ impl Work<'_> {
                 continue;
             }
             let start = self.point();
-            let inner = self.open(Opened { scope: of, parent: scope, class, domain: candidate });
+            let inner = self.open_in(scope, class, candidate);
             let mut next = agenda.to_vec();
             next.push(Task::Scopes { scope, class, left: left - 1, not: not.clone() });
             next.extend(self.tasks(inner));

@@ -70,13 +70,15 @@ impl Tally {
         }
     }
 
-    /// Whether a scope may be opened in a domain, as far as its keys tell.
-    pub(crate) fn may_open(&self, tree: Tree<'_>, scope: &Scope, domain: Option<DomainId>) -> bool {
+    /// Whether a scope may be opened in a domain, as far as its keys tell; `own` is its number if some of its pods run.
+    pub(crate) fn may_open(&self, tree: Tree<'_>, scope: &Scope, own: Option<usize>, domain: Option<DomainId>) -> bool {
         let Some(domain) = domain else { return true };
         let at = tree.topology.level_of(domain);
         let around = |level| tree.topology.nodes_of(domain).next().and_then(|node| tree.domain_at(node, level));
         let apart = scope.exclusive.filter(|&(level, _)| level <= at);
-        let taken = |(level, key)| around(level).is_none_or(|domain| self.owners.contains_key(&(key, domain)));
+        let is_other = |&(owner, _): &(Owner, u32)| own.is_none_or(|own| owner != Owner::Scope(own));
+        let taken =
+            |(level, key)| around(level).is_none_or(|domain| self.owners.get(&(key, domain)).is_some_and(is_other));
         let bound = scope.shared.filter(|&(level, _)| level <= at);
         let elsewhere = |(level, key)| self.shared.get(&key).is_some_and(|&(there, _)| around(level) != Some(there));
         !apart.is_some_and(taken) && !bound.is_some_and(elsewhere)

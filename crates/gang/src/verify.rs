@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use phalanx_topology::{DomainId, LevelId, NodeId};
 
-use crate::gang::Content;
 use crate::problem::Problem;
 use crate::running::majority;
 use crate::{GroupId, violated::Violated, violated::Violation};
@@ -17,9 +16,10 @@ pub(crate) fn verify(problem: &Problem<'_>, pods: &[Standing<'_>]) -> Vec<Violat
     let mut found = Vec::new();
     let mut owners: BTreeMap<(usize, DomainId), Vec<u32>> = BTreeMap::new();
     for (row, group) in problem.gang.rows().iter().enumerate() {
-        if !group.is_bound() && group.slices.is_empty() {
+        if !group.is_bound() && group.slices.is_empty() && group.kinds.is_empty() && !group.homogeneous {
             continue;
         }
+        let majority = group.homogeneous.then(|| problem.running.kind(problem.gang, problem.inventory, row)).flatten();
         let depth = problem.gang.depth(row);
         let mut replicas: BTreeMap<&[u32], Vec<Standing<'_>>> = BTreeMap::new();
         for &pod in pods.iter().filter(|&&(of, ..)| problem.gang.is_within(of, row)) {
@@ -38,6 +38,12 @@ pub(crate) fn verify(problem: &Problem<'_>, pods: &[Standing<'_>]) -> Vec<Violat
                 let away: Vec<NodeId> = nodes.iter().copied().filter(elsewhere).collect();
                 check.add(Violation::Key { level }, away);
             }
+            let is_other = |&node: &NodeId| {
+                let kind = problem.inventory.kind_id(node);
+                let accepted = group.kinds.is_empty() || kind.is_some_and(|kind| group.kinds.contains(&kind));
+                !accepted || group.homogeneous && (kind.is_none() || kind != majority)
+            };
+            check.add(Violation::Kind, nodes.iter().copied().filter(is_other).collect());
             if let Some(most) = group.per_node {
                 let mut counts = BTreeMap::<NodeId, u32>::new();
                 nodes.iter().for_each(|&node| *counts.entry(node).or_default() += 1);
@@ -100,22 +106,12 @@ impl Check<'_> {
             *counts.entry(domain).or_default() += 1;
         }
         let rows = problem.gang.rows();
-        let demands = (0..rows.len()).filter(|&inner| problem.gang.is_within(inner, row));
-        let demands = demands.filter_map(|inner| match rows[inner].content {
-            Content::Pods { demand, count } if count > 0 => Some(demand),
-            _ => None,
-        });
-        let demands: Vec<usize> = demands.collect();
-        let mut at = Some(row);
-        let hard = std::iter::from_fn(|| {
-            let row = at?;
-            at = rows[row].parent;
-            Some(rows[row].hard)
-        });
-        let hard = hard.flatten().next();
+        let around = std::iter::successors(Some(row), |&row| rows[row].parent);
+        let hard = around.filter_map(|row| rows[row].hard.max(rows[row].shared.map(|(level, _)| level))).max();
         let holder = hard.and_then(|hard| majority(tree.topology, hard, nodes));
+        let fits = problem.fits_at_first(row);
         for domain in tree.domains_in(holder, level).map(DomainId::new) {
-            if demands.iter().any(|&demand| problem.room.of(demand).of(domain) > 0) {
+            if fits(domain) {
                 counts.entry(domain).or_default();
             }
         }

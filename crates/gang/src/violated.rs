@@ -33,6 +33,8 @@ pub enum Violation {
         /// The level.
         level: LevelId,
     },
+    /// On a node of a kind that the group does not accept, or of another kind than most where all have to be of one.
+    Kind,
     /// More on a node than are allowed.
     PerNode {
         /// How many are allowed.

@@ -22,6 +22,8 @@ pub(crate) struct Work<'a> {
     pub(crate) opened: Vec<Opened<'a>>,
     placed: Vec<Placed>,
     pub(crate) tally: Tally,
+    /// Under which numbers replicas are counted in which pods run: those come before all that are opened.
+    counted: BTreeMap<(usize, Vec<u32>), usize>,
 }
 
 /// A scope that was opened in another one, as one of its class.
@@ -33,6 +35,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) class: usize,
     /// The domain in which it is filled.
     pub(crate) domain: Option<DomainId>,
+    /// The number under which its pods are counted; none for a number of its own.
+    pub(crate) counted: Option<usize>,
 }
 
 /// A pod of an opened scope: of one of its pools, or one that runs.
@@ -55,14 +59,47 @@ pub(crate) struct Point {
 impl<'a> Work<'a> {
     /// Works on a fork of the problem's inventory, which is to be dropped afterwards.
     pub(crate) fn new(problem: &'a Problem<'a>, fork: &'a mut Inventory) -> Self {
-        Self {
+        let mut work = Self {
             problem,
             transaction: fork.transaction(),
             room: problem.room.clone(),
             opened: Vec::new(),
             placed: Vec::new(),
             tally: problem.tally(),
+            counted: BTreeMap::new(),
+        };
+        if problem.is_counted {
+            work.count_running();
         }
+        work
+    }
+
+    /// Counts all pods that run, before any is placed.
+    fn count_running(&mut self) {
+        let Problem { gang, tree, ref running, .. } = *self.problem;
+        for (row, ordinals, _, node) in running.pods() {
+            let around = std::iter::successors(Some(row), |&row| gang.rows()[row].parent);
+            for (row, depth) in around.zip((1..=ordinals.len()).rev()).filter(|&(row, _)| gang.rows()[row].is_bound()) {
+                let next = self.counted.len();
+                let number = *self.counted.entry((row, ordinals[..depth].to_vec())).or_insert(next);
+                self.tally.add(tree, &Scope::shell(gang, row), number, node);
+            }
+        }
+    }
+
+    /// The number under which the pods of a replica are counted in which some run.
+    pub(crate) fn counted_as(&self, row: usize, ordinals: &[u32]) -> Option<usize> {
+        self.counted.get(&(row, ordinals.to_vec())).copied()
+    }
+
+    fn counted_of(&self, scope: &Scope) -> Option<usize> {
+        let instance = scope.instance.as_ref().filter(|_| scope.layer == 0)?;
+        self.counted_as(scope.row?, instance)
+    }
+
+    /// The number under which the pods of an opened scope are counted.
+    pub(crate) fn number(&self, opened: usize) -> usize {
+        self.opened[opened].counted.unwrap_or(self.counted.len() + opened)
     }
 
     /// Fills the first of these domains that takes the gang's whole minimum without going back, preferences first.
@@ -85,7 +122,7 @@ impl<'a> Work<'a> {
 
     /// Opens the gang as a whole in a domain.
     pub(crate) fn open_root(&mut self, domain: Option<DomainId>) {
-        self.open(Opened { scope: &self.problem.scope, parent: 0, class: 0, domain });
+        self.open(Opened { scope: &self.problem.scope, parent: 0, class: 0, domain, counted: None });
     }
 
     /// Opens a scope of its own for one replica of a group and fills it inside a domain, within one domain of a level if it
@@ -103,9 +140,14 @@ impl<'a> Work<'a> {
         for target in targets(scope, bound, true) {
             for (candidate, _) in self.candidates(scope, domain, target, 1) {
                 let before = self.point();
-                let opened = Opened { scope, parent: parent.unwrap_or(number), class: usize::MAX, domain: candidate };
-                self.open(opened);
-                if self.fill_scope(number, true, steps) {
+                let (parent, counted) = (parent.unwrap_or(number), self.counted_of(scope));
+                self.open(Opened { scope, parent, class: usize::MAX, domain: candidate, counted });
+                let even = |work: &Self| {
+                    // One of its pods tells where it is.
+                    let placed = work.placed[before.placed..].iter().rfind(|placed| placed.pool.is_some());
+                    placed.is_none_or(|placed| work.is_even_around(number, placed.node))
+                };
+                if self.fill_scope(number, true, steps) && even(self) {
                     return Some(self.filled_from(number));
                 }
                 self.undo(before);
@@ -140,7 +182,8 @@ impl<'a> Work<'a> {
             None => self.room.candidates(scope, within, level),
         };
         if scope.exclusive.is_some() || scope.shared.is_some() {
-            found.retain(|&(domain, _)| self.tally.may_open(tree, scope, domain));
+            let own = self.counted_of(scope);
+            found.retain(|&(domain, _)| self.tally.may_open(tree, scope, own, domain));
         }
         match self.problem.options.objective {
             Objective::LeastFree => found.sort_by_key(|&(domain, units)| (units, domain)),
@@ -186,7 +229,7 @@ impl<'a> Work<'a> {
                 for (candidate, _) in self.candidates(&of.scope, domain, target, u64::from(left)) {
                     while left > 0 {
                         let start = self.point();
-                        let inner = self.open(Opened { scope: &of.scope, parent: opened, class, domain: candidate });
+                        let inner = self.open_in(opened, class, candidate);
                         if !self.fill_scope(inner, prefer, steps) {
                             self.undo(start);
                             break;
@@ -291,7 +334,9 @@ impl<'a> Work<'a> {
         let mut last = None;
         for at in (point.placed..self.placed.len()).rev() {
             let Placed { scope, pool, node, .. } = self.placed[at];
-            self.count(scope, node, false);
+            if pool.is_some() {
+                self.count(scope, node, false);
+            }
             if pool.is_some() && last.replace(node) != Some(node) {
                 self.refresh(node);
             }
@@ -300,15 +345,34 @@ impl<'a> Work<'a> {
         self.opened.truncate(point.opened);
     }
 
-    /// Opens a scope, with those of its pods that run.
+    /// Opens one more scope of a class of an opened scope, in a domain.
+    pub(crate) fn open_in(&mut self, parent: usize, class: usize, domain: Option<DomainId>) -> usize {
+        let scope = &self.opened[parent].scope.classes[class].scope;
+        self.open(Opened { scope, parent, class, domain, counted: self.counted_of(scope) })
+    }
+
+    /// Opens a scope, with those of its pods that run; they are counted already.
     pub(crate) fn open(&mut self, opened: Opened<'a>) -> usize {
         let number = self.opened.len();
         self.opened.push(opened);
         for &node in &opened.scope.running {
-            self.count(number, node, true);
             self.placed.push(Placed { scope: number, pool: None, node, devices: DeviceSet::default() });
         }
         number
+    }
+
+    /// Takes back the count of all pods placed in a scope and those opened in it; they stay where they are.
+    pub(crate) fn uncount(&mut self, root: usize) {
+        // The root is the last that was opened outside, so its pods are the last.
+        for at in (0..self.placed.len()).rev() {
+            let Placed { scope, pool, node, .. } = self.placed[at];
+            if scope < root {
+                break;
+            }
+            if pool.is_some() {
+                self.count(scope, node, false);
+            }
+        }
     }
 
     /// Counts a pod that is there already in an opened scope.
@@ -346,10 +410,11 @@ impl<'a> Work<'a> {
         let mut at = opened;
         loop {
             let Opened { scope, parent, .. } = self.opened[at];
+            let number = self.number(at);
             if come {
-                self.tally.add(tree, scope, at, node)
+                self.tally.add(tree, scope, number, node)
             } else {
-                self.tally.remove(tree, scope, at, node)
+                self.tally.remove(tree, scope, number, node)
             }
             if parent == at {
                 break;
