@@ -2,239 +2,210 @@
 
 mod small;
 
-use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Options, Outcome, Proof, plan};
-use phalanx_topology::{Demand, Inventory, LevelId};
+use phalanx_gang::{Budget, Counterfactual, GangError, Objective, Options, Outcome, Proof, plan};
+use phalanx_topology::LevelId;
 use proptest::prelude::*;
-use small::{check_bounds, check_minimum, check_room, cluster, every_placement, gang, inventory, tight};
-
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        max_local_rejects: 1_000_000,
-        max_global_rejects: 1_000_000,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
+use small::brute::answer;
+use small::check::{check_bounds, check_minimum, check_room, placed};
+use small::config;
+use small::situation::{Ready, Situation, fresh, partly};
+use small::spec::{ALL, LEVELS, NO_SPREAD, gang};
 
 /// From none, which leaves the first try only, to more than any of these gangs needs.
 fn budget() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), 0..50u64, Just(200_000)]
 }
 
-/// A gang's plan within so many steps; planning changes nothing.
-fn planned(rows: &[small::Row], spec: &small::Spec, steps: u64) -> Result<(Inventory, Outcome), TestCaseError> {
-    let mut inventory = inventory(rows);
-    let gang = spec.gang(&mut inventory);
-    let before = inventory.state_hash();
-    let outcome =
-        plan(&gang, &inventory, &Options::new().budget(Budget::steps(steps))).expect("levels and resources are known");
-    prop_assert_eq!(inventory.state_hash(), before);
-    Ok((inventory, outcome))
+fn objective() -> impl Strategy<Value = Objective> {
+    prop_oneof![
+        4 => Just(Objective::Tight),
+        1 => Just(Objective::GreedyBestFit),
+        1 => Just(Objective::LeastFree),
+        1 => Just(Objective::Balanced),
+        1 => (0..3u8).prop_map(|level| Objective::Spread { level: LevelId::new(level) }),
+    ]
+}
+
+/// A gang with room to plan, large or small, fresh or partly running.
+fn any_situation() -> impl Strategy<Value = Situation> {
+    prop_oneof![fresh(1..9, gang(12, ALL)), partly(1..9, gang(12, ALL), true)]
+}
+
+fn planned(ready: &Ready, options: Options) -> Result<Outcome, TestCaseError> {
+    let before = ready.inventory.state_hash();
+    let options = options.present(ready.present());
+    let outcome = plan(&ready.gang, &ready.inventory, &options).expect("levels and resources are known");
+    prop_assert_eq!(ready.inventory.state_hash(), before, "planning changes nothing");
+    Ok(outcome)
+}
+
+/// Whether the answer is that of trying everything.
+fn equals_brute_force(situation: &Situation, objective: Objective) -> Result<(), TestCaseError> {
+    let ready = situation.ready();
+    let case = ready.case(&situation.spec);
+    let spreads = matches!(objective, Objective::Spread { .. });
+    let steps = Budget::steps(2_000_000);
+    let outcome = planned(&ready, Options::new().objective(objective).budget(steps))?;
+    match (answer(&case), outcome) {
+        (Some(answer), Outcome::Placed(plan)) => {
+            let demands = case.demands(&answer.choice).expect("the choice has room");
+            let kinds = plan.placements().all(|pod| *pod.demand() == demands[&pod.group().index()]);
+            prop_assert!(kinds, "the first kinds that have room: {:?}", answer.choice);
+            prop_assert!(case.holds(&placed(&plan), &demands, true), "a bound is broken: {:?}", placed(&plan));
+            if plan.is_level_proven() && plan.violated().is_empty() {
+                prop_assert_eq!(plan.level(), answer.level);
+            }
+            prop_assert!(plan.proof() != Proof::Optimal || plan.is_level_proven() || spreads);
+            check_minimum(&case, &plan)?;
+        }
+        (None, Outcome::Rejected(rejection)) => {
+            prop_assert!(!rejection.is_exhausted(), "small gangs are searched to the end")
+        }
+        (Some(answer), Outcome::Rejected(rejection)) => {
+            prop_assert!(false, "there is a place: {answer:?}, {rejection}")
+        }
+        (None, Outcome::Placed(plan)) => prop_assert!(false, "there is no place: {:?}", placed(&plan)),
+    }
+    Ok(())
 }
 
 proptest! {
-    #![proptest_config(config(2000))]
+    #![proptest_config(config(1000))]
 
     #[test]
-    fn invariant_7_feasibility_and_level_equal_brute_force(rows in cluster(1..6), spec in gang(5)) {
-        let mut inventory = inventory(&rows);
-        let gang = spec.gang(&mut inventory);
-        let mut best = None;
-        every_placement(&spec.pods(), &inventory, |nodes| {
-            best = best.max(Some(inventory.topology().common_level(nodes.iter().copied())));
-        });
-        match plan(&gang, &inventory, &Options::default()).expect("levels and resources are known") {
-            Outcome::Placed(plan) => {
-                prop_assert!(best.is_some(), "there is no place");
-                prop_assert!(plan.is_level_proven(), "small gangs are searched to the end");
-                prop_assert_eq!(Some(plan.level()), best);
-            }
-            Outcome::Rejected(rejection) => {
-                prop_assert!(!rejection.is_exhausted(), "small gangs are searched to the end");
-                prop_assert_eq!(best, None, "there is a place");
-            }
-        }
+    fn invariant_7_feasibility_and_level_equal_brute_force(situation in fresh(1..7, gang(5, LEVELS)), objective in objective()) {
+        equals_brute_force(&situation, objective)?;
+    }
+
+    #[test]
+    fn invariant_7_under_every_bound(situation in fresh(1..6, gang(5, ALL)), objective in objective()) {
+        equals_brute_force(&situation, objective)?;
+    }
+
+    #[test]
+    fn invariant_7_beside_running_pods(situation in partly(1..6, gang(6, ALL), true), objective in objective()) {
+        equals_brute_force(&situation, objective)?;
     }
 
     #[test]
     fn invariant_1_all_of_the_minimum_is_placed_or_no_pod(
-        rows in cluster(1..9),
-        spec in gang(12),
+        situation in any_situation(),
+        objective in objective(),
         steps in budget(),
     ) {
-        let (inventory, outcome) = planned(&rows, &spec, steps)?;
+        let ready = situation.ready();
+        let options = Options::new().objective(objective).budget(Budget::steps(steps));
+        let outcome = planned(&ready, options.clone())?;
         if let Outcome::Placed(plan) = &outcome {
-            check_minimum(&spec, plan)?;
-            if plan.proof() == Proof::Optimal {
-                prop_assert!(plan.is_level_proven());
-            }
+            check_minimum(&ready.case(&situation.spec), plan)?;
         }
-        let mut again = inventory.fork();
-        let gang = spec.gang(&mut again);
-        prop_assert_eq!(Ok(outcome), plan(&gang, &inventory, &Options::new().budget(Budget::steps(steps))), "the same input, the same plan");
+        prop_assert_eq!(outcome, planned(&ready, options)?, "the same input, the same plan");
     }
 
     #[test]
     fn invariant_2_no_node_or_device_is_given_out_twice(
-        rows in cluster(1..9),
-        spec in gang(12),
+        situation in any_situation(),
+        objective in objective(),
         steps in budget(),
     ) {
-        let (inventory, outcome) = planned(&rows, &spec, steps)?;
-        if let Outcome::Placed(plan) = &outcome {
-            check_room(&spec, &inventory, plan)?;
+        let ready = situation.ready();
+        let options = Options::new().objective(objective).budget(Budget::steps(steps));
+        if let Outcome::Placed(plan) = planned(&ready, options)? {
+            check_room(&ready.case(&situation.spec), &plan)?;
         }
     }
 
     #[test]
-    fn invariant_3_every_hard_level_holds_and_an_unknown_one_is_an_error(
-        rows in cluster(1..9),
-        spec in gang(12),
+    fn invariant_3_every_bound_holds_and_an_unknown_level_is_an_error(
+        situation in any_situation(),
+        objective in objective(),
         steps in budget(),
     ) {
-        let (mut inventory, outcome) = planned(&rows, &spec, steps)?;
-        if let Outcome::Placed(plan) = &outcome {
-            check_bounds(&spec, &inventory, plan)?;
+        let ready = situation.ready();
+        let options = Options::new().objective(objective).budget(Budget::steps(steps));
+        if let Outcome::Placed(plan) = planned(&ready, options.clone())? {
+            check_bounds(&ready.case(&situation.spec), &plan)?;
         }
-        let unknown = small::Spec { hard: Some(3), ..spec };
-        let planned = plan(&unknown.gang(&mut inventory), &inventory, &Options::new().budget(Budget::steps(steps)));
+        let mut unknown = situation.clone();
+        unknown.spec.bounds.hard = Some(3);
+        let planned = plan(&unknown.spec.gang(&ready.inventory), &ready.inventory, &options);
         prop_assert!(matches!(planned, Err(GangError::UnknownLevel { level: 3, last: 2, .. })), "{:?}", planned);
     }
 
     #[test]
-    fn invariant_4_a_failed_commit_changes_nothing(rows in cluster(1..9), spec in gang(8), victim in any::<usize>()) {
-        let mut inventory = inventory(&rows);
-        let gang = spec.gang(&mut inventory);
-        let outcome = plan(&gang, &inventory, &Options::default()).expect("levels and resources are known");
-        let Outcome::Placed(plan) = outcome else { return Ok(()) };
+    fn invariant_4_a_failed_commit_changes_nothing(situation in fresh(1..9, gang(8, ALL)), victim in any::<usize>()) {
+        let mut ready = situation.ready();
+        let Outcome::Placed(plan) = planned(&ready, Options::default())? else { return Ok(()) };
+        let inventory = &mut ready.inventory;
         // Somebody cordons the node of one of its pods in between.
         let pod = plan.placements().nth(victim % plan.placements().len()).expect("the position is in range");
         inventory.set_cordoned(pod.node(), true);
         let before = inventory.state_hash();
-        prop_assert!(plan.commit(&mut inventory).is_err());
+        prop_assert!(plan.commit(inventory).is_err());
         prop_assert_eq!(inventory.state_hash(), before);
         inventory.set_cordoned(pod.node(), false);
         let before = inventory.state_hash();
-        let receipt = plan.commit(&mut inventory).expect("nothing else has changed");
+        let receipt = plan.commit(inventory).expect("nothing else has changed");
         prop_assert!(inventory.release(receipt).is_ok());
         prop_assert_eq!(inventory.state_hash(), before);
     }
 
     #[test]
     fn invariant_5_more_room_never_makes_a_gang_fail(
-        rows in cluster(1..7),
-        spec in gang(5),
+        situation in prop_oneof![fresh(1..7, gang(5, NO_SPREAD)), partly(1..7, gang(5, NO_SPREAD), true)],
         at in any::<usize>(),
         (devices, cpu) in (0..4u32, 0..4u64),
-        new in cluster(1..2),
+        new in small::cluster::cluster(1..2),
     ) {
-        let placed = |rows: &[small::Row]| {
-            let mut inventory = inventory(rows);
-            let gang = spec.gang(&mut inventory);
-            let outcome = plan(&gang, &inventory, &Options::default()).expect("levels and resources are known");
-            outcome.plan().map(|plan| plan.level())
+        let placed = |situation: &Situation| -> Result<_, TestCaseError> {
+            let outcome = planned(&situation.ready(), Options::default())?;
+            Ok(outcome.plan().map(|plan| plan.level()))
         };
-        let Some(level) = placed(&rows) else { return Ok(()) };
-        let mut more = rows.clone();
-        let row = &mut more[at % rows.len()];
-        (row.2, row.4) = (row.2 + devices, row.4 + cpu);
-        let with_more = placed(&more);
-        prop_assert!(with_more.is_some_and(|now| now >= level), "a finer level never becomes out of reach");
-        more.extend(new);
-        prop_assert!(placed(&more).is_some());
+        let Some(level) = placed(&situation)? else { return Ok(()) };
+        let mut more = situation.clone();
+        let len = more.rows.len();
+        let row = &mut more.rows[at % len];
+        (row.devices, row.cpu) = (row.devices + devices, row.cpu + cpu);
+        let with_more = placed(&more)?;
+        // With room for kinds that come first the others are not asked.
+        let kinds = |spec: &small::spec::Spec| {
+            spec.lines().iter().any(|line| line.spec.bounds.homogeneous || !line.spec.bounds.kinds.is_empty())
+        };
+        let never_coarser = with_more.is_some_and(|now| now >= level || kinds(&situation.spec));
+        prop_assert!(never_coarser, "a finer level never becomes out of reach: {level:?}, {with_more:?}");
+        more.grow(new[0].clone());
+        prop_assert!(placed(&more)?.is_some());
     }
 
     #[test]
-    fn invariant_6_reasons_add_up_and_a_counterfactual_helps(rows in cluster(1..7), spec in gang(6)) {
-        let mut inventory = inventory(&rows);
-        let gang = spec.gang(&mut inventory);
-        let outcome = plan(&gang, &inventory, &Options::default()).expect("levels and resources are known");
-        let Outcome::Rejected(rejection) = outcome else { return Ok(()) };
+    fn invariant_6_reasons_add_up_and_a_counterfactual_helps(
+        situation in prop_oneof![fresh(1..6, gang(5, ALL)), partly(1..6, gang(6, ALL), true)],
+    ) {
+        let ready = situation.ready();
+        let Outcome::Rejected(rejection) = planned(&ready, Options::default())? else { return Ok(()) };
         let counted: u32 = rejection.reasons().iter().map(|&(_, nodes)| nodes).sum();
-        prop_assert_eq!(counted + rejection.eligible(), rows.len() as u32);
+        prop_assert_eq!(counted + rejection.eligible(), situation.rows.len() as u32);
         prop_assert!(rejection.reasons().is_sorted(), "in the order in which they are asked");
         prop_assert!(rejection.reasons().iter().all(|&(_, nodes)| nodes > 0));
-        let (mut changed, mut other) = (spec.clone(), inventory.fork());
+        let (mut changed, mut other) = (situation.spec.clone(), ready.inventory.fork());
         match rejection.counterfactual() {
             None => return Ok(()),
-            Some(Counterfactual::Level { path, level, .. }) => {
-                let level = level.as_ref().map(|name| inventory.topology().level(name).expect("the level exists"));
-                changed.find(path).hard = level.map(|level| level.index() as u8);
+            Some(Counterfactual::Level { group, level, .. }) => {
+                let topology = ready.inventory.topology();
+                let level = level.as_ref().map(|name| topology.level(name).expect("the level exists"));
+                changed.find(group.index()).bounds.hard = level.map(|level| level.index() as u8);
             }
             Some(Counterfactual::Uncordon { .. }) => {
-                inventory.topology().nodes().for_each(|node| other.set_cordoned(node, false));
+                ready.inventory.topology().nodes().for_each(|node| other.set_cordoned(node, false));
             }
             Some(Counterfactual::Devices { nodes, .. }) => {
                 for &(node, more) in nodes {
-                    other.set_devices(node, other.devices(node).len() + more, "").expect("a node can have so many");
+                    let kind = other.kind(node).unwrap_or("").to_owned();
+                    other.set_devices(node, other.devices(node).len() + more, &kind).expect("a node can have so many");
                 }
             }
             Some(unknown) => prop_assert!(false, "{unknown:?} is not tested"),
         }
-        let mut possible = false;
-        every_placement(&changed.pods(), &other, |_| possible = true);
-        prop_assert!(possible, "{rejection}");
-    }
-
-    #[test]
-    fn invariant_7_equal_pods_get_the_best_objective(
-        rows in cluster(1..7),
-        want in 1..8u32,
-        devices in 0..3u32,
-        cpu in 0..3u64,
-        hard in prop::option::of(0..3u8),
-    ) {
-        let mut inventory = inventory(&rows);
-        let demand = Demand::devices(devices).with(inventory.resource("cpu"), cpu);
-        prop_assume!(!demand.is_empty());
-        let mut group = Group::pods("g", want, demand.clone());
-        if let Some(level) = hard {
-            group = group.hard(LevelId::new(level));
-        }
-        let gang = Gang::new(group).expect("the gang is sound");
-        // Every way to split the pods over the nodes.
-        let topology = inventory.topology().clone();
-        let mut splits: Vec<Vec<phalanx_topology::NodeId>> = vec![Vec::new()];
-        for node in topology.nodes() {
-            let fits = inventory.fits(node, &demand) as usize;
-            splits = splits
-                .into_iter()
-                .flat_map(|split| {
-                    (0..=fits.min(want as usize - split.len())).map(move |more| {
-                        let mut split = split.clone();
-                        split.extend((0..more).map(|_| node));
-                        split
-                    })
-                })
-                .collect();
-        }
-        let hard = hard.map(LevelId::new);
-        let best = splits
-            .iter()
-            .filter(|split| split.len() == want as usize)
-            .map(|split| tight(&inventory, &demand, split))
-            .filter(|(level, _)| hard.is_none_or(|hard| *level >= Some(hard)))
-            .map(|(level, costs)| (std::cmp::Reverse(level), costs))
-            .min();
-        match plan(&gang, &inventory, &Options::default()).expect("levels and resources are known") {
-            Outcome::Placed(plan) => {
-                let nodes: Vec<_> = plan.placements().map(|pod| pod.node()).collect();
-                prop_assert!(nodes.is_sorted(), "ranks run along the path");
-                let (level, costs) = tight(&inventory, &demand, &nodes);
-                prop_assert_eq!(plan.proof(), Proof::Optimal);
-                prop_assert_eq!(Some((std::cmp::Reverse(level), costs)), best);
-                // In descending capacity, so at most one node, the smallest, is left partly filled.
-                let mut used = nodes.clone();
-                used.dedup();
-                let part = used.iter().filter(|&&node| {
-                    nodes.iter().filter(|&&other| other == node).count() < inventory.fits(node, &demand) as usize
-                });
-                prop_assert!(part.count() <= 1 || level.is_none_or(|level| level < topology.node_level()));
-            }
-            Outcome::Rejected(rejection) => {
-                prop_assert!(!rejection.is_exhausted());
-                prop_assert_eq!(best, None);
-            }
-        }
+        prop_assert!(answer(&ready.case_on(&changed, &other)).is_some(), "{rejection}");
     }
 }
