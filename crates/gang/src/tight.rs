@@ -70,11 +70,35 @@ impl<'a> Tight<'a> {
             let mut units = Vec::new();
             let solved = if want == 0 { Ok(()) } else { self.assign(items, depth, want, &mut units) };
             if solved.is_ok() {
+                self.fill_roomiest(items, &mut units, want);
                 return Choice { units, optimal: self.exact };
             }
             (self.exact, self.below) = (false, BTreeMap::new());
         }
         unreachable!("without search no step is taken")
+    }
+
+    /// Fills what was chosen in descending capacity, over all domains: one of the places with the least capacity, the last
+    /// in path order, is left partly filled. Slices stay where they are.
+    fn fill_roomiest(&self, items: &[Item], units: &mut [(Place, u64)], want: u64) {
+        if self.granules.iter().any(|&granule| granule > 1) {
+            return;
+        }
+        let cap = |place: Place| match place {
+            Place::Domain(domain) => self.caps[domain.index()],
+            Place::Outside(_) => items.iter().find(|item| item.place == place).map_or(0, |item| item.cap),
+        };
+        let order = |place: Place| match place {
+            Place::Domain(domain) => (0, domain.index()),
+            Place::Outside(node) => (1, node.index()),
+        };
+        let over = units.iter().map(|&(place, _)| cap(place)).sum::<u64>() - want;
+        let least = units.iter().map(|&(place, _)| place).min_by_key(|&at| (cap(at), std::cmp::Reverse(order(at))));
+        // Of the best choice no place can be spared; without steps one may be.
+        if let Some(least) = least.filter(|&least| over < cap(least)) {
+            let part = |place: Place| if place == least { over } else { 0 };
+            units.iter_mut().for_each(|(place, filled)| *filled = cap(*place) - part(*place));
+        }
     }
 
     /// Chooses and fills the places at the bottom.
