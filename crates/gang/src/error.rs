@@ -33,11 +33,11 @@ pub enum GangError {
         max: u32,
     },
     /// The tree is too deep.
-    #[error("group {group:?} is nested {depth} deep, at most {max} is possible")]
+    #[error("groups in {group:?} are nested {depth} deep, at most {max} is possible")]
     TooDeep {
         /// The group's path.
         group: String,
-        /// Its depth, the root's being 1.
+        /// How deep, from the root, which is 1.
         depth: usize,
         /// The greatest depth.
         max: usize,

@@ -233,11 +233,14 @@ impl Gang {
             Bound::Key => group.shared.take().is_some(),
             Bound::PerNode => group.per_node.take().is_some(),
             Bound::Kinds => {
-                let Content::Pods { demand, count } = group.content else { return None };
-                let any = self.demands[demand].clone().of_kinds(KindSet::default());
-                let had = any != self.demands[demand];
-                let demand = gang.intern(any);
-                gang.rows[row].content = Content::Pods { demand, count };
+                let mut had = std::mem::take(&mut group.homogeneous);
+                had |= !std::mem::take(&mut group.kinds).is_empty();
+                if let Content::Pods { demand, count } = group.content {
+                    let any = self.demands[demand].clone().of_kinds(KindSet::default());
+                    had |= any != self.demands[demand];
+                    let demand = gang.intern(any);
+                    gang.rows[row].content = Content::Pods { demand, count };
+                }
                 had
             }
         };
@@ -339,8 +342,9 @@ impl Gang {
         if group.min > group.max {
             return Err(GangError::MinAboveMax { group: path, min: group.min, max: group.max });
         }
-        if depth > Self::MAX_DEPTH {
-            return Err(GangError::TooDeep { group: path, depth, max: Self::MAX_DEPTH });
+        let depth_in = (depth - 1).saturating_add(group.depth);
+        if depth_in > Self::MAX_DEPTH {
+            return Err(GangError::TooDeep { group: path, depth: depth_in, max: Self::MAX_DEPTH });
         }
         let too_large = || GangError::TooLarge { group: path.clone(), max: Self::MAX_PODS };
         if row >= Self::MAX_PODS as usize {
@@ -488,7 +492,7 @@ mod tests {
         check(inside, "group \"g/a\" keeps to itself under the key of group \"g\", which it is in");
         let deep = (0..40).fold(pods("a"), |inner, _| Group::of("a", [inner]));
         let error = Gang::new(deep).unwrap_err();
-        assert!(matches!(error, GangError::TooDeep { depth: 33, max: 32, .. }), "{error}");
+        assert!(matches!(error, GangError::TooDeep { depth: 41, max: 32, .. }), "{error}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use phalanx_topology::{Demand, KindId, LevelId};
 
+use crate::Gang;
+
 /// A group of a gang: so many replicas of a body, which is either pods of one demand or further groups.
 ///
 /// Whatever a group asks binds each replica by itself: `hard` puts every pod of one replica into one domain of that level,
@@ -35,6 +37,8 @@ pub struct Group {
     pub(crate) per_node: Option<u32>,
     pub(crate) kinds: Vec<KindId>,
     pub(crate) homogeneous: bool,
+    /// How deep the groups in it are nested, itself included.
+    pub(crate) depth: usize,
     pub(crate) body: Body,
 }
 
@@ -68,7 +72,13 @@ impl Group {
     /// # Ok::<(), phalanx_gang::GangError>(())
     /// ```
     pub fn of(name: impl Into<String>, groups: impl IntoIterator<Item = Self>) -> Self {
-        Self::new(name.into(), Body::Groups(groups.into_iter().collect()))
+        let mut groups: Vec<Self> = groups.into_iter().collect();
+        let depth = groups.iter().map(|group| group.depth).max().unwrap_or(0).saturating_add(1);
+        if depth > Gang::MAX_DEPTH {
+            // No gang comes of it, whatever is in it. What is let go here is not deep, so nothing ever overflows the stack.
+            groups.clear();
+        }
+        Self { depth, ..Self::new(name.into(), Body::Groups(groups)) }
     }
 
     /// A group whose replica is a leader and so many equal workers: rank 0 is the leader, in group `leader`, the workers
@@ -287,6 +297,7 @@ impl Group {
             per_node: None,
             kinds: Vec::new(),
             homogeneous: false,
+            depth: 1,
             body,
         }
     }
