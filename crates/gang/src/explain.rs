@@ -2,7 +2,6 @@
 
 use phalanx_topology::{Demand, DeviceSet, DomainId, Inventory, LevelId, Limit, NodeId};
 
-use crate::Budget;
 use crate::budget::Steps;
 use crate::capacity::Capacity;
 use crate::flat::Flat;
@@ -10,7 +9,9 @@ use crate::gang::Content;
 use crate::kinds::Kinds;
 use crate::problem::{Found, Problem};
 use crate::rejection::{BestDomain, Bound, Counterfactual, Reason, Rejection};
+use crate::room::Room;
 use crate::scope::{Scope, Scopes};
+use crate::{Budget, Gang};
 
 /// Steps for each question that is asked on the way; a question that takes more stays open.
 const ASIDE: u64 = 20_000;
@@ -21,8 +22,10 @@ const CHANGES: usize = 192;
 /// The most pods for which more devices are tried as a change.
 const MISSING: u64 = 4096;
 
-pub(crate) fn explain(problem: &Problem<'_>, exhausted: bool, steps: &Steps) -> Rejection {
-    let case = Case::new(problem);
+/// Explains why a problem has no solution. It is posed on all kinds that are accepted; changes are tried on the gang as it
+/// was asked.
+pub(crate) fn explain(problem: &Problem<'_>, asked: &Gang, exhausted: bool, steps: &Steps) -> Rejection {
+    let case = Case::new(problem, asked);
     let (gang, topology) = (problem.gang, problem.tree.topology);
     let (reasons, eligible) = case.reasons();
     Rejection {
@@ -44,6 +47,7 @@ pub(crate) fn explain(problem: &Problem<'_>, exhausted: bool, steps: &Steps) -> 
 /// The group that fails and what it wants.
 struct Case<'a> {
     problem: &'a Problem<'a>,
+    asked: &'a Gang,
     row: usize,
     /// The largest demand in the group.
     demand: usize,
@@ -61,15 +65,15 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(problem: &'a Problem<'a>) -> Self {
+    fn new(problem: &'a Problem<'a>, asked: &'a Gang) -> Self {
         let gang = problem.gang;
         let row = first_failing(problem);
         let alone = gang.only(row);
         let scopes = Scopes { gang: &alone, topology: problem.tree.topology, running: &problem.running };
         let whole = scopes.of_gang();
         let demands = gang.demands();
-        let asked = (0..demands.len()).filter(|&demand| whole.pods()[demand] > 0);
-        let demand = asked.max_by_key(|&demand| (&demands[demand], std::cmp::Reverse(demand))).unwrap_or(0);
+        let missing = (0..demands.len()).filter(|&demand| whole.pods()[demand] > 0);
+        let demand = missing.max_by_key(|&demand| (&demands[demand], std::cmp::Reverse(demand))).unwrap_or(0);
         // Of equal levels the innermost group binds most.
         let (mut binding, mut at) = (None::<usize>, Some(row));
         let hard = |row: usize| alone.rows()[row].hard.max(alone.rows()[row].shared.map(|(level, _)| level));
@@ -98,7 +102,7 @@ impl<'a> Case<'a> {
         let flat = Flat::of(problem, &whole).filter(|flat| !flat.shaping.is_empty() || flat.fixed.is_some());
         let caps = flat.as_ref().map_or_else(|| plain.clone(), |flat| flat.reach(problem, plain));
         let inside = level.is_some() || flat.is_some_and(|flat| flat.shaping.inside);
-        Self { problem, row, demand, caps, binding, level, wanted, times, inside }
+        Self { problem, asked, row, demand, caps, binding, level, wanted, times, inside }
     }
 
     fn demand(&self) -> &Demand {
@@ -176,15 +180,13 @@ impl<'a> Case<'a> {
     }
 
     fn coarser(&self) -> Option<Counterfactual> {
-        let (gang, tree) = (self.problem.gang, self.problem.tree);
+        let (gang, tree) = (self.asked, self.problem.tree);
         let row = self.binding?;
         let bound = gang.rows()[row].hard?;
         let coarser = tree.levels().rev().filter(|&level| level < bound).map(Some).chain([None]);
         let found = coarser.into_iter().find(|&level| {
             let relaxed = gang.with_hard(row, level);
-            let (running, room) = (self.problem.running.clone(), self.problem.room.clone());
-            let Problem { inventory, options, .. } = *self.problem;
-            is_placed(&Problem::with_room(&relaxed, inventory, tree, options, (running, room)))
+            self.has_place(&relaxed, self.problem.inventory)
         })?;
         let (group, path) = (gang.id(row), gang.rows()[row].path.clone());
         let level = found.map(|level| tree.topology.level_name(level).to_owned());
@@ -193,15 +195,13 @@ impl<'a> Case<'a> {
 
     /// Without one bound of the group that fails, of one in it or of one around it.
     fn without(&self) -> Option<Counterfactual> {
-        let gang = self.problem.gang;
+        let gang = self.asked;
         let near = |&row: &usize| gang.is_within(row, self.row) || gang.is_within(self.row, row);
         let all = [Bound::Slices, Bound::Spread, Bound::Exclusive, Bound::Key, Bound::PerNode, Bound::Kinds];
         let changes = (0..gang.rows().len()).filter(near).flat_map(|row| all.map(|bound| (row, bound)));
         let helps = |&(row, bound): &(usize, Bound)| {
-            gang.without(row, bound).is_some_and(|relaxed| {
-                let Problem { inventory, tree, options, .. } = *self.problem;
-                is_placed(&Problem::new(&relaxed, inventory, tree, options, self.problem.running.clone()))
-            })
+            let relaxed = gang.without(row, bound);
+            relaxed.is_some_and(|relaxed| self.has_place(&relaxed, self.problem.inventory))
         };
         let (row, bound) = changes.take(CHANGES).find(helps)?;
         Some(Counterfactual::Without { group: gang.id(row), path: gang.rows()[row].path.clone(), bound })
@@ -212,14 +212,32 @@ impl<'a> Case<'a> {
         let nodes = self.problem.tree.topology.nodes();
         let cordoned: Vec<NodeId> = nodes.filter(|&node| self.problem.inventory.is_cordoned(node)).collect();
         cordoned.iter().for_each(|&node| fork.set_cordoned(node, false));
-        let helps = !cordoned.is_empty() && self.has_place(&fork);
+        let helps = !cordoned.is_empty() && self.has_place(self.asked, &fork);
         helps.then_some(Counterfactual::Uncordon { nodes: cordoned.len() as u32 })
     }
 
-    /// Whether the gang has a place on another inventory.
-    fn has_place(&self, inventory: &Inventory) -> bool {
-        let Problem { gang, tree, options, .. } = *self.problem;
-        is_placed(&Problem::new(gang, inventory, tree, options, self.problem.running.clone()))
+    /// Whether another gang has a place on an inventory, on one of its choices of kinds.
+    fn has_place(&self, gang: &Gang, inventory: &Inventory) -> bool {
+        let Problem { tree, options, ref running, ref room, .. } = *self.problem;
+        let mut steps = Steps::new(Budget::steps(ASIDE));
+        let kinds = Kinds::new(gang, inventory, running);
+        if kinds.is_empty() {
+            let same = std::ptr::eq(inventory, self.problem.inventory) && gang.demands() == self.problem.gang.demands();
+            let room = if same { room.clone() } else { Room::new(gang, inventory, tree) };
+            let problem = Problem::with_room(gang, inventory, tree, options, (running.clone(), room));
+            return matches!(problem.solve(&mut steps), Found::Placed(_));
+        }
+        for choice in kinds.choices() {
+            if !steps.take(1) {
+                return false;
+            }
+            let Some(gang) = gang.on_kinds(&choice) else { continue };
+            let problem = Problem::new(&gang, inventory, tree, options, running.clone());
+            if matches!(problem.solve(&mut steps), Found::Placed(_)) {
+                return true;
+            }
+        }
+        false
     }
 
     fn more_devices(&self) -> Option<Counterfactual> {
@@ -250,7 +268,7 @@ impl<'a> Case<'a> {
                 fork.set_devices(node, inventory.devices(node).len() + more, &kind).ok()?;
             }
             let path = path(self.problem, domain);
-            self.has_place(&fork).then_some(Counterfactual::Devices { domain, path, nodes })
+            self.has_place(self.asked, &fork).then_some(Counterfactual::Devices { domain, path, nodes })
         })
     }
 
@@ -300,20 +318,6 @@ fn first_failing(problem: &Problem<'_>) -> usize {
         }
     }
     row
-}
-
-/// Whether there is a place on one of the choices of kinds: what is explained is planned on all that are accepted.
-fn is_placed(problem: &Problem<'_>) -> bool {
-    let Problem { gang, inventory, tree, options, ref running, .. } = *problem;
-    let mut steps = Steps::new(Budget::steps(ASIDE));
-    let kinds = Kinds::new(gang, inventory, running);
-    if kinds.is_empty() {
-        return matches!(problem.solve(&mut steps), Found::Placed(_));
-    }
-    kinds.choices().filter_map(|choice| gang.on_kinds(&choice)).any(|gang| {
-        let problem = Problem::new(&gang, inventory, tree, options, running.clone());
-        steps.take(1) && matches!(problem.solve(&mut steps), Found::Placed(_))
-    })
 }
 
 /// Whether some domain of the level has room for a slice.

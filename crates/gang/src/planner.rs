@@ -135,7 +135,7 @@ impl Planner<'_> {
                 let widest = if kinds.is_empty() { None } else { self.gang.on_kinds(&kinds.widest()) };
                 let gang = widest.as_ref().unwrap_or(self.gang);
                 let problem = Problem::new(gang, inventory, self.tree, self.options, running);
-                Outcome::Rejected(explain::explain(&problem, cut, steps))
+                Outcome::Rejected(explain::explain(&problem, self.gang, cut, steps))
             }
         }
     }
