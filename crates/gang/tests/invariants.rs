@@ -2,7 +2,7 @@
 
 mod small;
 
-use phalanx_gang::{Budget, Counterfactual, GangError, Objective, Options, Outcome, Proof, plan};
+use phalanx_gang::{Bound, Budget, Counterfactual, GangError, Objective, Options, Outcome, Proof, plan};
 use phalanx_topology::LevelId;
 use proptest::prelude::*;
 use small::brute::answer;
@@ -194,6 +194,18 @@ proptest! {
                 let topology = ready.inventory.topology();
                 let level = level.as_ref().map(|name| topology.level(name).expect("the level exists"));
                 changed.find(group.index()).bounds.hard = level.map(|level| level.index() as u8);
+            }
+            Some(Counterfactual::Without { group, bound, .. }) => {
+                let bounds = &mut changed.find(group.index()).bounds;
+                match bound {
+                    Bound::Slices => bounds.slices.clear(),
+                    Bound::Spread => bounds.spread = None,
+                    Bound::Exclusive => bounds.exclusive = None,
+                    Bound::Key => bounds.bind = None,
+                    Bound::PerNode => bounds.per_node = None,
+                    Bound::Kinds => (bounds.homogeneous, bounds.kinds) = (false, Vec::new()),
+                    unknown => prop_assert!(false, "{unknown:?} is not tested"),
+                }
             }
             Some(Counterfactual::Uncordon { .. }) => {
                 ready.inventory.topology().nodes().for_each(|node| other.set_cordoned(node, false));

@@ -1,6 +1,6 @@
 //! Small gangs, with everything that a group can ask.
 
-use phalanx_gang::{Gang, Group, PodId};
+use phalanx_gang::{Gang, GangError, Group, PodId};
 use phalanx_topology::{Demand, Inventory, LevelId};
 use proptest::prelude::*;
 
@@ -257,7 +257,11 @@ impl Spec {
     }
 
     pub(crate) fn gang(&self, inventory: &Inventory) -> Gang {
-        Gang::new(self.group(inventory)).expect("the gang is sound")
+        self.try_gang(inventory).expect("the gang is sound")
+    }
+
+    pub(crate) fn try_gang(&self, inventory: &Inventory) -> Result<Gang, GangError> {
+        Gang::new(self.group(inventory))
     }
 
     pub(crate) fn min_pods(&self) -> u32 {
