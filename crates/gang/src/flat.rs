@@ -268,7 +268,7 @@ impl Flat {
     }
 
     /// How many pods fit where, under all bounds that can be told of single domains.
-    pub(crate) fn reach(&self, problem: &Problem<'_>, plain: &Capacity<'_>) -> Capacity<'static> {
+    pub(crate) fn reach<'a>(&self, problem: &Problem<'_>, plain: &'a Capacity<'_>) -> Capacity<'a> {
         let mut shaping = self.shaping.clone();
         if let Some(fixed) = self.fixed {
             let level = problem.tree.topology.level_of(fixed);
