@@ -44,7 +44,7 @@ impl<'a> Work<'a> {
     }
 
     /// How many pods of a pool fit where, under the bounds of its scope and those around it.
-    pub(crate) fn shaped(&self, opened: usize, pool: usize, clips: &[(DomainId, u64)]) -> Capacity<'_> {
+    pub(crate) fn shaped(&self, opened: usize, pool: usize, clips: &[(DomainId, u64)]) -> Capacity<'static> {
         let (scope, domain, tree) = (self.opened[opened].scope, self.opened[opened].domain, self.problem.tree);
         let caps = self.room.of(scope.pools[pool].demand);
         let mut shaping = Shaping::default();
@@ -95,9 +95,7 @@ impl<'a> Work<'a> {
     /// Whether an opened scope is spread as evenly as it asks, if anything comes to it.
     pub(crate) fn is_even(&self, opened: usize) -> bool {
         let scope = self.opened[opened].scope;
-        scope.spread.is_none() || scope.pods().iter().all(|&pods| pods == 0) || {
-            self.is_even_in(opened, self.holder(opened))
-        }
+        scope.spread.is_none() || scope.is_complete() || { self.is_even_in(opened, self.holder(opened)) }
     }
 
     /// Whether an opened scope and those around it are spread as evenly as they ask, one of their pods being on the node.

@@ -9,6 +9,7 @@ use crate::gang::Content;
 use crate::layout::{Layout, Spot};
 use crate::plan::Extras;
 use crate::problem::Problem;
+use crate::running::majority;
 use crate::scope::{Scope, Scopes};
 use crate::work::{Opened, Work};
 
@@ -202,26 +203,33 @@ impl<'a> Adding<'a> {
 
     /// What the hard levels of the groups around a group allow its replicas.
     fn bounds(&self, row: usize) -> Bounds {
-        let (rows, tree) = (self.problem.gang.rows(), self.problem.tree);
-        let (mut at, mut depth) = (rows[row].parent, self.ordinals.len() - 1);
+        let Problem { gang, tree, ref running, .. } = *self.problem;
+        let around: Vec<usize> =
+            std::iter::successors(gang.rows()[row].parent, |&row| gang.rows()[row].parent).collect();
         let mut bounds = Bounds { open: None, domain: None };
-        while let Some(outer) = at {
-            if let Some(level) = rows[outer].hard.max(rows[outer].shared.map(|(level, _)| level)) {
-                let replica = &self.ordinals[..depth];
-                let mut pods = standing(self.problem, self.layout);
-                let is_in = |&(row, ordinals, _): &(usize, &[u32], NodeId)| {
-                    ordinals.starts_with(replica) && self.problem.gang.is_within(row, outer)
-                };
-                match pods.find(is_in) {
-                    // Any pod of the replica tells its domain.
-                    Some((.., node)) => {
-                        let domain = tree.domain_at(node, level).map(|domain| (level, domain));
-                        bounds.domain = bounds.domain.max(domain);
-                    }
-                    None => bounds.open = bounds.open.max(Some(level)),
-                }
+        // From the outside in: pods that run may be elsewhere than most.
+        for (outer, depth) in around.into_iter().rev().zip(1..) {
+            let group = &gang.rows()[outer];
+            let Some(level) = group.hard.max(group.shared.map(|(level, _)| level)) else { continue };
+            let replica = &self.ordinals[..depth];
+            let within = bounds.domain.map(|(_, domain)| domain);
+            let inside = |node: NodeId| {
+                within.is_none_or(|within| tree.domain_at(node, tree.topology.level_of(within)) == Some(within))
+            };
+            let mut there =
+                if running.count(outer, replica) > 0 { running.nodes(gang, outer, replica) } else { vec![] };
+            there.retain(|&node| inside(node));
+            let is_in = |&(row, ordinals, _): &(usize, &[u32], NodeId)| {
+                ordinals.starts_with(replica) && gang.is_within(row, outer)
+            };
+            let domain = majority(tree.topology, level, &there).or_else(|| {
+                // Any pod of the replica tells its domain.
+                placed(self.layout).find(is_in).and_then(|(.., node)| tree.domain_at(node, level))
+            });
+            match domain {
+                Some(domain) => bounds.domain = bounds.domain.max(Some((level, domain))),
+                None => bounds.open = bounds.open.max(Some(level)),
             }
-            (at, depth) = (rows[outer].parent, depth.saturating_sub(1));
         }
         bounds
     }

@@ -45,7 +45,8 @@ impl Flat {
                     (flat.demand, flat.count) = (pool.demand, u64::from(pool.count) * times);
                     break;
                 }
-                ([], [class]) => {
+                // Pods that run beside what a finer level binds have no part in it.
+                ([], [class]) if at.running.is_empty() || class.scope.hard <= bound => {
                     times *= u64::from(class.count);
                     at = &class.scope;
                 }
@@ -53,6 +54,11 @@ impl Flat {
             }
         }
         flat.shaping.inside |= flat.hard.is_some();
+        if let Some(fixed) = flat.fixed {
+            // Those that run elsewhere do so already, and say nothing of where the others go.
+            let level = problem.tree.topology.level_of(fixed);
+            flat.running.retain(|&node| problem.tree.domain_at(node, level) == Some(fixed));
+        }
         let told = flat.spread.is_none()
             || (flat.shaping.slices.is_empty() && flat.shaping.clips.is_empty() && flat.spread_in == flat.hard);
         told.then_some(flat)
@@ -268,7 +274,7 @@ impl Flat {
     }
 
     /// How many pods fit where, under all bounds that can be told of single domains.
-    pub(crate) fn reach<'a>(&self, problem: &Problem<'_>, plain: &'a Capacity<'_>) -> Capacity<'a> {
+    pub(crate) fn reach(&self, problem: &Problem<'_>, plain: &Capacity<'_>) -> Capacity<'static> {
         let mut shaping = self.shaping.clone();
         if let Some(fixed) = self.fixed {
             let level = problem.tree.topology.level_of(fixed);

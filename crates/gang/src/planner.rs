@@ -6,6 +6,7 @@ use crate::budget::Steps;
 use crate::gang::Content;
 use crate::kinds::Kinds;
 use crate::plan::{Pod, Replica};
+use crate::pod::Located;
 use crate::problem::{Found, Problem};
 use crate::running::Running;
 use crate::tree::Tree;
@@ -181,35 +182,26 @@ impl Planner<'_> {
         let mut first = if kinds.is_empty() { Some(vec![]) } else { None }.into_iter();
         let mut rest = kinds.choices();
         while let Some(choice) = first.next().or_else(|| if kinds.is_empty() { None } else { rest.next() }) {
-            let gang = if kinds.is_empty() { self.gang.clone() } else { self.gang.on_kinds(&choice)? };
-            let mut fork = inventory.fork();
-            let (mut there, mut returned) = (running.clone(), Vec::new());
-            let mut transaction = fork.transaction();
-            for located in former {
-                let row = located.pod.group().index();
-                let Content::Pods { demand, .. } = gang.rows()[row].content else { continue };
-                let (pod, node) = (&located.pod, located.node);
-                if running.node(row, pod.ordinals(), pod.ordinal()).is_some() {
-                    continue;
-                }
-                if let Ok(devices) = transaction.reserve(node, &gang.demands()[demand]) {
-                    there.add(&gang, pod, node);
-                    returned.push(Returned { pod: pod.clone(), node, devices });
-                }
-            }
-            // It stays until the fork goes.
-            drop(transaction.commit());
-            if returned.is_empty() {
+            let gang = if kinds.is_empty() { Some(self.gang.clone()) } else { self.gang.on_kinds(&choice) };
+            let Some(gang) = gang else { continue };
+            let Some((fork, there, returned)) = reserve_former(&gang, inventory, running, former) else { continue };
+            // Bounds look at what fits before any pod is back.
+            let at_first = Problem::new(&gang, inventory, self.tree, self.options, there.clone());
+            let before: Vec<Standing<'_>> = running.pods().collect();
+            let before = verify(&at_first, &before);
+            if verify(&at_first, &there.pods().collect::<Vec<_>>()) != before {
                 continue;
             }
             let problem = Problem::new(&gang, &fork, self.tree, self.options, there);
-            let all: Vec<Standing<'_>> = problem.running.pods().collect();
-            let before: Vec<Standing<'_>> = running.pods().collect();
-            if verify(&problem, &all) != verify(&problem, &before) {
-                continue;
-            }
             if let Found::Placed(solution) = problem.solve(steps) {
                 let mut plan = finish::finish(&problem, solution, steps);
+                let mut all = problem.running.clone();
+                plan.placements().for_each(|pod| {
+                    all.add(&gang, &PodId::new(pod.group(), pod.ordinals(), pod.ordinal()), pod.node());
+                });
+                if verify(&at_first, &all.pods().collect::<Vec<_>>()) != before {
+                    continue;
+                }
                 plan.version = inventory.version();
                 self.rejoin(&problem, &mut plan, returned);
                 return Some(plan);
@@ -221,17 +213,6 @@ impl Planner<'_> {
     /// Puts pods that went back among those of a plan, by rank.
     fn rejoin(self, problem: &Problem<'_>, plan: &mut Plan, returned: Vec<Returned>) {
         let gang = problem.gang;
-        let is_minimum = |pod: &PodId| {
-            let (mut at, mut depth) = (Some(pod.group().index()), pod.ordinals().len());
-            while let (Some(row), true) = (at, depth > 0) {
-                let around = &pod.ordinals()[..depth - 1];
-                if !problem.running.minimum(gang, row, around).contains(&pod.ordinals()[depth - 1]) {
-                    return false;
-                }
-                (at, depth) = (gang.rows()[row].parent, depth - 1);
-            }
-            true
-        };
         let mut extras = plan.pods.split_off(plan.min_pods);
         for Returned { pod, node, devices } in returned {
             let Content::Pods { demand, .. } = gang.rows()[pod.group().index()].content else { continue };
@@ -241,7 +222,7 @@ impl Planner<'_> {
                 plan.replicas.push(replica);
                 plan.replicas.len() - 1
             });
-            let list = if is_minimum(&pod) { &mut plan.pods } else { &mut extras };
+            let list = if problem.running.is_minimum(gang, &pod) { &mut plan.pods } else { &mut extras };
             list.push(Pod { replica: at as u32, ordinal: pod.ordinal(), node, devices });
         }
         for list in [&mut plan.pods, &mut extras] {
@@ -252,5 +233,37 @@ impl Planner<'_> {
         }
         plan.min_pods = plan.pods.len();
         plan.pods.extend(extras);
+    }
+}
+
+/// An inventory on which every pod that can go back to its former node is there, with those and what runs; none if none can.
+/// Beyond the minimum whole replicas go back.
+fn reserve_former(
+    gang: &Gang,
+    inventory: &Inventory,
+    running: &Running,
+    former: &[Located],
+) -> Option<(Inventory, Running, Vec<Returned>)> {
+    let mut former: Vec<&Located> = former.iter().collect();
+    former.retain(|at| running.node(at.pod.group().index(), at.pod.ordinals(), at.pod.ordinal()).is_none());
+    loop {
+        let mut fork = inventory.fork();
+        let (mut there, mut returned) = (running.clone(), Vec::new());
+        let mut transaction = fork.transaction();
+        for located in &former {
+            let Content::Pods { demand, .. } = gang.rows()[located.pod.group().index()].content else { continue };
+            let (pod, node) = (&located.pod, located.node);
+            if let Ok(devices) = transaction.reserve(node, &gang.demands()[demand]) {
+                there.add(gang, pod, node);
+                returned.push(Returned { pod: pod.clone(), node, devices });
+            }
+        }
+        // It stays until the fork goes.
+        drop(transaction.commit());
+        let all = former.len();
+        former.retain(|located| there.is_minimum(gang, &located.pod) || there.is_in_whole(gang, &located.pod));
+        if former.len() == all {
+            return (!returned.is_empty()).then_some((fork, there, returned));
+        }
     }
 }

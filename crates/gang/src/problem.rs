@@ -82,6 +82,11 @@ impl<'a> Problem<'a> {
 
     /// Finds a place for what is missing of the minimum, on the finest level that has one.
     pub(crate) fn solve(&self, steps: &mut Steps) -> Found {
+        if self.scope.is_complete() {
+            // Nothing is missing, wherever the others are.
+            let filled = Filled::of_equal(&self.scope, &mut Vec::new().into_iter());
+            return Found::Placed(Solution { filled, level_proven: true, optimal: true });
+        }
         if matches!(self.options.objective, Objective::Fragmentation(_)) {
             return self.solve_tree(steps);
         }
@@ -101,10 +106,14 @@ impl<'a> Problem<'a> {
     /// Anything else: the hardest first, then with backtracking.
     fn solve_tree(&self, steps: &mut Steps) -> Found {
         let (bound, fixed) = match (&self.scope.pools[..], &self.scope.classes[..]) {
-            ([], [class]) if class.count == 1 => (class.scope.hard, class.scope.fixed),
+            ([], [class]) if class.count == 1 && self.scope.running.is_empty() => (class.scope.hard, class.scope.fixed),
             _ => (None, None),
         };
-        let running = self.scope.all_running();
+        let mut running = self.scope.all_running();
+        if bound.is_some() && fixed.is_none() {
+            // All that run are outside the tree: none of them says where the others have to be.
+            running.clear();
+        }
         let spread = matches!(self.options.objective, Objective::Spread { .. });
         let levels = self.tree.levels().rev().filter(|&level| bound.is_none_or(|bound| level >= bound));
         let levels = levels.filter(|&level| !spread || Some(level) == bound);

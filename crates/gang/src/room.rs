@@ -79,6 +79,9 @@ impl<'a> Room<'a> {
     /// Whether nothing speaks against `count` scopes of a class in a domain.
     pub(crate) fn may_hold_class(&self, class: &Class, count: u32, domain: Option<DomainId>) -> bool {
         let count = u64::from(count);
+        if class.scope.is_complete() {
+            return true;
+        }
         if self.units(&class.scope, domain) < count {
             return false;
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phalanx_topology::{DomainId, Inventory, KindId, LevelId, NodeId, Topology};
 
+use crate::gang::Content;
 use crate::pod::Located;
 use crate::{Gang, PodId};
 
@@ -68,6 +69,45 @@ impl Running {
             (key.1.starts_with(ordinals) && gang.is_within(key.0, row)).then_some(node)
         };
         self.pods.iter().filter_map(inside).collect()
+    }
+
+    /// Whether a pod is of the minimum.
+    pub(crate) fn is_minimum(&self, gang: &Gang, pod: &PodId) -> bool {
+        self.replicas_around(gang, pod).all(|(row, ordinals)| {
+            let (ordinal, around) = ordinals.split_last().expect("a replica has an ordinal");
+            self.minimum(gang, row, around).contains(ordinal)
+        })
+    }
+
+    /// Whether every replica beyond the minimum that a pod is in runs with all of its own minimum.
+    pub(crate) fn is_in_whole(&self, gang: &Gang, pod: &PodId) -> bool {
+        self.replicas_around(gang, pod).all(|(row, ordinals)| {
+            let (ordinal, around) = ordinals.split_last().expect("a replica has an ordinal");
+            self.minimum(gang, row, around).contains(ordinal) || self.is_whole(gang, row, ordinals)
+        })
+    }
+
+    /// The replicas that a pod is in, from the inside out.
+    fn replicas_around<'a>(
+        &self,
+        gang: &'a Gang,
+        pod: &'a PodId,
+    ) -> impl Iterator<Item = (usize, &'a [u32])> + use<'a> {
+        let rows = std::iter::successors(Some(pod.group().index()), |&row| gang.rows()[row].parent);
+        let len = pod.ordinals().len();
+        rows.zip((1..=len).rev()).map(|(row, depth)| (row, &pod.ordinals()[..depth]))
+    }
+
+    fn is_whole(&self, gang: &Gang, row: usize, ordinals: &[u32]) -> bool {
+        match &gang.rows()[row].content {
+            Content::Pods { count, .. } => (0..*count).all(|ordinal| self.node(row, ordinals, ordinal).is_some()),
+            Content::Groups(children) => children.iter().all(|&child| {
+                self.minimum(gang, child, ordinals).into_iter().all(|ordinal| {
+                    let inner: Vec<u32> = ordinals.iter().copied().chain([ordinal]).collect();
+                    self.is_whole(gang, child, &inner)
+                })
+            }),
+        }
     }
 
     /// The kind of most nodes on which pods of a group run, the first to be interned among equals; none if nothing runs on

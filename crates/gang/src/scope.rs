@@ -236,6 +236,11 @@ impl Scope {
         &self.pods
     }
 
+    /// Whether none of its pods is missing.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.pods.iter().all(|&pods| pods == 0)
+    }
+
     /// How many devices its missing pods ask together.
     pub(crate) fn devices(&self) -> u64 {
         self.devices

@@ -108,6 +108,13 @@ impl Check<'_> {
         let rows = problem.gang.rows();
         let around = std::iter::successors(Some(row), |&row| rows[row].parent);
         let hard = around.filter_map(|row| rows[row].hard.max(rows[row].shared.map(|(level, _)| level))).max();
+        let outside: Vec<NodeId> =
+            nodes.iter().copied().filter(|&node| tree.domain_at(node, level).is_none()).collect();
+        self.add(Violation::Spread { level, max_skew: skew }, outside);
+        if hard.is_some_and(|hard| hard >= level) {
+            // Within one domain of the level there is nothing to spread.
+            return;
+        }
         let holder = hard.and_then(|hard| majority(tree.topology, hard, nodes));
         let fits = problem.fits_at_first(row);
         for domain in tree.domains_in(holder, level).map(DomainId::new) {

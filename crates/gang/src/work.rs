@@ -172,6 +172,10 @@ impl<'a> Work<'a> {
         remaining: u64,
     ) -> Vec<(Option<DomainId>, u64)> {
         let tree = self.problem.tree;
+        if scope.is_complete() {
+            // All of it runs, wherever that is.
+            return vec![(within, u64::MAX)];
+        }
         let mut found = match scope.fixed {
             // It is where most of its pods run, or nowhere inside this domain.
             Some(fixed) if tree.is_within(fixed, within) => self.room.candidates(scope, Some(fixed), level),

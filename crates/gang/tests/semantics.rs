@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use phalanx_gang::{Budget, Counterfactual, Gang, GangError, Group, Options, Outcome, Plan, Proof, Reason, plan};
+use phalanx_gang::{
+    Budget, Counterfactual, Gang, GangError, Group, Options, Outcome, Plan, PodId, Present, Proof, Reason, plan,
+};
 use phalanx_topology::{Demand, Inventory, LevelId, ResourceId, Topology};
 
 /// `b1{r1{n1:8 n2:4} r2{n3:8}} n4:8`: blocks, racks and nodes with their free devices; what is in no rack is outside.
@@ -99,6 +101,18 @@ fn hard_levels_bind_each_replica() {
     assert!(
         matches!(rejection.counterfactual(), Some(Counterfactual::Level { level: Some(level), .. }) if level == "block")
     );
+}
+
+#[test]
+fn pods_that_run_beside_a_bound_group_do_not_bind_it() {
+    let inventory = cluster("b1{r1{a:1} r3{d:2}} b2{r2{c:2}}");
+    let gang = Gang::new(Group::of("g", [pods("w", 2, 1).hard(RACK), pods("entry", 1, 0)])).expect("the gang is sound");
+    let entry = PodId::new(gang.group("g/entry").expect("it is there"), [0, 0], 0);
+    let a = inventory.topology().node("a").expect("the node was listed");
+    let options = Options::new().present(Present::new().running(entry, a));
+    let outcome = plan(&gang, &inventory, &options).expect("levels are known");
+    let plan = outcome.plan().expect("rack r3 has room");
+    assert_eq!((nodes(&inventory, plan).as_str(), plan.level()), ("d d", Some(BLOCK)));
 }
 
 #[test]
