@@ -3,27 +3,16 @@
 mod small;
 
 use phalanx_gang::{Bound, Budget, Counterfactual, GangError, Objective, Options, Outcome, Proof, plan};
-use phalanx_topology::LevelId;
 use proptest::prelude::*;
 use small::brute::answer;
 use small::check::{check_bounds, check_minimum, check_room, placed};
 use small::config;
-use small::situation::{Ready, Situation, fresh, partly};
+use small::situation::{Ready, Situation, any_objective, fresh, partly};
 use small::spec::{ALL, LEVELS, NO_SPREAD, gang};
 
 /// From none, which leaves the first try only, to more than any of these gangs needs.
 fn budget() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), 0..50u64, Just(200_000)]
-}
-
-fn objective() -> impl Strategy<Value = Objective> {
-    prop_oneof![
-        4 => Just(Objective::Tight),
-        1 => Just(Objective::GreedyBestFit),
-        1 => Just(Objective::LeastFree),
-        1 => Just(Objective::Balanced),
-        1 => (0..3u8).prop_map(|level| Objective::Spread { level: LevelId::new(level) }),
-    ]
 }
 
 /// A gang with room to plan, large or small, fresh or partly running.
@@ -73,24 +62,24 @@ proptest! {
     #![proptest_config(config(1000))]
 
     #[test]
-    fn invariant_7_feasibility_and_level_equal_brute_force(situation in fresh(1..7, gang(5, LEVELS)), objective in objective()) {
+    fn invariant_7_feasibility_and_level_equal_brute_force(situation in fresh(1..7, gang(5, LEVELS)), objective in any_objective()) {
         equals_brute_force(&situation, objective)?;
     }
 
     #[test]
-    fn invariant_7_under_every_bound(situation in fresh(1..6, gang(5, ALL)), objective in objective()) {
+    fn invariant_7_under_every_bound(situation in fresh(1..6, gang(5, ALL)), objective in any_objective()) {
         equals_brute_force(&situation, objective)?;
     }
 
     #[test]
-    fn invariant_7_beside_running_pods(situation in partly(1..6, gang(6, ALL), true), objective in objective()) {
+    fn invariant_7_beside_running_pods(situation in partly(1..6, gang(6, ALL), true), objective in any_objective()) {
         equals_brute_force(&situation, objective)?;
     }
 
     #[test]
     fn invariant_1_all_of_the_minimum_is_placed_or_no_pod(
         situation in any_situation(),
-        objective in objective(),
+        objective in any_objective(),
         steps in budget(),
     ) {
         let ready = situation.ready();
@@ -105,7 +94,7 @@ proptest! {
     #[test]
     fn invariant_2_no_node_or_device_is_given_out_twice(
         situation in any_situation(),
-        objective in objective(),
+        objective in any_objective(),
         steps in budget(),
     ) {
         let ready = situation.ready();
@@ -118,7 +107,7 @@ proptest! {
     #[test]
     fn invariant_3_every_bound_holds_and_an_unknown_level_is_an_error(
         situation in any_situation(),
-        objective in objective(),
+        objective in any_objective(),
         steps in budget(),
     ) {
         let ready = situation.ready();

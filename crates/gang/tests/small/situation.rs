@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use phalanx_gang::{Gang, Present};
-use phalanx_topology::{Demand, Inventory, NodeId};
+use phalanx_gang::{Gang, Objective, Present};
+use phalanx_topology::{Demand, Inventory, LevelId, NodeId};
 use proptest::prelude::*;
 
 use super::cluster::{Row, cluster, inventory, inventory_beside, node};
@@ -30,8 +30,20 @@ pub(crate) struct Ready {
     pub(crate) inventory: Inventory,
     pub(crate) gang: Gang,
     pub(crate) running: BTreeMap<Pod, NodeId>,
-    bound: Vec<(String, NodeId)>,
-    excluded: Vec<(String, NodeId)>,
+    /// What those ask, by row.
+    pub(crate) own: Vec<(usize, Demand)>,
+    pub(crate) bound: Vec<(String, NodeId)>,
+    pub(crate) excluded: Vec<(String, NodeId)>,
+}
+
+pub(crate) fn any_objective() -> impl Strategy<Value = Objective> {
+    prop_oneof![
+        4 => Just(Objective::Tight),
+        1 => Just(Objective::GreedyBestFit),
+        1 => Just(Objective::LeastFree),
+        1 => Just(Objective::Balanced),
+        1 => (0..3u8).prop_map(|level| Objective::Spread { level: LevelId::new(level) }),
+    ]
 }
 
 /// Nothing runs.
@@ -99,7 +111,13 @@ impl Situation {
         }
         let inventory = inventory_beside(&self.rows, &own);
         let gang = self.spec.gang(&inventory);
-        Ready { inventory, gang, running, bound, excluded }
+        Ready { inventory, gang, running, own, bound, excluded }
+    }
+
+    /// The same when no pod of its own runs any more.
+    pub(crate) fn ready_without_running(&self) -> Ready {
+        let inventory = inventory(&self.rows);
+        Ready { running: BTreeMap::new(), own: Vec::new(), inventory, ..self.ready() }
     }
 
     fn case<'a>(

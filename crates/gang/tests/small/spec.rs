@@ -235,23 +235,25 @@ fn name(spec: &mut Spec, as_: String) {
 }
 
 impl Spec {
-    fn group(&self, inventory: &Inventory) -> Group {
+    /// With levels that start at `first`.
+    fn group(&self, inventory: &Inventory, first: u8) -> Group {
+        let at = |level: u8| LevelId::new(first + level);
         let group = match &self.body {
             Content::Pods { count, ask } => Group::pods(&self.name, *count, ask.demand(inventory)),
-            Content::Groups(groups) => Group::of(&self.name, groups.iter().map(|group| group.group(inventory))),
+            Content::Groups(groups) => Group::of(&self.name, groups.iter().map(|group| group.group(inventory, first))),
         };
         let Bounds { hard, preferred, slices, spread, exclusive, bind, per_node, kinds, homogeneous } = &self.bounds;
         let mut group = group.between(self.min, self.max).kinds(kinds.iter().map(|&of| kind(inventory, of)));
-        group = hard.iter().fold(group, |group, &level| group.hard(LevelId::new(level)));
-        group = preferred.iter().fold(group, |group, &level| group.prefer(LevelId::new(level)));
-        group = slices.iter().fold(group, |group, &(level, size)| group.slices(LevelId::new(level), size));
-        group = spread.iter().fold(group, |group, &(level, skew)| group.spread(LevelId::new(level), skew));
-        group = bind.iter().fold(group, |group, &level| group.bind(LevelId::new(level), bind_key(level)));
+        group = hard.iter().fold(group, |group, &level| group.hard(at(level)));
+        group = preferred.iter().fold(group, |group, &level| group.prefer(at(level)));
+        group = slices.iter().fold(group, |group, &(level, size)| group.slices(at(level), size));
+        group = spread.iter().fold(group, |group, &(level, skew)| group.spread(at(level), skew));
+        group = bind.iter().fold(group, |group, &level| group.bind(at(level), bind_key(level)));
         group = per_node.iter().fold(group, |group, &most| group.per_node(most));
         group = match *exclusive {
             None => group,
-            Some((level, false)) => group.exclusive(LevelId::new(level)),
-            Some((level, true)) => group.exclusive_as(LevelId::new(level), exclusive_key(level)),
+            Some((level, false)) => group.exclusive(at(level)),
+            Some((level, true)) => group.exclusive_as(at(level), exclusive_key(level)),
         };
         if *homogeneous { group.homogeneous() } else { group }
     }
@@ -261,7 +263,12 @@ impl Spec {
     }
 
     pub(crate) fn try_gang(&self, inventory: &Inventory) -> Result<Gang, GangError> {
-        Gang::new(self.group(inventory))
+        Gang::new(self.group(inventory, 0))
+    }
+
+    /// With levels of a tree that start at `first`.
+    pub(crate) fn gang_on(&self, inventory: &Inventory, first: u8) -> Gang {
+        Gang::new(self.group(inventory, first)).expect("the gang is sound")
     }
 
     pub(crate) fn min_pods(&self) -> u32 {
