@@ -98,7 +98,7 @@ impl Inventory {
                 self.check_capacities(*node, resources)?;
                 self.clip_layouts(*node, all)?;
                 self.put_devices(*node, all);
-                resources.iter().for_each(|&(resource, amount)| self.put_capacity(*node, resource, amount));
+                counting(resources).for_each(|(resource, amount)| self.put_capacity(*node, resource, amount));
                 self.touch([*node]);
             }
         }
@@ -114,7 +114,7 @@ impl Inventory {
     ) -> Result<(), CapacityError> {
         let all = self.check_devices(node, devices)?;
         self.check_capacities(node, resources)?;
-        // What is not named is none.
+        // What is not named is none; of those named twice the last one stays.
         let mut amounts = vec![0; self.resources_len()];
         resources.iter().for_each(|&(resource, amount)| amounts[resource.index()] = amount);
         let amounts: Vec<_> = self.resource_ids().zip(amounts).collect();
@@ -128,6 +128,39 @@ impl Inventory {
     }
 
     fn check_capacities(&self, node: NodeId, resources: &[(ResourceId, u64)]) -> Result<(), CapacityError> {
-        resources.iter().try_for_each(|&(resource, amount)| self.check_capacity(node, resource, amount))
+        counting(resources).try_for_each(|(resource, amount)| self.check_capacity(node, resource, amount))
+    }
+}
+
+/// What counts: of a resource that is named twice the last amount.
+fn counting(resources: &[(ResourceId, u64)]) -> impl Iterator<Item = (ResourceId, u64)> {
+    let is_last = |&(at, &(resource, _)): &(usize, &(ResourceId, u64))| {
+        resources[at + 1..].iter().all(|&(later, _)| later != resource)
+    };
+    resources.iter().enumerate().filter(is_last).map(|(_, &named)| named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Demand;
+
+    #[test]
+    fn the_last_amount_counts_if_a_resource_is_named_twice() {
+        let mut inventory = Inventory::from_notation("r1{n1:1(cpu=8)}").expect("a cluster");
+        let (n1, cpu) = (NodeId::new(0), inventory.find_resource("cpu").expect("it was named"));
+        let mut transaction = inventory.transaction();
+        transaction.reserve(n1, &Demand::devices(0).with(cpu, 5)).expect("it fits");
+        drop(transaction.commit());
+        let amounts = |first, last| vec![(cpu, first), (cpu, last)];
+        let resized = |resources| Delta::Resized { node: n1, devices: 1, resources };
+        let added = |resources| Delta::Added { node: n1, devices: 1, kind: String::new(), resources };
+        for (delta, capacity) in [(resized(amounts(1, 9)), 9), (added(amounts(0, 7)), 7)] {
+            assert_eq!(inventory.apply(&delta), Ok(()));
+            assert_eq!((inventory.capacity(n1, cpu), inventory.free(n1, cpu)), (capacity, capacity - 5));
+        }
+        for delta in [resized(amounts(9, 4)), added(amounts(9, 4))] {
+            assert!(matches!(inventory.apply(&delta), Err(CapacityError::ResourceHeld { amount: 4, held: 5, .. })));
+        }
     }
 }
