@@ -270,7 +270,8 @@ impl Plan {
     }
 
     /// Whether it is proven that no finer level has a domain for the minimum. An [`Optimal`](Proof::Optimal) plan always has
-    /// this; a [`Feasible`](Proof::Feasible) one often.
+    /// this, unless it was made to [spread](crate::Objective::Spread), which is not to look for a fine level; a
+    /// [`Feasible`](Proof::Feasible) one often.
     #[must_use]
     pub fn is_level_proven(&self) -> bool {
         self.level_proven
