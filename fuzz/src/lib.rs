@@ -1,0 +1,9 @@
+//! Fuzz targets as plain functions: each takes any bytes and panics if a promise of the crates is broken.
+//!
+//! The programs under `targets/` hand them to a fuzzing engine, and `tests/replay.rs` replays the corpora through them
+//! without one. `README.md` tells how to run both.
+
+mod bytes;
+pub mod inventory;
+pub mod notation;
+mod planned;

@@ -1,0 +1,36 @@
+//! Replays the seeds and what fuzzing found through the targets, without a fuzzing engine.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Runs every file of a target; tells which ones panic.
+fn replay(target: &str, run: fn(&[u8])) {
+    let (mut files, mut broken) = (0, Vec::new());
+    for set in ["corpus", "regressions"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(set).join(target);
+        let list = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut paths: Vec<_> = list.map(|file| file.expect("the folder can be read").path()).collect();
+        paths.sort();
+        for path in paths {
+            let data = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            files += 1;
+            // The message of the panic itself is printed where it happens.
+            if catch_unwind(AssertUnwindSafe(|| run(&data))).is_err() {
+                broken.push(format!("{set}/{target}/{}", path.file_name().unwrap_or_default().to_string_lossy()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{} of {files} files break a promise: {broken:#?}", broken.len());
+    assert!(files > 0, "no file was found for {target}");
+}
+
+#[test]
+fn inventory() {
+    replay("inventory", phalanx_fuzz::inventory::run);
+}
+
+#[test]
+fn notation() {
+    replay("notation", phalanx_fuzz::notation::run);
+}
