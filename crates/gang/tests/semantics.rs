@@ -245,3 +245,15 @@ fn thousands_of_unlike_racks_fit_the_stack_of_a_worker() {
         thread.join().expect("it fits the stack");
     }
 }
+
+#[test]
+fn what_binds_missing_pods_does_not_bind_those_that_run_around_them() {
+    let inventory = cluster("r1{n1:8 n2:0}");
+    let [n1, n2] = ["n1", "n2"].map(|name| inventory.topology().node(name).expect("the node is there"));
+    let node = inventory.topology().node_level();
+    let gang = Gang::new(Group::of("g", [pods("a", 1, 1).hard(node), pods("b", 1, 0)])).expect("a sound gang");
+    let present = Present::new().running(PodId::new(gang.group("g/b").expect("it is there"), [0, 0], 0), n2);
+    let outcome = plan(&gang, &inventory, &Options::new().present(present)).expect("levels are known");
+    let places: Vec<_> = outcome.plan().expect("there is room").placements().map(|pod| pod.node()).collect();
+    assert_eq!(places, [n1]);
+}
