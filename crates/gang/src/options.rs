@@ -30,6 +30,12 @@ impl Options {
         self
     }
 
+    /// The objective.
+    #[must_use]
+    pub fn planned_for(&self) -> &Objective {
+        &self.objective
+    }
+
     /// The same within another number of steps.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {

@@ -30,6 +30,18 @@ pub(super) struct FileArgs {
     levels: LevelArgs,
 }
 
+impl FileArgs {
+    /// All that is named, in order.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.paths.iter().chain(&self.files).cloned().collect()
+    }
+
+    /// Whether levels are named.
+    pub(super) fn has_levels(&self) -> bool {
+        !self.levels.levels.is_empty()
+    }
+}
+
 fn level(text: &str) -> Result<LevelLabel, String> {
     match text.split_once('=') {
         Some((name, label)) if !name.is_empty() && !label.is_empty() => Ok(LevelLabel::new(name, label)),
@@ -52,7 +64,7 @@ pub(super) fn read(args: &FileArgs) -> Result<Result<Manifests, Problems>, Failu
     if !args.levels.levels.is_empty() {
         settings = settings.with_levels(args.levels.levels.clone());
     }
-    let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
+    let paths = args.paths();
     if paths.is_empty() {
         return Err(Failure::Input("no manifests are named; expected files or folders".to_owned()));
     }
