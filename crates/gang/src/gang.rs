@@ -155,15 +155,6 @@ impl Gang {
         &self.rows[group.index()].path
     }
 
-    /// What each pod of a group of pods asks; none for a group of groups. Panics on a group that is not of this gang.
-    #[must_use]
-    pub fn demand(&self, group: GroupId) -> Option<&Demand> {
-        match self.rows[group.index()].content {
-            Content::Pods { demand, .. } => Some(&self.demands[demand]),
-            Content::Groups(_) => None,
-        }
-    }
-
     /// How many pods there are with every group at its minimum.
     #[must_use]
     pub fn min_pods(&self) -> u32 {

@@ -1,54 +1,18 @@
 //! The `phalanx` command as a person runs it.
 
+#[path = "support/run.rs"]
+mod run;
 mod support;
 
 use std::fs;
 use std::io::{BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use run::{Scratch, json, phalanx, refused, stderr, stdout};
 use support::{QUICKSTART, Serving};
-
-fn phalanx(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_phalanx")).args(args).output().expect("the binary runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
-fn json(output: &Output) -> Value {
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// A file of the test's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, text: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
-        fs::write(&path, text).expect("the scratch folder takes files");
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a plain path")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 fn quickstart(file: &str) -> String {
     fs::read_to_string(Path::new(QUICKSTART).join(file)).expect("the quick start is there")
@@ -66,16 +30,6 @@ fn trace(requests: usize) -> Scratch {
     };
     let text: Vec<String> = (0..requests).map(line).collect();
     Scratch::new(&format!("trace-{requests}.jsonl"), &text.join("\n"))
-}
-
-/// Runs it and expects exit code 2, the words on stderr, and nothing done.
-fn refused(args: &[&str], words: &[&str]) {
-    let output = phalanx(args);
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {}{}", stdout(&output), stderr(&output));
-    for word in words {
-        assert!(stderr(&output).contains(word), "{args:?} should say {word:?}: {}", stderr(&output));
-    }
-    assert_eq!(stdout(&output), "", "{args:?} began all the same");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What a form says, as the planner has it.
 
-use phalanx_topology::{DeviceSet, Inventory, NodeId};
+use phalanx_topology::{Demand, DeviceSet, Inventory, NodeId};
 
+use crate::gang::Content;
 use crate::{CommitError, Gang, GangError, GroupId, Options, Outcome, Plan, PodId, plan};
 
 /// A cluster and its gangs, to be planned one after the other: see the [module](super).
@@ -101,6 +102,15 @@ impl Request {
     #[must_use]
     pub fn gang(&self) -> &Gang {
         &self.gang
+    }
+
+    /// What each pod of a group of its pods asks; none for a group of groups. Panics on a group of another gang.
+    #[must_use]
+    pub fn demand(&self, group: GroupId) -> Option<&Demand> {
+        match self.gang.rows()[group.index()].content {
+            Content::Pods { demand, .. } => Some(&self.gang.demands()[demand]),
+            Content::Groups(_) => None,
+        }
     }
 
     /// Its own options, without what other gangs share with it: see [`Case::options`].

@@ -194,7 +194,7 @@ fn plan_case(mut case: Case, tuning: &Tuning) -> Result<Planned, Failure> {
         let outcome = plan(gang, case.inventory(), &options).map_err(|error| wrong(&error))?;
         let took = start.elapsed();
         let runs = request.running().iter().map(|(id, node, devices)| {
-            let milli = gang.demand(id.group()).map_or(0, phalanx_topology::Demand::milli);
+            let milli = request.demand(id.group()).map_or(0, phalanx_topology::Demand::milli);
             Runs { id: id.clone(), pod: name(gang, id, 0), node: *node, devices: *devices, milli }
         });
         let names = |_: &Plan, placement: &Placement<'_>| name(gang, &row::id(placement), 0);
