@@ -213,7 +213,7 @@ fn depth_is_no_danger() {
     };
     let fits = Scratch::new("deep-31.yaml", &nested(31));
     assert_eq!(phalanx(&["place", fits.path()]).status.code(), Some(0));
-    for (deep, message) in [(32, "is nested 33 deep, at most 32 is possible"), (10_000, "nested too deep")] {
+    for (deep, message) in [(32, "nested 33 deep, at most 32 is possible"), (10_000, "nested too deep")] {
         let file = Scratch::new(&format!("deep-{deep}.yaml"), &nested(deep));
         refused(&["place", file.path()], &[file.path(), message]);
     }
@@ -301,7 +301,7 @@ fn check(value: &Value, schema: &Value, root: &Value, path: &str, seen: &mut BTr
         "null" => value.is_null(),
         _ => false,
     };
-    if !types.iter().any(|kind| is(kind)) {
+    if !types.iter().any(is) {
         return Err(format!("{path}: {value} is none of {types:?}"));
     }
     if let (Some(least), Some(number)) = (schema["minimum"].as_i64(), value.as_i64())

@@ -235,6 +235,6 @@ fn groups_nested_too_deep_are_an_error() {
     let mut form = scenario(&["{group: {name: g, pods: 1, demand: {devices: 1}}}"]);
     form.gangs[0].group = deep;
     let error = form.build().expect_err("too deep");
-    assert!(error.to_string().ends_with("is nested 33 deep, at most 32 is possible"), "{error}");
+    assert!(error.to_string().ends_with("nested 33 deep, at most 32 is possible"), "{error}");
     assert_eq!(error.field().matches(".groups[0]").count(), 32);
 }

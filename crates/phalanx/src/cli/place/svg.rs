@@ -139,7 +139,7 @@ impl Page {
             return self.cell(picture, block, x, y);
         }
         if let Some(title) = &block.title {
-            let fill = if depth % 2 == 0 { "#ffffff" } else { "#f5f7f9" };
+            let fill = if depth.is_multiple_of(2) { "#ffffff" } else { "#f5f7f9" };
             let shares = picture.shares(block.nodes.iter().copied());
             let (right, base) = (x + block.width - PAD, y + 14);
             self.line(format_args!(
@@ -339,7 +339,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
