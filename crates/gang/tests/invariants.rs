@@ -8,7 +8,8 @@ use small::brute::answer;
 use small::check::{check_bounds, check_minimum, check_room, placed};
 use small::config;
 use small::situation::{Ready, Situation, any_objective, fresh, partly};
-use small::spec::{ALL, LEVELS, NO_SPREAD, gang};
+use small::spec::{ALL, LEVELS, NO_SPREAD, equal, gang};
+use small::tight::Holds;
 
 /// From none, which leaves the first try only, to more than any of these gangs needs.
 fn budget() -> impl Strategy<Value = u64> {
@@ -69,6 +70,21 @@ proptest! {
     #[test]
     fn invariant_7_under_every_bound(situation in fresh(1..6, gang(5, ALL)), objective in any_objective()) {
         equals_brute_force(&situation, objective)?;
+    }
+
+    #[test]
+    fn invariant_7_equal_pods_get_the_best_objective(situation in fresh(1..7, equal(10, NO_SPREAD))) {
+        let ready = situation.ready();
+        let case = ready.case(&situation.spec);
+        let outcome = planned(&ready, Options::default())?;
+        let demand = outcome.plan().and_then(|plan| plan.placements().next()).map(|pod| pod.demand().clone());
+        let (Outcome::Placed(plan), Some(demand)) = (outcome, demand) else { return Ok(()) };
+        if plan.proof() == Proof::Optimal {
+            let nodes: Vec<_> = plan.placements().map(|pod| pod.node()).collect();
+            prop_assert!(nodes.is_sorted(), "ranks run along the path");
+            let holds = Holds::new(&case, &demand);
+            prop_assert_eq!(Some(holds.cost(&nodes)), holds.best(), "{:?} {:?}", nodes, holds);
+        }
     }
 
     #[test]

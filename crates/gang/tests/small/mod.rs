@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod definition;
 pub(crate) mod situation;
 pub(crate) mod spec;
+pub(crate) mod tight;
 
 use proptest::prelude::*;
 

@@ -109,6 +109,8 @@ pub(crate) struct Weights {
 pub(crate) const ALL: Weights = Weights { level: 0.35, other: 0.12, spread: 0.12 };
 /// Levels only.
 pub(crate) const LEVELS: Weights = Weights { level: 0.4, other: 0.0, spread: 0.0 };
+/// Many keys, so that gangs meet.
+pub(crate) const KEYS: Weights = Weights { level: 0.2, other: 0.35, spread: 0.0 };
 /// All but skew limits, under which more room can be in the way.
 pub(crate) const NO_SPREAD: Weights = Weights { spread: 0.0, ..ALL };
 
