@@ -1,6 +1,7 @@
 //! The spread objective: the least on the fullest domain of a level.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use phalanx_topology::DomainId;
 
@@ -28,7 +29,14 @@ pub(crate) fn spread(
     let over: Vec<Item> = items.iter().flat_map(|&item| inside(tree, caps, item, level)).collect();
     let granule = granules[level.max(depth)];
     let mut choice = Choice { units: Vec::new(), optimal: true };
-    for (item, units) in over.iter().zip(even(&over, want, granule)) {
+    let mut dealt = even(&over, want, granule);
+    if !caps.is_sum {
+        let paths: Vec<Vec<DomainId>> = over.iter().map(|&item| around(tree, items, item)).collect();
+        if !is_within(caps, &paths, &dealt) {
+            dealt = within(caps, &paths, &over, want, granule);
+        }
+    }
+    for (item, units) in over.iter().zip(dealt) {
         if units > 0 {
             let inner = Tight::new(tree, caps, granules, steps).solve(&[*item], level.max(depth), units);
             choice.optimal &= inner.optimal;
@@ -63,6 +71,54 @@ fn even(items: &[Item], want: u64, granule: u64) -> Vec<u64> {
     let over = (room(low) - whole) as usize;
     full.into_iter().take(over).for_each(|at| units[at] -= 1);
     units.into_iter().map(|units| units * granule).collect()
+}
+
+/// A domain and those around it, up to an item at the top.
+fn around(tree: Tree<'_>, top: &[Item], item: Item) -> Vec<DomainId> {
+    let Place::Domain(domain) = item.place else { return Vec::new() };
+    let mut path: Vec<DomainId> = Vec::new();
+    for at in std::iter::successors(Some(domain), |&domain| tree.topology.parent(domain)) {
+        path.push(at);
+        if top.iter().any(|item| item.place == Place::Domain(at)) {
+            break;
+        }
+    }
+    path
+}
+
+/// Whether no domain around is given more than it holds.
+fn is_within(caps: &Capacity<'_>, paths: &[Vec<DomainId>], dealt: &[u64]) -> bool {
+    let mut sums = BTreeMap::<DomainId, u64>::new();
+    for (path, &units) in paths.iter().zip(dealt) {
+        path.iter().for_each(|&domain| *sums.entry(domain).or_default() += units);
+    }
+    sums.into_iter().all(|(domain, units)| units <= caps.of(domain))
+}
+
+/// The same where a domain around holds less than that: one by one to the one that has the fewest, the first in path order
+/// among equals, as long as all around it have room. Bounds of domains nest, so this gets as many in as there is room for,
+/// and the fullest has as few as can be.
+fn within(caps: &Capacity<'_>, paths: &[Vec<DomainId>], over: &[Item], want: u64, granule: u64) -> Vec<u64> {
+    let mut left: BTreeMap<DomainId, u64> = paths.iter().flatten().map(|&domain| (domain, caps.of(domain))).collect();
+    let mut queue: BinaryHeap<Reverse<(u64, usize)>> = (0..over.len()).map(|at| Reverse((0, at))).collect();
+    let (mut units, mut missing) = (vec![0; over.len()], want);
+    while missing > 0
+        && let Some(Reverse((has, at))) = queue.pop()
+    {
+        let fits = has + granule <= over[at].cap && paths[at].iter().all(|domain| left[domain] >= granule);
+        if !fits {
+            continue;
+        }
+        for domain in &paths[at] {
+            if let Some(left) = left.get_mut(domain) {
+                *left -= granule;
+            }
+        }
+        units[at] = has + granule;
+        missing -= granule;
+        queue.push(Reverse((units[at], at)));
+    }
+    units
 }
 
 #[cfg(test)]

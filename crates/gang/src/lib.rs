@@ -106,6 +106,7 @@ mod shaping;
 mod tally;
 mod tight;
 mod tree;
+mod variant;
 mod verify;
 mod violated;
 mod work;

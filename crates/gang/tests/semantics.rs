@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use phalanx_gang::{
-    Budget, Counterfactual, Gang, GangError, Group, Options, Outcome, Plan, PodId, Present, Proof, Reason, plan,
+    Budget, Counterfactual, Gang, GangError, Group, Objective, Options, Outcome, Plan, PodId, Present, Proof, Reason,
+    plan,
 };
 use phalanx_topology::{Demand, Inventory, LevelId, ResourceId, Topology};
 
@@ -256,4 +257,17 @@ fn what_binds_missing_pods_does_not_bind_those_that_run_around_them() {
     let outcome = plan(&gang, &inventory, &Options::new().present(present)).expect("levels are known");
     let places: Vec<_> = outcome.plan().expect("there is room").placements().map(|pod| pod.node()).collect();
     assert_eq!(places, [n1]);
+}
+
+#[test]
+fn spread_keeps_to_what_is_exclusive() {
+    // Two nodes of block b1 pass through the level of racks: each is in a rack of its own.
+    let inventory = Inventory::from_notation("b1{n1:8 n2:8} b2{r2{n3:8}}").expect("the line is a cluster");
+    let level = |name: &str| inventory.topology().level(name).expect("the cluster has the level");
+    let (block, rack, node) = (level("block"), level("rack"), level("node"));
+    let root = Group::of("g", [pods("a", 1, 0)]).replicas(2).hard(node).exclusive(block);
+    let gang = Gang::new(root).expect("a sound gang");
+    let options = Options::new().objective(Objective::Spread { level: rack }).budget(Budget::steps(0));
+    let outcome = plan(&gang, &inventory, &options).expect("levels are known");
+    assert_eq!(nodes(&inventory, outcome.plan().expect("there is room")), "n1 n3");
 }
