@@ -38,7 +38,9 @@ impl Flat {
             return None;
         }
         let (mut at, mut times, mut bound) = (scope, 1u64, None);
+        let mut beside = false;
         loop {
+            beside |= !at.running.is_empty();
             flat.add(problem, at, times, &mut bound)?;
             match (&at.pools[..], &at.classes[..]) {
                 ([pool], []) => {
@@ -46,7 +48,7 @@ impl Flat {
                     break;
                 }
                 // Pods that run beside what a finer level binds have no part in it.
-                ([], [class]) if at.running.is_empty() || class.scope.hard <= bound => {
+                ([], [class]) if !beside || class.scope.hard <= bound => {
                     times *= u64::from(class.count);
                     at = &class.scope;
                 }
@@ -130,6 +132,10 @@ impl Flat {
             if times > 1 {
                 // Each replica is in a domain of its own, if it is in one at all.
                 if (*bound).max(scope.hard).is_none_or(|hard| hard < level) || !self.running.is_empty() {
+                    return None;
+                }
+                // Several that keep apart may have to be together because of a group around them.
+                if self.shaping.slices.iter().any(|&(at, size)| at >= level && size > pods) {
                     return None;
                 }
                 self.shaping.clips.push((level, pods));

@@ -117,6 +117,26 @@ fn pods_that_run_beside_a_bound_group_do_not_bind_it() {
 }
 
 #[test]
+fn the_objective_spread_keeps_to_what_a_coarser_domain_may_hold() {
+    let inventory = cluster("b1{r1{a:1}} b2{r2{b:1} r3{c:1}} b3{r4{d:1}}");
+    let gang = Gang::new(pods("w", 3, 1).spread(BLOCK, 1)).expect("the gang is sound");
+    let options = Options::new().objective(Objective::Spread { level: RACK });
+    let outcome = plan(&gang, &inventory, &options).expect("levels are known");
+    assert_eq!(nodes(&inventory, outcome.plan().expect("there is room")), "a b d");
+}
+
+#[test]
+fn replicas_cannot_be_together_and_apart() {
+    let inventory = cluster("b1{r1{a:4} r2{b:4} r3{c:4} r4{d:4}}");
+    let apart = pods("w", 1, 1).replicas(2).exclusive(RACK);
+    let gang = Gang::new(Group::of("g", [apart]).replicas(2).hard(LevelId::new(2))).expect("the gang is sound");
+    for objective in [Objective::Tight, Objective::GreedyBestFit, Objective::Spread { level: BLOCK }] {
+        let outcome = plan(&gang, &inventory, &Options::new().objective(objective)).expect("levels are known");
+        assert!(outcome.rejection().is_some_and(|rejection| !rejection.is_exhausted()));
+    }
+}
+
+#[test]
 fn preferences_are_met_where_there_is_room_and_told_where_not() {
     let inventory = cluster("b1{r1{a:4 b:4} r2{c:4} r3{d:4}}");
     let plan = placed(&inventory, Group::of("g", [pods("w", 2, 4).replicas(2).prefer(RACK)]));
