@@ -6,4 +6,5 @@
 mod bytes;
 pub mod inventory;
 pub mod notation;
+pub mod place;
 mod planned;

@@ -2,8 +2,8 @@
 
 mod line;
 
-use phalanx_gang::{Budget, Fragmentation, Gang, Objective, Options, Outcome, plan};
-use phalanx_topology::{Inventory, ShapeMix};
+use phalanx_gang::{Budget, Gang, Objective, Options, Outcome, plan};
+use phalanx_topology::Inventory;
 
 use crate::planned::{Row, Spec, check_counterfactual, check_plan, check_rejection};
 
@@ -39,7 +39,7 @@ pub fn run(data: &[u8]) {
     assert_eq!((gang.min_pods(), gang.max_pods()), (same.min_pods(), same.max_pods()));
     let before = (inventory.state_hash(), inventory.version());
     let mut answers = Answers::default();
-    for objective in objectives(&inventory, &spec) {
+    for objective in spec.objectives(inventory.topology()) {
         for steps in [20, 2_000] {
             let options = Options::new().objective(objective.clone()).budget(Budget::steps(steps));
             let outcome = match plan(&gang, &inventory, &options) {
@@ -51,7 +51,7 @@ pub fn run(data: &[u8]) {
                 assert_eq!(plan(&same, &inventory, &options).as_ref(), Ok(&outcome), "the same gang, the same answer");
                 // Nor does an index change the answer.
                 let mut warm = inventory.fork();
-                demands(&spec).for_each(|demand| warm.warm(demand));
+                spec.demands().for_each(|demand| warm.warm(demand));
                 assert_eq!(plan(&gang, &warm, &options), Ok(outcome), "an index changes no answer");
             }
         }
@@ -65,20 +65,6 @@ pub fn run(data: &[u8]) {
         assert!(!possible || !answers.refused, "there is room");
     }
     assert_eq!((inventory.state_hash(), inventory.version()), before, "planning changes nothing");
-}
-
-fn demands(spec: &Spec) -> impl Iterator<Item = &phalanx_topology::Demand> {
-    spec.rows.iter().filter_map(|row| Some(&row.pods.as_ref()?.1))
-}
-
-fn objectives(inventory: &Inventory, spec: &Spec) -> Vec<Objective> {
-    let mut objectives = vec![Objective::Tight, Objective::GreedyBestFit, Objective::LeastFree, Objective::Balanced];
-    objectives.extend(inventory.topology().levels().map(|level| Objective::Spread { level }));
-    // What is expected is more of the same, and something else.
-    let other = phalanx_topology::Demand::devices(3);
-    let mix = ShapeMix::new(demands(spec).chain([&other]).cloned().zip(1..)).expect("few shapes are a mix");
-    objectives.push(Objective::Fragmentation(Fragmentation::new(mix)));
-    objectives
 }
 
 /// Whether one domain of the level, or the cluster, has room for the minimum of a gang of equal pods under one level.

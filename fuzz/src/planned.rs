@@ -5,10 +5,10 @@ mod ranks;
 mod rejection;
 mod room;
 
-use phalanx_gang::{Gang, GangError, Group, Objective, Plan, Proof};
-use phalanx_topology::{Demand, Inventory, KindId, LevelId};
+use phalanx_gang::{Fragmentation, Gang, GangError, Group, Objective, Plan, Proof};
+use phalanx_topology::{Demand, Inventory, KindId, LevelId, ShapeMix, Topology, TreeId};
 
-pub(crate) use bounds::check_bounds;
+use bounds::check_bounds;
 pub(crate) use rejection::{check_counterfactual, check_rejection};
 
 /// One group of a gang, as its author wrote it.
@@ -81,6 +81,32 @@ impl Spec {
         pods.map(|(at, count)| replicas(at) * u64::from(count)).sum()
     }
 
+    /// The tree whose levels the gang names.
+    fn tree(&self, topology: &Topology) -> TreeId {
+        let levels = self.rows.iter().flat_map(|row| {
+            let keyed = row.exclusive.iter().map(|(level, _)| level).chain(row.bound.iter().map(|(level, _)| level));
+            let sized = row.slices.iter().chain(&row.spread).map(|(level, _)| level);
+            row.hard.iter().chain(&row.preferred).chain(sized).chain(keyed)
+        });
+        levels.copied().next().map_or(TreeId::PRIMARY, |level| topology.tree_of(level))
+    }
+
+    /// What each pod asks, by group.
+    pub(crate) fn demands(&self) -> impl Iterator<Item = &Demand> {
+        self.rows.iter().filter_map(|row| Some(&row.pods.as_ref()?.1))
+    }
+
+    /// Every objective that the gang can be planned for.
+    pub(crate) fn objectives(&self, topology: &Topology) -> Vec<Objective> {
+        let plain = [Objective::Tight, Objective::GreedyBestFit, Objective::LeastFree, Objective::Balanced];
+        let spread = topology.tree_levels(self.tree(topology)).map(|level| Objective::Spread { level });
+        // What is expected is more of the same, and something else.
+        let other = Demand::devices(3);
+        let mix = ShapeMix::new(self.demands().chain([&other]).cloned().zip(1..)).expect("few shapes are a mix");
+        let fragmentation = Objective::Fragmentation(Fragmentation::new(mix));
+        plain.into_iter().chain(spread).chain([fragmentation]).collect()
+    }
+
     /// The gang as the planner has it.
     pub(crate) fn gang(&self) -> Result<Gang, GangError> {
         Gang::new(self.group(0))
@@ -116,20 +142,22 @@ impl Spec {
 /// every bound holds, and to commit it and to release that changes nothing.
 pub(crate) fn check_plan(spec: &Spec, inventory: &Inventory, plan: &Plan, objective: &Objective) {
     ranks::check_ranks(spec, plan);
-    room::check_room(spec, inventory, plan);
     check_bounds(spec, inventory, plan);
+    let topology = inventory.topology();
     let least = plan.placements().take(plan.min_pods()).map(|pod| pod.node());
-    assert_eq!(plan.level(), inventory.topology().common_level(least), "the level that is reached");
+    let common = topology.common_domain_in(spec.tree(topology), least);
+    assert_eq!(plan.level(), common.map(|domain| topology.level_of(domain)), "the level that is reached");
     // To spread is not to look for the finest level.
     let spread = matches!(objective, Objective::Spread { .. });
     assert!(spread || plan.proof() != Proof::Optimal || plan.is_level_proven(), "the best is on the finest level");
     assert!(plan.violated().is_empty(), "nothing ran that could break a bound: {:?}", plan.violated());
-    assert_eq!(plan.version(), inventory.version());
-    check_commit(inventory, plan);
+    check_room(spec, inventory, plan);
 }
 
-/// To commit a plan and to release that changes nothing.
-pub(crate) fn check_commit(inventory: &Inventory, plan: &Plan) {
+/// Whether a plan gives nothing twice, and to commit it and to release that changes nothing.
+pub(crate) fn check_room(spec: &Spec, inventory: &Inventory, plan: &Plan) {
+    room::check_room(spec, inventory, plan);
+    assert_eq!(plan.version(), inventory.version());
     let mut fork = inventory.fork();
     let before = fork.state_hash();
     let receipt = plan.commit(&mut fork).expect("the plan was made on this inventory");

@@ -34,3 +34,8 @@ fn inventory() {
 fn notation() {
     replay("notation", phalanx_fuzz::notation::run);
 }
+
+#[test]
+fn place() {
+    replay("place", phalanx_fuzz::place::run);
+}

@@ -9,7 +9,7 @@ use super::ranks::has_pods;
 use super::{Replica, Spec};
 
 /// Every bound holds, for extras too.
-pub(crate) fn check_bounds(spec: &Spec, inventory: &Inventory, plan: &Plan) {
+pub(super) fn check_bounds(spec: &Spec, inventory: &Inventory, plan: &Plan) {
     let topology = inventory.topology();
     // By replica of each group: its pods, each with its ordinal.
     let mut replicas: BTreeMap<Replica, Vec<(u32, NodeId)>> = BTreeMap::new();

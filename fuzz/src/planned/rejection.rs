@@ -56,7 +56,10 @@ pub(crate) fn check_counterfactual(spec: &Spec, inventory: &Inventory, rejection
         None => return,
         Some(Counterfactual::Level { path, level, .. }) => {
             let row = &mut other.rows[spec.row(path)];
-            let level = level.as_ref().map(|level| inventory.topology().level(level).expect("the level exists"));
+            let topology = inventory.topology();
+            let tree = row.hard.map(|level| topology.tree_of(level)).expect("a level is given up");
+            let find = |name| topology.level_in(tree, name).expect("the level exists");
+            let level = level.as_deref().map(find);
             assert!(level < row.hard, "a coarser level");
             row.hard = level;
         }
