@@ -258,8 +258,8 @@ impl<'a> Case<'a> {
         let nodes: Vec<NodeId> = all.into_iter().filter(takes).collect();
         let most = |node: &NodeId| inventory.devices(*node).len();
         let largest = nodes.iter().map(most).max().unwrap_or(0);
-        // Rather what is held than more than there is, and rather a device than one that no such node has.
-        let limits: [&dyn Fn(NodeId) -> u32; 3] = [&|node| most(&node), &|_| largest, &|_| DeviceSet::MAX];
+        // Rather what is held than more than the node has; never more than the largest of these nodes has.
+        let limits: [&dyn Fn(NodeId) -> u32; 2] = [&|node| most(&node), &|_| largest];
         limits.into_iter().find_map(|limit| {
             let nodes = self.offers(&nodes, limit, missing)?;
             let mut fork = inventory.fork();

@@ -80,7 +80,7 @@ pub enum Counterfactual {
         /// How many are cordoned.
         nodes: u32,
     },
-    /// More free devices on some nodes of a domain.
+    /// More free devices on some nodes of a domain: of what is held, or as many as its largest node has.
     Devices {
         /// The domain; none for the whole cluster.
         domain: Option<DomainId>,
@@ -117,7 +117,7 @@ impl fmt::Display for Bound {
             Self::Exclusive => "exclusivity",
             Self::Key => "binding to a key",
             Self::PerNode => "cap a node",
-            Self::Kinds => "kinds",
+            Self::Kinds => "limits on kinds",
         })
     }
 }
@@ -128,10 +128,14 @@ impl fmt::Display for Counterfactual {
             Self::Level { path, level: Some(level), .. } => write!(f, "with group {path:?} bound to a {level} only"),
             Self::Level { path, level: None, .. } => write!(f, "with group {path:?} bound to no level"),
             Self::Without { path, bound, .. } => write!(f, "with group {path:?} without its {bound}"),
-            Self::Uncordon { nodes } => write!(f, "with the {nodes} cordoned nodes taking pods again"),
+            Self::Uncordon { nodes } => {
+                write!(f, "with the {} taking pods again", Many((*nodes).into(), "cordoned node"))
+            }
             Self::Devices { path, nodes, .. } => {
                 let devices: u32 = nodes.iter().map(|&(_, devices)| devices).sum();
-                write!(f, "with {devices} more free devices on {} nodes of {path}", nodes.len())
+                let (devices, nodes) = (Many(devices.into(), "more free device"), Many(nodes.len() as u64, "node"));
+                let of = if path == "cluster" { "the cluster" } else { path };
+                write!(f, "with {devices} on {nodes} of {of}")
             }
         }
     }
@@ -291,7 +295,7 @@ impl fmt::Display for Rejection {
         if self.times > 1 {
             write!(f, "{} times ", self.times)?;
         }
-        write!(f, "{} pods", self.wanted)?;
+        write!(f, "{}", Many(self.wanted, "pod"))?;
         match &self.level {
             Some(level) => write!(f, " in one {level}")?,
             None => write!(f, " in the cluster")?,
@@ -307,7 +311,7 @@ impl fmt::Display for Rejection {
             Some(best) => write!(f, ", which has room for {}, but not with all else that is needed", best.fits)?,
             None => {}
         }
-        write!(f, "; of {} nodes", self.nodes)?;
+        write!(f, "; of {}", Many(self.nodes.into(), "node"))?;
         for (at, (reason, count)) in self.reasons.iter().enumerate() {
             write!(f, "{} {count} {reason}", if at == 0 { "" } else { "," })?;
         }
@@ -322,5 +326,14 @@ impl fmt::Display for Rejection {
             write!(f, " It would fit {change}.")?;
         }
         Ok(())
+    }
+}
+
+/// So many of something.
+struct Many(u64, &'static str);
+
+impl fmt::Display for Many {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
     }
 }
