@@ -91,7 +91,10 @@ impl Scopes<'_> {
         nodes.retain(|&node| {
             within.is_none_or(|within| self.topology.domain_of(node, self.topology.level_of(within)) == Some(within))
         });
-        majority(self.topology, hard?, &nodes)
+        let hard = hard?;
+        // A coarser level inside a finer one says nothing new.
+        let finer = within.filter(|&within| self.topology.level_of(within) >= hard);
+        finer.or_else(|| majority(self.topology, hard, &nodes))
     }
 
     fn add_group(self, scope: &mut Scope, row: usize, ordinals: &mut Vec<u32>, times: u32, within: Option<DomainId>) {

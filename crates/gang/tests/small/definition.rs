@@ -238,6 +238,10 @@ impl<'a> Case<'a> {
         let outer = self.lines[row].parent.and_then(|outer| self.target(outer, &ordinals[..ordinals.len() - 1]));
         let bounds = &self.lines[row].spec.bounds;
         let Some(level) = bounds.hard.max(bounds.bind) else { return outer };
+        if let Some(outer) = outer.filter(|&outer| self.inventory.topology().level_of(outer) >= LevelId::new(level)) {
+            // A coarser level inside a finer one says nothing new.
+            return Some(outer);
+        }
         let there = self.running.iter().filter(|(pod, _)| self.is_in(pod, row, ordinals));
         let there = there.map(|(_, &node)| node).filter(|&node| self.is_on(node, outer));
         self.majority(level, there).or(outer)
