@@ -262,11 +262,11 @@ spec:
 #[test]
 fn a_rejection_proposes_more_devices_where_they_would_help() {
     let four = cluster().replace("gpu: 8", "gpu: 4");
-    let (_, outcome) = outcome(&format!("{four}{}", gpus(1, 8)));
+    let (_, outcome) = outcome(&format!("{}{}", cluster().replacen("gpu: 8", "gpu: 4", 1), gpus(4, 8)));
     assert_eq!(
         outcome.rejection().expect("4 are less than 8").to_string(),
-        "group \"chat-0/decode\" needs 1 pod in the cluster, which has room for 0; of 4 nodes 4 have too few free devices. \
-         It would fit with 4 more free devices on 1 node of the cluster."
+        "group \"chat-0/decode\" needs 4 pods in the cluster, which has room for 3; of 4 nodes 1 have too few free devices, \
+         3 could take part. It would fit with 4 more free devices on 1 node of the cluster."
     );
     // More devices of another make would not help.
     let (_, outcome) = self::outcome(&format!("{}{}", four.replace("nvidia.com", "amd.com"), gpus(1, 4)));
