@@ -197,7 +197,15 @@ impl<'a> Case<'a> {
     fn without(&self) -> Option<Counterfactual> {
         let gang = self.asked;
         let near = |&row: &usize| gang.is_within(row, self.row) || gang.is_within(self.row, row);
-        let all = [Bound::Slices, Bound::Spread, Bound::Exclusive, Bound::Key, Bound::PerNode, Bound::Kinds];
+        let all = [
+            Bound::Slices,
+            Bound::Spread,
+            Bound::Exclusive,
+            Bound::Key,
+            Bound::PerNode,
+            Bound::Homogeneous,
+            Bound::Kinds,
+        ];
         let changes = (0..gang.rows().len()).filter(near).flat_map(|row| all.map(|bound| (row, bound)));
         let helps = |&(row, bound): &(usize, Bound)| {
             let relaxed = gang.without(row, bound);

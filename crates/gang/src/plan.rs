@@ -2,7 +2,7 @@
 
 use phalanx_topology::{Demand, DeviceSet, Inventory, LevelId, NodeId, Receipt, ReserveError};
 
-use crate::{GroupId, Violated};
+use crate::{GroupId, PodId, Violated};
 
 /// How good a plan is known to be. Hard levels hold either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +166,12 @@ impl<'a> Placement<'a> {
     #[must_use]
     pub fn ordinal(&self) -> u32 {
         self.pod.ordinal
+    }
+
+    /// Its name, as [`Present`](crate::Present) takes it once the pod runs.
+    #[must_use]
+    pub fn id(&self) -> PodId {
+        PodId::new(self.group(), self.ordinals(), self.ordinal())
     }
 
     /// The node where it goes.

@@ -4,7 +4,7 @@ use phalanx_topology::{Inventory, NodeId};
 
 use crate::gang::Content;
 use crate::pod::Located;
-use crate::{Gang, GangError, GroupId, PodId};
+use crate::{Gang, GangError, GroupId, Plan, PodId};
 
 /// What is there already when a gang is planned: its own pods that run, where pods ran before, and where other gangs are
 /// that share a key with it.
@@ -53,6 +53,32 @@ impl Present {
     pub fn running(mut self, pod: PodId, node: NodeId) -> Self {
         self.running.push(Located { pod, node });
         self
+    }
+
+    /// All pods of a plan run where it put them: it was committed, and the next plan is for what is missing beside them.
+    ///
+    /// ```
+    /// use phalanx_gang::{Gang, Group, Options, Outcome, Present, plan};
+    /// use phalanx_topology::{Demand, Inventory};
+    ///
+    /// let mut inventory = Inventory::from_notation("r1{n1:8 n2:4}")?;
+    /// let gang = Gang::new(Group::pods("decode", 1, Demand::devices(8)).between(1, 2))?;
+    /// let Outcome::Placed(first) = plan(&gang, &inventory, &Options::new())? else { panic!("there is room") };
+    /// let held = first.commit(&mut inventory)?;
+    /// assert_eq!(first.extras()[0].pending(), 1, "n2 is too small");
+    ///
+    /// // Later n2 has more devices, and the extra comes.
+    /// let n2 = inventory.topology().node("n2").unwrap();
+    /// inventory.set_devices(n2, 8, "gpu")?;
+    /// let options = Options::new().present(Present::new().running_plan(&first));
+    /// let Outcome::Placed(second) = plan(&gang, &inventory, &options)? else { panic!("the minimum runs") };
+    /// assert_eq!(second.placements().map(|pod| pod.node()).collect::<Vec<_>>(), [n2]);
+    /// # inventory.release(held)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn running_plan(self, plan: &Plan) -> Self {
+        plan.placements().fold(self, |present, pod| present.running(pod.id(), pod.node()))
     }
 
     /// A pod of the gang ran on this node before, and should go back there if it can: to weights that are loaded and

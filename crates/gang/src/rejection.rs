@@ -105,6 +105,8 @@ pub enum Bound {
     Key,
     /// [`Group::per_node`](crate::Group::per_node).
     PerNode,
+    /// [`Group::homogeneous`](crate::Group::homogeneous).
+    Homogeneous,
     /// The kinds of devices that it accepts.
     Kinds,
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Bound {
             Self::Exclusive => "exclusivity",
             Self::Key => "binding to a key",
             Self::PerNode => "cap a node",
+            Self::Homogeneous => "need of one kind for all",
             Self::Kinds => "limits on kinds",
         })
     }

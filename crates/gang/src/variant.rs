@@ -23,9 +23,9 @@ impl Gang {
             Bound::Exclusive => group.exclusive.take().is_some(),
             Bound::Key => group.shared.take().is_some(),
             Bound::PerNode => group.per_node.take().is_some(),
+            Bound::Homogeneous => std::mem::take(&mut group.homogeneous),
             Bound::Kinds => {
-                let mut had = std::mem::take(&mut group.homogeneous);
-                had |= !std::mem::take(&mut group.kinds).is_empty();
+                let mut had = !std::mem::take(&mut group.kinds).is_empty();
                 if let Content::Pods { demand, count } = group.content {
                     let any = self.demands[demand].clone().of_kinds(KindSet::default());
                     had |= any != self.demands[demand];

@@ -208,7 +208,8 @@ proptest! {
                     Bound::Exclusive => bounds.exclusive = None,
                     Bound::Key => bounds.bind = None,
                     Bound::PerNode => bounds.per_node = None,
-                    Bound::Kinds => (bounds.homogeneous, bounds.kinds) = (false, Vec::new()),
+                    Bound::Kinds => bounds.kinds = Vec::new(),
+                    Bound::Homogeneous => bounds.homogeneous = false,
                     unknown => prop_assert!(false, "{unknown:?} is not tested"),
                 }
             }
