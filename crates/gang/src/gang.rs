@@ -155,6 +155,24 @@ impl Gang {
         &self.rows[group.index()].path
     }
 
+    /// What each pod of a group of pods asks; none for a group of groups. Panics on a group of another gang.
+    ///
+    /// ```
+    /// # use phalanx_gang::{Gang, Group};
+    /// # use phalanx_topology::Demand;
+    /// let gang = Gang::new(Group::of("serving", [Group::pods("worker", 2, Demand::devices(8))]))?;
+    /// let demand = |path: &str| gang.demand(gang.group(path).unwrap());
+    /// assert_eq!((demand("serving"), demand("serving/worker")), (None, Some(&Demand::devices(8))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn demand(&self, group: GroupId) -> Option<&Demand> {
+        match self.rows[group.index()].content {
+            Content::Pods { demand, .. } => Some(&self.demands[demand]),
+            Content::Groups(_) => None,
+        }
+    }
+
     /// How many pods there are with every group at its minimum.
     #[must_use]
     pub fn min_pods(&self) -> u32 {

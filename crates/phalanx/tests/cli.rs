@@ -102,7 +102,7 @@ fn place_plans_what_a_dump_of_a_cluster_lacks() {
         (vec![], vec!["train-0@n1".to_owned(), "train-1@n2".to_owned()])
     );
     let table = stdout(&phalanx(&["place", dump]));
-    assert!(table.contains("1 of 2, 1 run"), "{table}");
+    assert!(table.contains("2 of 2, 1 runs"), "{table}");
     let check = stdout(&phalanx(&["check", dump]));
     assert!(check.contains("Node 4") && check.contains("HyperNode 2, Pod 3, PodGroup 2"), "{check}");
 }

@@ -167,7 +167,10 @@ fn mistakes_are_told_with_file_line_and_column() {
     let gang = |group: &str| small(&format!("  - group: {{name: g, {group}}}"));
     let cases = [
         (small("  - group: {name: g, pod: 1}"), ":6:22: unknown field `pod`, expected one of name, replicas"),
-        (gang("pods: -1, demand: {devices: 1}"), ":6:28: expected a whole number from 0 to 4294967295"),
+        (
+            gang("pods: -1, demand: {devices: 1}"),
+            ":6:28: gangs[0].group.pods: expected a whole number from 0 to 4294967295",
+        ),
         (
             gang("pods: 3, demand: {devices: 1}, slices: [{level: rack, size: 2}]"),
             ":6:76: gangs[0].group.slices[0].size: ",
@@ -193,6 +196,26 @@ fn mistakes_are_told_with_file_line_and_column() {
         ),
         (small("  []") + "---\nmore: 1\n", ": expected one document"),
         ("gangs: []\n".to_owned(), ":1:1: missing field `cluster`"),
+        (small("  []"), ": gangs: found none, expected a gang or more"),
+        (gang("pods: 1, demand: {devices: 1.5}"), ":6:49: gangs[0].group.demand.devices: expected whole devices"),
+        (gang("pods: 1, demand: {share: 0.5}"), "gangs[0].group.demand.share: expected thousandths of one device"),
+        (gang("pods: [1], demand: {devices: 1}"), "gangs[0].group.pods: expected one value, found a list"),
+        (gang("pods: 1, demand: {share: 5, devices: 1}"), "expected one of both: devices are whole"),
+        (
+            gang("replicas: 2, pods: 2, demand: {devices: 1}}, running: [{pods: 0-5, nodes: r1-n1}]")
+                .replacen("}]}", "}]", 1),
+            "gangs[0].running[0].pods: found pod 2, expected pods 0-1",
+        ),
+        (
+            gang("replicas: 2, pods: 2, demand: {devices: 1}}, former: [{replica: [2], nodes: r1-n1}]")
+                .replacen("}]}", "}]", 1),
+            "gangs[0].former[0].replica[0]: found replica 2 of \"g\", expected replicas 0-1",
+        ),
+        (gang("pods: 1, demand: {devices: 1}") + "objective: best", "unknown variant `best`, expected one of tight"),
+        (
+            gang("pods: 1, demand: {devices: 1}") + "objective: spread",
+            "objective.level: found nothing, expected the level",
+        ),
     ];
     for (number, (text, message)) in cases.iter().enumerate() {
         let file = Scratch::new(&format!("wrong-{number}.yaml"), text);
@@ -202,6 +225,78 @@ fn mistakes_are_told_with_file_line_and_column() {
     refused(&["place", good.path(), EXAMPLE], &[good.path(), "expected no other file"]);
     refused(&["place", good.path(), "--level", "rack=x"], &["--level", "leave it out"]);
     refused(&["place", good.path(), "--schema"], &["--schema"]);
+}
+
+#[test]
+fn what_holds_no_gang_is_no_answer() {
+    for (number, text) in ["", "# nothing\n", "---\n"].iter().enumerate() {
+        let file = Scratch::new(&format!("none-{number}.yaml"), text);
+        refused(&["place", file.path()], &["nothing to place", "expected manifests", "`cluster` and `gangs`"]);
+    }
+    refused(&["place", "--cluster", "r{n:8}", "--gang", "0p(1)"], &["--gang '0p(1)': nothing to place"]);
+    let none = Scratch::new("no-pods.yaml", &small("  - group: {name: g, pods: 0, demand: {devices: 1}}"));
+    let output = phalanx(&["place", none.path()]);
+    assert!(output.status.success() && stderr(&output).contains("gang g: nothing to place"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_no_node_has_is_a_warning_that_tells_what_there_is() {
+    let words = |args: &[&str]| {
+        let output = phalanx(args);
+        (output.status.code(), stderr(&output))
+    };
+    let cluster = ["place", "--cluster", "r{a:8xH100(cpu=4) b:8xA100}", "--gang"];
+    let (code, told) = words(&[&cluster[..], &["1p(1,cpus=2) kinds=H10"]].concat());
+    assert_eq!(code, Some(1));
+    for part in ["kind \"H10\"; there is H100, A100", "resource \"cpus\"; there is cpu\n"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let (code, told) = words(&[&cluster[..], &["1p(4,numa)", "--gang", "1p(4,island)"]].concat());
+    assert_eq!(code, Some(0));
+    assert!(told.contains("gang 1p(4,numa): no node says which NUMA zones"), "{told}");
+    assert!(told.contains("gang 1p(4,island): no node says which islands"), "{told}");
+    let gang = "  - group: {name: g, kinds: [H10], pods: 1, demand: {devices: 1, resources: {cpus: 1}}}";
+    let file = Scratch::new("slips.yaml", &small(gang));
+    let (code, told) = words(&["place", file.path()]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("kind \"H10\"; there is") && told.contains("resource \"cpus\"; there is none"), "{told}");
+    // What is sound is not warned of.
+    assert_eq!(words(&["place", EXAMPLE]), (Some(0), String::new()));
+    assert_eq!(words(&[&cluster[..], &["1p(1,cpu=2) kinds=H100"]].concat()), (Some(0), String::new()));
+    let picture = Scratch::new("picture.png", "");
+    let (_, told) = words(&["place", EXAMPLE, "--svg", picture.path()]);
+    assert!(told.contains("what is drawn is SVG"), "{told}");
+}
+
+#[test]
+fn pods_that_run_count_as_there() {
+    let gang = |pods: u32| {
+        small(&format!(
+            "  - group: {{name: g, min: 1, max: {pods}, pods: 1, demand: {{devices: 8}}}}
+    running: [{{nodes: r1-n1}}]"
+        ))
+    };
+    for (pods, told) in [(4, " 4 of 4, 1 runs "), (5, " 4 of 5, 1 runs ")] {
+        let file = Scratch::new(&format!("runs-{pods}.yaml"), &gang(pods));
+        let page = stdout(&phalanx(&["place", file.path()]));
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let page = stdout(&phalanx(&["place", "--cluster", "a:8 b:8", "--gang", "2p(1)"]));
+    assert!(page.contains("2 of 2  node "), "outside the tree, but on one node: {page}");
+}
+
+#[test]
+fn an_objective_can_be_its_name_alone() {
+    let gang = "  - group: {name: g, pods: 1, demand: {devices: 1}}\n    objective: balanced
+  - group: {name: h, pods: 1, demand: {devices: 1}}\nobjective: least-free";
+    let file = Scratch::new("words.yaml", &small(gang));
+    let answer = json(&phalanx(&["place", file.path(), "-o", "json"]));
+    assert_eq!((&answer[0]["objective"], &answer[1]["objective"]), (&"balanced".into(), &"least-free".into()));
+    let schema: Value = serde_json::from_str(&stdout(&phalanx(&["place", "--schema"]))).expect("JSON");
+    let read = |text: &str| serde_saphyr::from_str::<Value>(text).expect("YAML");
+    let mut seen = BTreeSet::new();
+    check(&read(&small(gang)), &schema, &schema, "", &mut seen).expect("it is of the schema");
+    assert!(check(&read(&small(&gang.replace("balanced", "best"))), &schema, &schema, "", &mut seen).is_err());
 }
 
 #[test]
@@ -245,7 +340,8 @@ fn the_picture_shows_every_state_and_stands_alone() {
         "5 of 5 gangs placed on 22 nodes",
         ">free on a cordoned node<",
         ">of a node that is gone<",
-        ">runs already (paler)<",
+        ">runs already: its gang's colour, paler<",
+        ">a pod's rank: its number in its gang, from 0<",
         ">above the minimum<",
         ">train: 16 pods<",
         "<title>train rank 15: devices 4-7</title>",
@@ -267,7 +363,7 @@ fn the_picture_shows_every_state_and_stands_alone() {
     // Manifests and lines are drawn the same way, and so is what has no place.
     let (code, picture) = drawn(&["place", "--cluster", "r{n:8}", "--gang", "1p(9)"], "line.svg");
     assert_eq!((code, picture.contains("1p(9): no place")), (Some(1), true));
-    let (code, _) = drawn(&["place", "--cluster", "", "--gang", "0p(1)"], "empty.svg");
+    let (code, _) = drawn(&["place", "--cluster", "", "--gang", "0..1p(1)"], "empty.svg");
     assert_eq!(code, Some(0));
 }
 
@@ -355,7 +451,7 @@ fn the_schema_is_true_of_the_example_which_shows_every_field() {
     let mut seen = BTreeSet::new();
     check(&read(&example), &schema, &schema, "", &mut seen).expect("the example is of the schema");
     // A topology is given by its nodes or by its domains: the example's first one is not by its domains.
-    let domains = small("  []")
+    let domains = small("  - group: {name: g, pods: 1, demand: {devices: 1}}")
         .replace("in: {rack: 'r{1}'}, ", "")
         .replace("levels: [rack]", "levels: [rack]\n  domains: [{name: r1, level: rack, nodes: ['r[1-2]-n1']}]");
     check(&read(&domains), &schema, &schema, "", &mut seen).expect("it is of the schema");

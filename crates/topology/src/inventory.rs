@@ -208,6 +208,11 @@ impl Inventory {
         &self.resources[resource.index()].name
     }
 
+    /// All resources that were interned, ascending.
+    pub fn resources(&self) -> impl ExactSizeIterator<Item = ResourceId> + use<> {
+        (0..self.resources.len()).map(|at| ResourceId::new(at as u16))
+    }
+
     /// How many resources were interned.
     #[must_use]
     pub fn resources_len(&self) -> usize {

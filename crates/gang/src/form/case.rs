@@ -2,7 +2,6 @@
 
 use phalanx_topology::{Demand, DeviceSet, Inventory, NodeId};
 
-use crate::gang::Content;
 use crate::{CommitError, Gang, GangError, GroupId, Options, Outcome, Plan, PodId, plan};
 
 /// A cluster and its gangs, to be planned one after the other: see the [module](super).
@@ -107,10 +106,7 @@ impl Request {
     /// What each pod of a group of its pods asks; none for a group of groups. Panics on a group of another gang.
     #[must_use]
     pub fn demand(&self, group: GroupId) -> Option<&Demand> {
-        match self.gang.rows()[group.index()].content {
-            Content::Pods { demand, .. } => Some(&self.gang.demands()[demand]),
-            Content::Groups(_) => None,
-        }
+        self.gang.demand(group)
     }
 
     /// Its own options, without what other gangs share with it: see [`Case::options`].

@@ -20,12 +20,39 @@ pub enum ScenarioProblem {
     /// It holds something else than it should, or the cluster cannot be so.
     #[error(transparent)]
     Form(#[from] FormProblem),
+    /// It names a pod that a replica does not have.
+    #[error("found pod {found}, expected {}", ordinals("pods", *count))]
+    UnknownPod {
+        /// The pod's ordinal.
+        found: u64,
+        /// How many pods a replica has.
+        count: u32,
+    },
+    /// It names a replica that a group does not have.
+    #[error("found replica {found} of {group:?}, expected {}", ordinals("replicas", *count))]
+    UnknownReplica {
+        /// The path of the group.
+        group: String,
+        /// The replica's ordinal.
+        found: u32,
+        /// How many replicas there are, those above the minimum too.
+        count: u32,
+    },
     /// The groups make no gang, or none for this cluster.
     #[error(transparent)]
     Gang(#[from] GangError),
     /// The pods that are expected make no mix.
     #[error(transparent)]
     Mix(#[from] MixError),
+}
+
+/// The ordinals that so many have, in words.
+fn ordinals(what: &str, count: u32) -> String {
+    match count {
+        0 => format!("none: there are no {what}"),
+        1 => "0, the only one".to_owned(),
+        _ => format!("{what} 0-{}", count - 1),
+    }
 }
 
 impl ScenarioError {

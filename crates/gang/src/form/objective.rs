@@ -1,11 +1,62 @@
 //! What makes one place better than another, as a form has it.
 
+use std::fmt;
+
 use phalanx_topology::form::{Demand, Field, level};
 use phalanx_topology::{Inventory, MixError, ShapeMix};
+use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
 use crate::Fragmentation;
+
+/// An objective as a file may write it: with all fields, or only its name.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) enum Written {
+    /// Only its name, where it needs no more.
+    Name(ObjectiveName),
+    /// With what it needs.
+    Fields(Objective),
+}
+
+/// Reads an objective as a file may write it. By hand, so that what is wrong is told as for any other field.
+pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Objective>, D::Error> {
+    struct Either;
+
+    impl<'de> Visitor<'de> for Either {
+        type Value = Option<Objective>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the name of an objective, such as tight, or its fields, such as {name: spread, level: rack}")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+            let name = ObjectiveName::deserialize(de::value::StrDeserializer::new(name))?;
+            Ok(Some(Objective { name, level: None, mix: Vec::new() }))
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+            Objective::deserialize(de::value::MapAccessDeserializer::new(fields)).map(Some)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+    }
+
+    deserializer.deserialize_any(Either)
+}
 
 /// What makes one place better than another, once all hard bounds hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use phalanx_topology::form::{Field, FormProblem, Pattern, device_set};
 use phalanx_topology::{Demand, DeviceSet, Inventory, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioError;
+use super::{ScenarioError, ScenarioProblem};
 use crate::gang::Content;
 use crate::{Gang, GroupId, PodId};
 
@@ -64,10 +64,22 @@ impl Pods {
             let expected = "an ordinal for each group on the path";
             return Err(ScenarioError::expected(field.name("replica"), found, expected));
         }
+        let mut row = Some(group.index());
+        for (at, &found) in replica.iter().enumerate().rev() {
+            let Some(of) = row.map(|row| &gang.rows()[row]) else { break };
+            if found >= of.max {
+                let problem = ScenarioProblem::UnknownReplica { group: of.path.to_string(), found, count: of.max };
+                return Err(ScenarioError::new(field.name("replica").index(at), problem));
+            }
+            row = of.parent;
+        }
         let ordinals = match &self.pods {
             None => (0..u64::from(count)).collect(),
             Some(text) => ordinals(text, field.name("pods"))?,
         };
+        if let Some(&found) = ordinals.iter().find(|&&ordinal| ordinal >= u64::from(count)) {
+            return Err(ScenarioError::new(field.name("pods"), ScenarioProblem::UnknownPod { found, count }));
+        }
         let nodes = nodes(&self.nodes, field.name("nodes"), ordinals.len() as u64, inventory)?;
         add(total, ordinals.len() as u64, field)?;
         let each = ordinals.len() / nodes.len().max(1);

@@ -7,7 +7,7 @@ use phalanx_topology::{Demand, DeviceSet, Inventory, NodeId};
 use serde::{Deserialize, Serialize};
 
 use super::pods::Located;
-use super::{Case, Group, Objective, Others, Pods, Request, ScenarioError};
+use super::{Case, Group, Objective, Others, Pods, Request, ScenarioError, objective};
 use crate::gang::Content;
 use crate::{Budget, Options, PodId, Present};
 
@@ -22,7 +22,8 @@ pub struct Scenario {
     /// The gangs, in the order in which they take their room.
     pub gangs: Vec<Gang>,
     /// The objective of gangs that do not say one; `tight` if this is not there either.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "objective::read")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<objective::Written>"))]
     pub objective: Option<Objective>,
     /// The most steps of search for gangs that do not say; 200,000 if this is not there either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +41,8 @@ pub struct Gang {
     /// What it is made of.
     pub group: Group,
     /// What makes one place better than another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "objective::read")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<objective::Written>"))]
     pub objective: Option<Objective>,
     /// The most steps of search.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,6 +27,7 @@ mod placements;
 mod row;
 mod scenario;
 mod svg;
+mod warning;
 
 /// Arguments of `phalanx place`.
 #[derive(Debug, ClapArgs)]
@@ -40,19 +41,32 @@ Plans one gang for each group of each ModelServing, and then for each PodGroup o
 manifests, on the Nodes among them; each gang is placed whole or not at all, and takes its room before the next is
 planned. Pods among the manifests hold their room, and those of a gang stay where they are: only what is missing is
 planned. A PodGroup whose Pods are not all there yet is passed over with a warning. Nothing is started or changed. Exits
-1 when a gang has no place, and says why; 2 when the input is wrong.
+1 when a gang has no place, and says why; 2 when the input is wrong, or there is no gang in it. A kind or a resource that no
+node has is told as a warning.
 
 A file with `cluster` and `gangs` at its top is a compact form that can say all that the planner knows: several topologies,
 patterns of names, islands and NUMA zones, held and running pods, history, every bound of a group, objective and budget.
 examples/placement.yaml shows all of it; --schema prints its JSON schema.
 
-A line for --gang is pods, 4p(8), 2..4p(8,cpu=6), 3x4p(8) (replicas of four), 2p(0.5) or 2p(500m), 2p(4,island), 2p(4,numa);
-slice=LEVEL:SIZE and exclusive=LEVEL[:KEY] for the pods before them; and for the whole required=LEVEL, preferred=LEVEL,
-spread=LEVEL:SKEW, bind=LEVEL:KEY, per-node=N, kinds=A,B and homogeneous. A node for --cluster is NAME:DEVICES, then, each
-where needed, xKIND, /DEVICES-AN-ISLAND, (cpu=32,memory=512) and ! for cordoned.
+A line for --gang is pods, 4p(8), 2..4p(8,cpu=6), 3x4p(8) (replicas of four), 2p(0.5) or 2p(500m) (a share of one device,
+500 thousandths of it; `share: 500` in a file), 2p(4,island), 2p(4,numa); slice=LEVEL:SIZE and exclusive=LEVEL[:KEY] for the
+pods before them; and for the whole required=LEVEL, preferred=LEVEL, spread=LEVEL:SKEW, bind=LEVEL:KEY, per-node=N, kinds=A,B
+and homogeneous. exclusive keeps replicas apart, not the pods of one: 2x1p(8) exclusive=node are two replicas on two nodes,
+2p(8) is one replica whose pods may share. With :KEY they keep apart also from all else that has the key, in other gangs too;
+what has no key or another one is no matter. per-node=1 keeps pods apart.
 
-JSON is an array with one object a gang: gang (namespace/group, namespace/PodGroup, name or line), placed, decision_us (measured, so never twice
-the same), objective, level (the finest that holds the whole minimum in one domain; absent when only the cluster does),
+A node for --cluster is NAME:DEVICES, then, each where needed, xKIND, /DEVICES-AN-ISLAND, (cpu=32,memory=512) and ! for
+cordoned; NUMA zones can be told in a file only. Levels are named by how deep braces are: r1{...} is a rack, b1{r1{...}} a
+block of racks, z1{b1{r1{...}}} a zone of blocks; node is always there below them. A node outside all braces is in no
+domain, and nothing that asks for a level goes there.
+
+Pods of lines and of a file are called GROUP-REPLICA-POD: their group's name, the ordinal of the replica of each group from
+the outermost in, and their own in it, from 0. Words of pods in a line are the groups 0, 1, ... of one gang. Names are told
+apart by gang. PODS counts those that have a place or run, of the most there may be. PROOF says how good the answer is:
+optimal is the best that there is under the objective; feasible holds all bounds, but a better one may exist.
+
+JSON is an array with one object a gang: gang (namespace/group, namespace/PodGroup, name or line), placed, decision_us
+(measured, so never twice the same), objective, level (the finest that holds the whole minimum in one domain; absent when only the cluster does),
 proof (optimal or feasible), steps (of search), min_pods, max_pods, pods (rank, pod, group, replica, ordinal, node, path,
 devices, milli of a share, extra when above the minimum), running (pod, node, devices where known), unmet (group, replica,
 level), extras (group, replica, placed, pending), violated (group, replica, bound, nodes), and when it has no place rejection
@@ -128,12 +142,24 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
                     let path = path.display();
                     return Err(Failure::Input(format!("--level: {path} says its levels itself; leave it out")));
                 }
+                if case.requests().is_empty() {
+                    let path = path.display();
+                    return Err(Failure::Input(format!("{path}: gangs: found none, expected a gang or more to place")));
+                }
                 plan_case(case, &tuning)?
             }
-            None => Placements::tuned(&args.input, &tuning)?.into_planned(),
+            None => {
+                let placements = Placements::tuned(&args.input, &tuning)?;
+                placements.expect_gangs()?;
+                placements.into_planned()
+            }
         },
     };
     if let Some(path) = &args.svg {
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg")) {
+            let path = path.display();
+            output::complain(&format!("warning: --svg {path}: what is drawn is SVG, whatever the file is called"));
+        }
         let text = svg::draw(&Picture::new(&planned.inventory, &planned.drawn));
         fs::write(path, text).map_err(|error| Failure::Input(format!("--svg {}: {error}", path.display())))?;
     }
@@ -167,8 +193,13 @@ fn plan_notation(cluster: &str, gangs: &[String], tuning: &Tuning) -> Result<Pla
     for line in gangs {
         let gang =
             Gang::from_notation(line, &mut inventory).map_err(|error| wrong(&format!("--gang '{line}'"), &error))?;
+        if gang.max_pods() == 0 {
+            let nothing = "nothing to place, expected a pod or more, such as 1p(8)";
+            return Err(wrong(&format!("--gang '{line}'"), &nothing));
+        }
         read.push((line, gang));
     }
+    warning::tell(&inventory, read.iter().map(|(line, gang)| (line.as_str(), gang)));
     let options = tuning.apply(Options::new(), inventory.topology())?;
     let mut planned = Planned { inventory, rows: Vec::new(), drawn: Vec::new() };
     let mut others = Present::new();
@@ -184,6 +215,10 @@ fn plan_notation(cluster: &str, gangs: &[String], tuning: &Tuning) -> Result<Pla
 
 /// Plans the gangs of a file.
 fn plan_case(mut case: Case, tuning: &Tuning) -> Result<Planned, Failure> {
+    for request in case.requests().iter().filter(|request| request.gang().max_pods() == 0) {
+        output::complain(&format!("warning: gang {}: nothing to place, it has no pods", request.name()));
+    }
+    warning::tell(case.inventory(), case.requests().iter().map(|request| (request.name(), request.gang())));
     let (mut rows, mut drawn) = (Vec::new(), Vec::new());
     for at in 0..case.requests().len() {
         let request = &case.requests()[at];

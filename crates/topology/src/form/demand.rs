@@ -16,7 +16,7 @@ pub struct Demand {
     /// Whole devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<u32>,
-    /// A share of one device instead, in milli: 1 to 1000.
+    /// A share of one device instead, in thousandths (milli): 1 to 1000, `500` is half of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<u32>,
     /// How near to each other the devices must be; anywhere on the node if it does not say.
@@ -65,7 +65,10 @@ impl Demand {
     /// ```
     pub fn build(&self, field: Field<'_>, inventory: &mut Inventory) -> Result<crate::Demand, FormError> {
         let mut demand = match (self.devices, self.share) {
-            (Some(_), Some(_)) => return Err(field.expected("devices beside share", "one of both")),
+            (Some(_), Some(_)) => {
+                let expected = "one of both: devices are whole, share is thousandths of one";
+                return Err(field.expected("devices beside share", expected));
+            }
             (None, None) if self.resources.is_empty() => {
                 return Err(
                     field.expected("nothing", "devices, share or resources; `devices: 0` for a pod without any")

@@ -47,6 +47,28 @@ pub(super) fn find(tree: &Located, path: &str) -> Option<(u64, u64)> {
     }
 }
 
+/// The path of the last field that stands at a place or before it: of the value that begins there.
+pub(super) fn path_at(tree: &Located, place: (u64, u64)) -> String {
+    let (mut at, mut path) = (tree, String::new());
+    loop {
+        let before = |inner: &Located| inner.line > 0 && (inner.line, inner.column) <= place;
+        let next = match &at.value {
+            Value::Leaf => None,
+            Value::List(items) => {
+                let last = items.iter().enumerate().rev().find(|(_, item)| before(item));
+                last.map(|(index, item)| (format!("[{index}]"), item))
+            }
+            Value::Map(entries) => {
+                let last = entries.iter().rev().find(|(_, value)| before(value));
+                last.map(|(key, value)| (if path.is_empty() { key.clone() } else { format!(".{key}") }, value))
+            }
+        };
+        let Some((part, inner)) = next else { return path };
+        path.push_str(&part);
+        at = inner;
+    }
+}
+
 impl<'de> Deserialize<'de> for Located {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value, referenced, .. } = Spanned::<Value>::deserialize(deserializer)?;
@@ -146,5 +168,11 @@ mod tests {
         for (path, place) in cases {
             assert_eq!(find(&tree, path), Some(place), "{path}");
         }
+        for (place, path) in
+            [((3, 14), "cluster.nodes[0].names"), ((4, 30), "cluster.nodes[0].in.a.b"), ((1, 1), "cluster")]
+        {
+            assert_eq!(path_at(&tree, place), path);
+        }
+        assert_eq!(path_at(&tree, (5, 20)), "gangs[1].group");
     }
 }

@@ -112,7 +112,8 @@ fn cells(row: &GangRow) -> Vec<String> {
         row.gang.clone(),
         match row.running.len() {
             0 => format!("{pods} of {}", row.max_pods),
-            running => format!("{pods} of {}, {running} run", row.max_pods),
+            1 => format!("{} of {}, 1 runs", pods + 1, row.max_pods),
+            running => format!("{} of {}, {running} run", pods + running, row.max_pods),
         },
         level,
         format!("{:.1} µs", row.decision_us),

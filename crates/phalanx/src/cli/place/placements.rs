@@ -54,6 +54,18 @@ impl Placements {
         Ok(Self { manifests, planned, replicas })
     }
 
+    /// Whether there is something to place at all: an answer to nothing would read as a yes.
+    pub(super) fn expect_gangs(&self) -> Result<(), Failure> {
+        if !self.manifests.servings().is_empty() || !self.manifests.pod_groups().is_empty() {
+            return Ok(());
+        }
+        let nodes = self.manifests.nodes().len();
+        Err(Failure::Input(format!(
+            "nothing to place: found no ModelServing and no PodGroup beside {nodes} Nodes; expected manifests with one of \
+             them, or a file with `cluster` and `gangs` at its top, such as examples/placement.yaml"
+        )))
+    }
+
     /// What was planned, without the manifests.
     pub(super) fn into_planned(self) -> Planned {
         self.planned

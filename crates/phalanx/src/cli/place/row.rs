@@ -19,7 +19,8 @@ pub(in crate::cli) struct GangRow {
     pub(super) decision_us: f64,
     /// What was planned for.
     objective: &'static str,
-    /// The finest level that holds the whole minimum in one domain; absent when only the cluster does.
+    /// The finest level that holds the whole minimum in one domain, node for what is on one node; absent when only the
+    /// cluster does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) level: Option<String>,
     /// `optimal` or `feasible`.
@@ -225,9 +226,12 @@ impl GangRow {
             bound: told(violated.violation(), topology),
             nodes: violated.nodes().iter().map(|&node| topology.node_name(node).to_owned()).collect(),
         };
+        let mut nodes = drawn.pods.iter().map(|pod| pod.node);
+        let on_one_node = nodes.next().is_some_and(|first| nodes.all(|node| node == first));
         Self {
             placed: true,
-            level: plan.level().map(level),
+            // Nodes outside the tree are in no domain, but what is on one of them is together there.
+            level: plan.level().or(on_one_node.then(|| topology.node_level())).map(level),
             proof: Some(if plan.proof() == Proof::Optimal { "optimal" } else { "feasible" }),
             steps: plan.steps(),
             pods: plan.placements().enumerate().map(pod).collect(),

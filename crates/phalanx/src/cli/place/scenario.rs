@@ -69,7 +69,17 @@ fn read(path: &Path, text: &str) -> Result<Case, Failure> {
         let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
         Failure::Input(format!("{path}{place}: {message}"))
     };
-    let scenario: Scenario = parse(text).map_err(|(place, message)| wrong(place, &message))?;
+    let scenario: Scenario = parse(text).map_err(|(place, message)| {
+        // A value that is wrong by its type does not know its field.
+        let field = place.filter(|_| message.starts_with("expected ")).and_then(|place| {
+            let tree = parse(text).ok()?;
+            Some(located::path_at(&tree, place)).filter(|field| !field.is_empty())
+        });
+        match field {
+            Some(field) => wrong(place, &format!("{field}: {}", hinted(&field, &message))),
+            None => wrong(place, &message),
+        }
+    })?;
     scenario.build().map_err(|error| {
         // Where the field stands is looked up only now that it matters.
         let place = parse(text).ok().and_then(|tree| located::find(&tree, error.field()));
@@ -98,6 +108,17 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, (Option<(u64, u64)>, Stri
     })
 }
 
+/// What is expected of a field, where a number alone does not tell its unit.
+fn hinted<'a>(field: &str, message: &'a str) -> &'a str {
+    if field.ends_with("demand.devices") {
+        return "expected whole devices, 0 or more; for a part of one say share in thousandths of it: `share: 500` is half";
+    }
+    if field.ends_with("demand.share") {
+        return "expected thousandths of one device, a whole number from 1 to 1000: `share: 500` is half of one";
+    }
+    message
+}
+
 /// What the reader says, in the words of this form.
 fn reworded(message: &str) -> String {
     if message.starts_with("budget breached: Depth") {
@@ -106,6 +127,7 @@ fn reworded(message: &str) -> String {
     match message {
         "invalid u32" => "expected a whole number from 0 to 4294967295".to_owned(),
         "invalid u64" => "expected a whole number from 0 to 18446744073709551615".to_owned(),
+        "expected string scalar" => "expected one value, found a list or a mapping".to_owned(),
         "invalid bool" | "invalid boolean" => "expected true or false".to_owned(),
         _ if message.starts_with("multiple YAML documents") => "expected one document".to_owned(),
         _ => message.replace(", set DuplicateKeyPolicy in Options if acceptable", ""),

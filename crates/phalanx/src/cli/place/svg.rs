@@ -17,7 +17,7 @@ const FAINT: &str = "#6b7480";
 /// Colours of gangs, and that of writing on them.
 const COLOURS: [(&str, &str); 10] = [
     ("#3b6fb6", "#ffffff"),
-    ("#e07b1f", "#ffffff"),
+    ("#b8560b", "#ffffff"),
     ("#8a4fa3", "#ffffff"),
     ("#c23b4b", "#ffffff"),
     ("#1f8f8a", "#ffffff"),
@@ -84,7 +84,7 @@ impl Page {
     /// What the colours mean; returns where the picture can begin.
     fn legend(&mut self, picture: &Picture<'_>, width: i64) -> i64 {
         let (mut x, mut y) = (2 * PAD, 38);
-        let mut entry = |page: &mut Self, fill: &str, stroke: &str, more: &str, text: &str| {
+        let mut entry = |page: &mut Self, fill: &str, stroke: &str, more: &str, text: &str, digit: Option<&str>| {
             let wide = 24 + (62 * text.chars().count() as i64) / 10 + 14;
             if x > 2 * PAD && x + wide > width {
                 (x, y) = (2 * PAD, y + 20);
@@ -96,26 +96,44 @@ impl Page {
                 y + 11,
                 escape(text)
             ));
+            if let Some(ink) = digit {
+                page.line(format_args!(
+                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" font-size=\"9\" fill=\"{ink}\">3</text>",
+                    x + 6,
+                    y + 10
+                ));
+            }
             x += wide;
         };
-        entry(self, FREE, "#b5ceb5", "", "free");
-        entry(self, HELD, HELD, "", "held");
+        entry(self, FREE, "#b5ceb5", "", "free", None);
+        entry(self, HELD, HELD, "", "held", None);
         let topology = picture.inventory.topology();
         if topology.nodes().any(|node| picture.inventory.is_cordoned(node)) {
-            entry(self, "url(#closed)", "#cfc7b4", "", "free on a cordoned node");
+            entry(self, "url(#closed)", "#cfc7b4", "", "free on a cordoned node", None);
         }
         if topology.nodes().any(|node| picture.inventory.is_removed(node)) {
-            entry(self, "#ffffff", FAINT, " stroke-dasharray=\"2 2\"", "of a node that is gone");
+            entry(self, "#ffffff", FAINT, " stroke-dasharray=\"2 2\"", "of a node that is gone", None);
         }
         let states = |state| picture.gangs.iter().flat_map(|gang| &gang.pods).any(|pod| pod.state == state);
         if states(State::Running) {
-            entry(self, "#8a93a0", "#8a93a0", " fill-opacity=\"0.55\"", "runs already (paler)");
+            entry(
+                self,
+                COLOURS[0].0,
+                COLOURS[0].0,
+                " fill-opacity=\"0.45\"",
+                "runs already: its gang's colour, paler",
+                None,
+            );
         }
         if states(State::Extra) {
-            entry(self, "#8a93a0", INK, " stroke-dasharray=\"3 2\"", "above the minimum");
+            entry(self, "#8a93a0", INK, " stroke-dasharray=\"3 2\"", "above the minimum", None);
+        }
+        if picture.gangs.iter().flat_map(|gang| &gang.pods).any(|pod| pod.milli == 0 && !pod.devices.is_empty()) {
+            let (fill, ink) = COLOURS[0];
+            entry(self, fill, fill, "", "a pod's rank: its number in its gang, from 0", Some(ink));
         }
         if picture.gangs.iter().flat_map(|gang| &gang.pods).any(|pod| pod.devices.is_empty()) {
-            entry(self, "#8a93a0", "#ffffff", " stroke-width=\"6\"", "pod without known devices");
+            entry(self, "#8a93a0", "#ffffff", " stroke-width=\"6\"", "pod without known devices", None);
         }
         for (at, gang) in picture.gangs.iter().take(MOST_NAMED).enumerate() {
             let pods = match (gang.placed, gang.pods.len()) {
@@ -126,10 +144,10 @@ impl Page {
             };
             let (fill, _) = colour(at);
             let fill = if gang.placed { fill } else { "#ffffff" };
-            entry(self, fill, colour(at).0, "", &format!("{}: {pods}", gang.name));
+            entry(self, fill, colour(at).0, "", &format!("{}: {pods}", gang.name), None);
         }
         if let Some(more) = picture.gangs.len().checked_sub(MOST_NAMED + 1) {
-            entry(self, "#ffffff", FAINT, "", &format!("and {} more gangs", more + 1));
+            entry(self, "#ffffff", FAINT, "", &format!("and {} more gangs", more + 1), None);
         }
         y + 13 + 2 * PAD
     }
