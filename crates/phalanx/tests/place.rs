@@ -165,6 +165,7 @@ fn gangs_of_lines_share_keys_too() {
 #[test]
 fn mistakes_are_told_with_file_line_and_column() {
     let gang = |group: &str| small(&format!("  - group: {{name: g, {group}}}"));
+    let present = |list: &str| gang(&format!("replicas: 2, pods: 2, demand: {{devices: 1}}}}\n    {list} #"));
     let cases = [
         (small("  - group: {name: g, pod: 1}"), ":6:22: unknown field `pod`, expected one of name, replicas"),
         (
@@ -202,14 +203,12 @@ fn mistakes_are_told_with_file_line_and_column() {
         (gang("pods: [1], demand: {devices: 1}"), "gangs[0].group.pods: expected one value, found a list"),
         (gang("pods: 1, demand: {share: 5, devices: 1}"), "expected one of both: devices are whole"),
         (
-            gang("replicas: 2, pods: 2, demand: {devices: 1}}, running: [{pods: 0-5, nodes: r1-n1}]")
-                .replacen("}]}", "}]", 1),
-            "gangs[0].running[0].pods: found pod 2, expected pods 0-1",
+            present("running: [{pods: 0-5, nodes: r1-n1}]"),
+            ":7:16: gangs[0].running[0].pods: found pod 2, expected pods 0-1",
         ),
         (
-            gang("replicas: 2, pods: 2, demand: {devices: 1}}, former: [{replica: [2], nodes: r1-n1}]")
-                .replacen("}]}", "}]", 1),
-            "gangs[0].former[0].replica[0]: found replica 2 of \"g\", expected replicas 0-1",
+            present("former: [{replica: [2], nodes: r1-n1}]"),
+            ":7:25: gangs[0].former[0].replica[0]: found replica 2 of \"g\", expected replicas 0-1",
         ),
         (gang("pods: 1, demand: {devices: 1}") + "objective: best", "unknown variant `best`, expected one of tight"),
         (
