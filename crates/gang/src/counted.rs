@@ -70,7 +70,22 @@ impl<'a> Work<'a> {
         for &(domain, most) in clips {
             shaping.most.push((domain, most.saturating_sub(self.tally.in_domain(self.number(opened), domain))));
         }
+        // An extra inside what is complete and spread goes where that stays even.
+        for (around, _) in self.chain(opened).skip(1).filter(|&(around, _)| self.opened[around].class == usize::MAX) {
+            shaping.most.extend(self.evenly(around));
+        }
         shaping.apply(tree, caps)
+    }
+
+    /// How many more of its pods each domain of an opened scope with a spread may have as things stand.
+    fn evenly(&self, opened: usize) -> Vec<(DomainId, u64)> {
+        let Some((level, skew)) = self.opened[opened].scope.spread else { return Vec::new() };
+        let holder = self.holder(opened);
+        let has = |domain: DomainId| self.tally.in_domain(self.number(opened), domain);
+        let least = self.counted(opened, holder).into_iter().map(has).min().unwrap_or(0);
+        let most = least + u64::from(skew);
+        let domains = self.problem.tree.domains_in(holder, level).map(DomainId::new);
+        domains.map(|domain| (domain, most.saturating_sub(has(domain)))).collect()
     }
 
     /// The domains over which an opened scope with a spread has to be even: inside the one that holds it, where one of its

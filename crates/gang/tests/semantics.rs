@@ -291,3 +291,16 @@ fn spread_keeps_to_what_is_exclusive() {
     let outcome = plan(&gang, &inventory, &options).expect("levels are known");
     assert_eq!(nodes(&inventory, outcome.plan().expect("there is room")), "n1 n3");
 }
+
+#[test]
+fn extras_of_a_spread_group_go_where_it_stays_even() {
+    let inventory = cluster("b1{r1{a:8 b:8} r2{c:8}}");
+    let node = inventory.topology().node_level();
+    let root = Group::of("g", [pods("w", 1, 1).between(2, 9)]).spread(node, 1);
+    for objective in [Objective::Tight, Objective::LeastFree, Objective::Spread { level: RACK }] {
+        let options = Options::new().objective(objective.clone());
+        let gang = Gang::new(root.clone()).expect("a sound gang");
+        let outcome = plan(&gang, &inventory, &options).expect("levels are known");
+        assert_eq!(outcome.plan().expect("there is room").placements().len(), 9, "{}", objective.name());
+    }
+}
