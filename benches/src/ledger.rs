@@ -72,7 +72,7 @@ impl Ledger {
         &self.shapes
     }
 
-    /// What [`reserve`](Self::reserve) reserves on each node: a device, 16 cores and 128 GiB.
+    /// What [`commit`](Self::commit) reserves on each node: a device, 16 cores and 128 GiB.
     #[must_use]
     pub fn pod(&self) -> &Demand {
         &self.pod

@@ -51,6 +51,18 @@ impl<'a> Capacity<'a> {
         Self { by_domain: column, outside, whole, is_sum: true }
     }
 
+    /// The same, without a copy of the column.
+    pub(crate) fn borrowed(&self) -> Capacity<'_> {
+        Capacity { by_domain: Cow::Borrowed(&self.by_domain), outside: self.outside.clone(), ..*self }
+    }
+
+    /// The same without the nodes outside the tree.
+    pub(crate) fn inside(&self) -> Capacity<'_> {
+        let outside: Vec<_> = self.outside.iter().map(|&(node, _)| (node, 0)).collect();
+        let whole = self.whole - self.outside.iter().map(|&(_, fits)| fits).sum::<u64>();
+        Capacity { by_domain: Cow::Borrowed(&self.by_domain), outside, whole, is_sum: self.is_sum }
+    }
+
     /// Takes note that `fits` pods fit on the node now.
     pub(crate) fn set(&mut self, tree: Tree<'_>, node: NodeId, fits: u32) {
         let fits = clamp(fits);

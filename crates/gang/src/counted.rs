@@ -44,7 +44,7 @@ impl<'a> Work<'a> {
     }
 
     /// How many pods of a pool fit where, under the bounds of its scope and those around it.
-    pub(crate) fn shaped(&self, opened: usize, pool: usize, clips: &[(DomainId, u64)]) -> Capacity<'static> {
+    pub(crate) fn shaped(&self, opened: usize, pool: usize, clips: &[(DomainId, u64)]) -> Capacity<'_> {
         let (scope, domain, tree) = (self.opened[opened].scope, self.opened[opened].domain, self.problem.tree);
         let caps = self.room.of(scope.pools[pool].demand);
         let mut shaping = Shaping::default();

@@ -280,8 +280,9 @@ impl Flat {
     }
 
     /// How many pods fit where, under all bounds that can be told of single domains.
-    pub(crate) fn reach(&self, problem: &Problem<'_>, plain: &Capacity<'_>) -> Capacity<'static> {
-        let mut shaping = self.shaping.clone();
+    pub(crate) fn reach<'a>(&self, problem: &Problem<'_>, plain: &'a Capacity<'_>) -> Capacity<'a> {
+        // Whole slices are told of domains, not of the nodes in them.
+        let mut shaping = Shaping { slices: Vec::new(), ..self.shaping.clone() };
         if let Some(fixed) = self.fixed {
             let level = problem.tree.topology.level_of(fixed);
             let others = problem.tree.domains(level).filter(|&domain| domain != fixed);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phalanx_topology::{Demand, Inventory, KindId, LevelId, TreeId};
+use phalanx_topology::{Demand, Inventory, KindId, LevelId, Locality, TreeId};
 
 use crate::group::Body;
 use crate::{GangError, Group, Objective};
@@ -233,6 +233,13 @@ impl Gang {
         (row..self.rows.len()).filter_map(demand).collect()
     }
 
+    /// Whether it can depend on the devices that one pod gets whether another one fits beside it.
+    pub(crate) fn mixes_devices(&self) -> bool {
+        let asks = |demand: &&Demand| demand.device_count() > 0 || demand.milli() > 0;
+        let chooses = |demand: &Demand| demand.milli() > 0 || demand.locality() != Locality::Node;
+        self.demands.iter().filter(asks).count() > 1 && self.demands.iter().any(chooses)
+    }
+
     /// Whether a group asks what has to be counted pod by pod.
     pub(crate) fn is_counted(&self) -> bool {
         let counted = |row: &Row| {
@@ -315,10 +322,11 @@ impl Gang {
             return Err(GangError::KeyInsideItself { group: path, outer: outer.path.clone() });
         }
         let other = |row: &&Row| row.shared.is_some_and(|of| shared.is_some_and(|it| it.1 == of.1 && it.0 != of.0));
-        if let Some(row) = self.rows.iter().find(other) {
+        if let Some(row) = self.rows.iter().filter(|_| shared.is_some()).find(other) {
             return Err(GangError::TwoLevelsOfKey { group: path, other: row.path.clone() });
         }
-        if self.shared_keys.iter().chain(self.apart_keys.iter().flatten()).any(String::is_empty) {
+        let keyed = shared.is_some() || exclusive.is_some();
+        if keyed && self.shared_keys.iter().chain(self.apart_keys.iter().flatten()).any(String::is_empty) {
             return Err(GangError::EmptyKey { group: path });
         }
         self.rows.push(Row {

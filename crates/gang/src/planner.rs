@@ -100,6 +100,8 @@ pub fn plan_many<'a>(
         options.present.bound.extend_from_slice(&settled.bound);
         options.present.excluded.extend_from_slice(&settled.excluded);
         let outcome = plan(gang, &fork, &options)?;
+        let running = options.present.running.iter().map(|located| (located.pod.group(), located.node));
+        settled = settled.beside(gang, running);
         if let Outcome::Placed(plan) = &outcome {
             settled = settled.beside(gang, plan.placements().map(|pod| (pod.group(), pod.node())));
             let held = plan.commit(&mut fork).expect("a plan fits the inventory that it was made on");
@@ -148,8 +150,9 @@ impl Planner<'_> {
             return self.place_on(self.gang, inventory, running, steps);
         }
         let mut cut = false;
-        for choice in kinds.choices() {
-            if !steps.take(1) {
+        for (at, choice) in kinds.choices().enumerate() {
+            // The first one is the try that costs nothing.
+            if at > 0 && !steps.take(1) {
                 return Err(true);
             }
             let Some(gang) = self.gang.on_kinds(&choice) else { continue };
@@ -204,7 +207,8 @@ impl Planner<'_> {
                 }
                 plan.version = inventory.version();
                 self.rejoin(&problem, &mut plan, returned);
-                return Some(plan);
+                // Elsewhere the gang might be better off.
+                return Some(plan.unproven());
             }
         }
         None

@@ -174,7 +174,11 @@ impl<'a> Problem<'a> {
         let mut work = Work::new(self, &mut fork);
         match work.greedy(&domains, steps) {
             Some(filled) => Found::Placed(filled),
-            None => work.backtrack(&domains, steps),
+            // Which devices of a node a pod gets is not searched.
+            None => match work.backtrack(&domains, steps) {
+                Found::Nowhere if self.gang.mixes_devices() => Found::CutShort,
+                found => found,
+            },
         }
     }
 

@@ -114,6 +114,9 @@ impl Work<'_> {
         if domain.is_none() {
             fit.extend(tree.outside());
         }
+        if !steps.take(fit.len() as u64 / 64) {
+            return None;
+        }
         fit.retain(|&node| caps.of_node(tree, node) > 0 && !not.contains(&node) && self.allows(scope, node));
         fit.sort_by_cached_key(|&node| (Reverse(caps.of_node(tree, node)), tree.order(node)));
         for node in fit {

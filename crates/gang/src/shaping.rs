@@ -37,7 +37,10 @@ impl Shaping {
     }
 
     /// The capacities under these bounds. O(domains).
-    pub(crate) fn apply(&self, tree: Tree<'_>, caps: &Capacity<'_>) -> Capacity<'static> {
+    pub(crate) fn apply<'a>(&self, tree: Tree<'_>, caps: &'a Capacity<'_>) -> Capacity<'a> {
+        if (Self { inside: false, ..self.clone() }).is_empty() {
+            return if self.inside { caps.inside() } else { caps.borrowed() };
+        }
         let mut column = caps.by_domain().to_vec();
         let mut outside = caps.outside().to_vec();
         if let Some(most) = self.per_node {

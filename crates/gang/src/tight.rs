@@ -81,7 +81,8 @@ impl<'a> Tight<'a> {
     /// Fills what was chosen in descending capacity, over all domains: one of the places with the least capacity, the last
     /// in path order, is left partly filled. Slices stay where they are.
     fn fill_roomiest(&self, items: &[Item], units: &mut [(Place, u64)], want: u64) {
-        if self.granules.iter().any(|&granule| granule > 1) {
+        // A domain that holds less than its nodes do could be filled past that.
+        if !self.is_sum || self.granules.iter().any(|&granule| granule > 1) {
             return;
         }
         let cap = |place: Place| match place {

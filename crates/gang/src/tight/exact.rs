@@ -3,6 +3,9 @@
 /// The most sets of a count that are tried one by one.
 const SETS: u64 = 20_000;
 
+/// The most bounds that are kept for that: an item and count each.
+const ENTRIES: usize = 1 << 16;
+
 /// The sets of exactly `count` of the capacities that sum to `want`, in order of position. With an exact fit nothing is left
 /// empty, so that only what is below the items is left to weigh.
 #[derive(Debug)]
@@ -18,7 +21,8 @@ pub(super) struct Exact<'a> {
 impl<'a> Exact<'a> {
     /// None if there are too many sets to try them all.
     pub(super) fn new(caps: &'a [u64], count: usize, want: u64) -> Option<Self> {
-        if count > caps.len() || !are_few(caps.len() as u64, count as u64) {
+        if count > caps.len() || caps.len().saturating_mul(count) > ENTRIES || !are_few(caps.len() as u64, count as u64)
+        {
             return None;
         }
         let width = count + 1;
