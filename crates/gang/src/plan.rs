@@ -214,8 +214,10 @@ pub enum CommitError {
 }
 
 impl Plan {
-    /// Reserves every pod where the plan says, all or none. Only what the plan touches is checked, so plans that were made
-    /// on the same version and do not collide can all be committed.
+    /// Reserves every pod where the plan says, all or none, on the inventory that it was made on or a fork of that. Only the
+    /// room that the plan touches is checked, so plans that were made on the same version and do not collide can all be
+    /// committed. What gangs share under a key is not room: plan those one after the other, as
+    /// [`plan_many`](crate::plan_many) does.
     ///
     /// # Errors
     ///

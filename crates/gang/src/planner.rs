@@ -22,7 +22,8 @@ use crate::{Gang, GangError, Options, Outcome, Plan, PodId, Present, explain, fi
 ///
 /// Equal pods under one bound, in slices or not, are planned exactly, while the steps last. For anything else the largest
 /// goes first, with backtracking: whether there is a place is exact while the steps last, and so is the level; what follows
-/// in the objective is approached. Which devices of a node a pod gets is not searched. [`Plan::proof`](crate::Plan::proof)
+/// in the objective is approached. A gang of more than 1,000 pods and replicas is not searched: where the first try finds no
+/// place for it, the answer is that it was cut short. Which devices of a node a pod gets is not searched either. [`Plan::proof`](crate::Plan::proof)
 /// and [`Rejection::is_exhausted`](crate::Rejection::is_exhausted) say which.
 ///
 /// Where the inventory keeps an index of a demand ([`Inventory::warm`]), the cost is that of going over the domains from the
@@ -68,7 +69,8 @@ pub fn plan(gang: &Gang, inventory: &Inventory, options: &Options) -> Result<Out
 }
 
 /// Plans gangs one after the other: each takes its room before the next is planned, and where it goes counts for the keys
-/// that a later one shares with it. The inventory stays as it is. The outcomes are in the order of the gangs.
+/// that a later one shares with it, as does what runs of any of them. The inventory stays as it is. The outcomes are in the
+/// order of the gangs.
 ///
 /// # Errors
 ///
@@ -93,15 +95,23 @@ pub fn plan_many<'a>(
     gangs: impl IntoIterator<Item = (&'a Gang, &'a Options)>,
     inventory: &Inventory,
 ) -> Result<Vec<Outcome>, GangError> {
+    let gangs: Vec<(&Gang, &Options)> = gangs.into_iter().collect();
+    // What runs of each counts for all others, whichever is planned first.
+    let run = |&(gang, options): &(&Gang, &Options)| {
+        let running = options.present.running.iter().filter(|located| located.pod.group().index() < gang.rows().len());
+        Present::new().beside(gang, running.map(|located| (located.pod.group(), located.node)))
+    };
+    let running: Vec<Present> = gangs.iter().map(run).collect();
     let mut fork = inventory.fork();
     let (mut settled, mut outcomes) = (Present::new(), Vec::new());
-    for (gang, options) in gangs {
+    for (at, &(gang, options)) in gangs.iter().enumerate() {
         let mut options = options.clone();
-        options.present.bound.extend_from_slice(&settled.bound);
-        options.present.excluded.extend_from_slice(&settled.excluded);
+        let others = running.iter().enumerate().filter(|&(other, _)| other != at).map(|(_, present)| present);
+        for present in others.chain([&settled]) {
+            options.present.bound.extend_from_slice(&present.bound);
+            options.present.excluded.extend_from_slice(&present.excluded);
+        }
         let outcome = plan(gang, &fork, &options)?;
-        let running = options.present.running.iter().map(|located| (located.pod.group(), located.node));
-        settled = settled.beside(gang, running);
         if let Outcome::Placed(plan) = &outcome {
             settled = settled.beside(gang, plan.placements().map(|pod| (pod.group(), pod.node())));
             let held = plan.commit(&mut fork).expect("a plan fits the inventory that it was made on");

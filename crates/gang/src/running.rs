@@ -63,12 +63,15 @@ impl Running {
         self.pods.get(&(row, Box::from(ordinals), ordinal)).copied()
     }
 
-    /// The nodes of all pods that run in a replica.
+    /// The nodes of all pods that run in a replica. O(groups in it + pods found), times a logarithm.
     pub(crate) fn nodes(&self, gang: &Gang, row: usize, ordinals: &[u32]) -> Vec<NodeId> {
-        let inside = |(key, &node): (&(usize, Box<[u32]>, u32), &NodeId)| {
-            (key.1.starts_with(ordinals) && gang.is_within(key.0, row)).then_some(node)
+        // A group's rows follow it, and keys that begin alike follow each other.
+        let inside = (row..gang.rows().len()).take_while(|&inner| gang.is_within(inner, row));
+        let of = |inner: usize| {
+            let from = self.pods.range((inner, Box::from(ordinals), 0)..);
+            from.take_while(move |((of, replica, _), _)| *of == inner && replica.starts_with(ordinals))
         };
-        self.pods.iter().filter_map(inside).collect()
+        inside.flat_map(of).map(|(_, &node)| node).collect()
     }
 
     /// Whether a pod is of the minimum.
@@ -131,16 +134,16 @@ impl Running {
         if self.is_empty() {
             return (0..group.min).collect();
         }
+        let from = self.replicas.range((row, Box::from(ordinals))..);
+        let inside = from.take_while(|((of, replica), _)| *of == row && replica.starts_with(ordinals));
+        let mut taken = BTreeSet::new();
         let mut known: BTreeSet<(std::cmp::Reverse<u32>, u32)> = BTreeSet::new();
-        for ((of, replica), &count) in &self.replicas {
-            if *of == row && replica.len() == ordinals.len() + 1 && replica.starts_with(ordinals) {
-                known.insert((std::cmp::Reverse(count.min(group.pods.max(1))), replica[ordinals.len()]));
-            }
+        for ((_, replica), &count) in inside.filter(|((_, replica), _)| replica.len() == ordinals.len() + 1) {
+            known.insert((std::cmp::Reverse(count.min(group.pods.max(1))), replica[ordinals.len()]));
+            taken.insert(replica[ordinals.len()]);
         }
-        let fresh: Vec<u32> = (0..group.max)
-            .filter(|&ordinal| !known.iter().any(|&(_, other)| other == ordinal))
-            .take(group.min as usize)
-            .collect();
+        let fresh: Vec<u32> =
+            (0..group.max).filter(|ordinal| !taken.contains(ordinal)).take(group.min as usize).collect();
         let mut chosen: Vec<u32> =
             known.into_iter().map(|(_, ordinal)| ordinal).chain(fresh).take(group.min as usize).collect();
         chosen.sort_unstable();
