@@ -169,12 +169,12 @@ fn mistakes_name_the_field() {
             "gangs[0].running[0].nodes: found \"n\", expected the name",
         ),
         (
-            "{group: {name: g, pods: 1, demand: {devices: 1}}, running: [{pods: '0-2', nodes: 'b1-r1-n[1-2]'}]}",
+            "{group: {name: g, pods: 3, demand: {devices: 1}}, running: [{pods: '0-2', nodes: 'b1-r1-n[1-2]'}]}",
             "gangs[0].running[0].nodes: found 3 pods for 2 nodes",
         ),
         (
             "{group: {name: g, pods: 1, demand: {devices: 1}}, running: [{pods: '1', nodes: b1-r1-n1}]}",
-            "gangs[0].running[0]: pod g [0] 1 is none",
+            "gangs[0].running[0].pods: found pod 1, expected 0, the only one",
         ),
         (
             "{group: {name: g, pods: 1, demand: {devices: 1}}, running: [{pods: '0-99999999', nodes: b1-r1-n1}]}",
