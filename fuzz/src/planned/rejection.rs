@@ -40,9 +40,9 @@ fn unbind(row: &mut Row, bound: Bound) {
         Bound::Exclusive => row.exclusive = None,
         Bound::Key => row.bound = None,
         Bound::PerNode => row.per_node = None,
+        Bound::Homogeneous => row.homogeneous = false,
         Bound::Kinds => {
             row.kinds.clear();
-            row.homogeneous = false;
             row.pods = row.pods.take().map(|(count, demand)| (count, demand.of_kinds(KindSet::default())));
         }
         other => panic!("{other:?} is not known here"),
