@@ -50,6 +50,8 @@ mod index;
 mod lookup;
 mod overlap;
 mod pool;
+#[cfg(test)]
+mod shared;
 pub mod text;
 
 pub use block::{BlockHash, BlockSize, BlockSizeError};
