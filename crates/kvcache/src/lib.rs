@@ -44,8 +44,8 @@
 //! ```
 
 mod block;
-mod chain;
 mod event;
+mod identity;
 mod index;
 mod lookup;
 mod overlap;
@@ -55,8 +55,8 @@ mod shared;
 pub mod text;
 
 pub use block::{BlockHash, BlockSize, BlockSizeError};
-pub use chain::ChainHasher;
 pub use event::CacheEvent;
+pub use identity::ChainHasher;
 pub use index::{FleetIndex, IndexError, RankId};
 pub use overlap::Overlap;
 pub use pool::{AllocateError, Pool, SealError, Sequence};

@@ -1,0 +1,6 @@
+//! Block identities: what engines and routers call the blocks of a prompt.
+
+mod chain;
+mod xxh3;
+
+pub use chain::ChainHasher;
