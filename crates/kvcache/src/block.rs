@@ -84,6 +84,39 @@ pub struct BlockSizeError {
 pub struct BlockHash(pub u64);
 
 impl BlockHash {
+    /// The identity of a hash that an engine sends as bytes: its last 8, big-endian.
+    ///
+    /// This is how vLLM itself makes a number of a digest, so the bytes and the number of one block come to one
+    /// identity.
+    ///
+    /// # Errors
+    /// [`BlockHashError`] if there are fewer than 8 bytes.
+    ///
+    /// ```
+    /// use phalanx_kvcache::BlockHash;
+    ///
+    /// assert_eq!(BlockHash::from_bytes(&[7, 0, 0, 0, 0, 0, 0, 1, 2])?, BlockHash(258));
+    /// assert!(BlockHash::from_bytes(&[1; 7]).is_err());
+    /// # Ok::<(), phalanx_kvcache::BlockHashError>(())
+    /// ```
+    pub const fn from_bytes(bytes: &[u8]) -> Result<Self, BlockHashError> {
+        match bytes.last_chunk() {
+            Some(last) => Ok(Self(u64::from_be_bytes(*last))),
+            None => Err(BlockHashError { bytes: bytes.len() }),
+        }
+    }
+
+    /// The identity of a hash that an engine sends as a signed number, as SGLang does: its 64 bits as they are.
+    ///
+    /// ```
+    /// use phalanx_kvcache::BlockHash;
+    ///
+    /// assert_eq!(BlockHash::from_i64(-1), BlockHash(u64::MAX));
+    /// ```
+    pub const fn from_i64(hash: i64) -> Self {
+        Self(hash.cast_unsigned())
+    }
+
     /// The number itself, as engines send it.
     pub const fn get(self) -> u64 {
         self.0
@@ -94,4 +127,13 @@ impl fmt::Display for BlockHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
+}
+
+/// A block hash of fewer than 64 bits.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("block hash of {bytes} bytes: expected 8 or more")]
+#[non_exhaustive]
+pub struct BlockHashError {
+    /// How many bytes there are.
+    pub bytes: usize,
 }

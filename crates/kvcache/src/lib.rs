@@ -54,7 +54,7 @@ mod pool;
 mod shared;
 pub mod text;
 
-pub use block::{BlockHash, BlockSize, BlockSizeError};
+pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
 pub use event::CacheEvent;
 pub use identity::ChainHasher;
 pub use index::{FleetIndex, IndexError, RankId};
