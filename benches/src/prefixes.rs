@@ -1,6 +1,6 @@
 //! A fleet index full of conversations, and prompts to look up in it.
 
-use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap};
+use phalanx_kvcache::{BlockHash, BlockSize, ChainHasher, Change, FleetIndex, Layer, Overlap, RankId};
 
 /// An index over ranks that all hold one system prompt, and each conversation on two of them.
 #[derive(Debug)]
@@ -9,6 +9,7 @@ pub struct Prefixes {
     prompts: Vec<Vec<BlockHash>>,
     next: usize,
     overlap: Overlap,
+    held: Vec<(RankId, u32)>,
 }
 
 /// Tokens in a block.
@@ -32,26 +33,25 @@ impl Prefixes {
     pub fn new(ranks: u32) -> Self {
         let hasher = ChainHasher::new(BlockSize::new(BLOCK).expect("a block size in range"));
         let mut index = FleetIndex::new();
-        let mut fleet: Vec<_> = (0..ranks).map(|_| (index.join(), 0_u64)).collect();
-        let mut store = |holder: &mut (_, u64), parent: Option<BlockHash>, blocks: &[BlockHash]| {
-            let (rank, seq) = holder;
-            let event = CacheEvent::Stored { parent, blocks: blocks.to_vec() };
-            index.apply(*rank, *seq, &event).expect("the events of a rank are in order");
-            *seq += 1;
+        let fleet: Vec<_> = (0..ranks).map(|_| index.join()).collect();
+        let mut store = |rank: RankId, parent: Option<BlockHash>, blocks: &[BlockHash]| {
+            let change = Change::Stored { layer: Layer::MAIN, parent, names: blocks, contents: blocks };
+            let applied = index.apply(rank, change).expect("the rank has joined");
+            assert_eq!(applied.stored as usize, blocks.len(), "the parent is known, and there is room");
         };
         let prompts: Vec<_> = (0..ranks * CONVERSATIONS).map(|number| prompt(&hasher, number)).collect();
         let (system, _) = prompts[0].split_at(SYSTEM_BLOCKS as usize);
-        for holder in &mut fleet {
-            store(holder, None, system);
+        for &rank in &fleet {
+            store(rank, None, system);
         }
         for (number, prompt) in prompts.iter().enumerate() {
             let (system, own) = prompt.split_at(SYSTEM_BLOCKS as usize);
             let homes = [number % fleet.len(), (number + 1 + number / fleet.len()) % fleet.len()];
             for home in homes {
-                store(&mut fleet[home], system.last().copied(), own);
+                store(fleet[home], system.last().copied(), own);
             }
         }
-        Self { index, prompts, next: 0, overlap: Overlap::new() }
+        Self { index, prompts, next: 0, overlap: Overlap::new(), held: Vec::new() }
     }
 
     /// Looks up the next prompt, and gives how many ranks hold a part of it.
@@ -59,13 +59,14 @@ impl Prefixes {
         let prompt = &self.prompts[self.next];
         self.next = (self.next + 1) % self.prompts.len();
         self.index.overlap(prompt, &mut self.overlap);
-        self.overlap.as_slice().len()
+        self.overlap.pairs_into(&mut self.held);
+        self.held.len()
     }
 
     /// The most blocks of the last prompt that one rank holds.
     #[must_use]
     pub fn best(&self) -> u32 {
-        self.overlap.as_slice().iter().map(|(_, blocks)| *blocks).max().unwrap_or(0)
+        self.held.iter().map(|(_, blocks)| *blocks).max().unwrap_or(0)
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
         for _ in 0..8 * CONVERSATIONS {
             assert_eq!(prefixes.look_up(), 8);
             assert_eq!(prefixes.best(), SYSTEM_BLOCKS + OWN_BLOCKS);
-            let whole = prefixes.overlap.as_slice().iter().filter(|(_, blocks)| *blocks > SYSTEM_BLOCKS).count();
+            let whole = prefixes.held.iter().filter(|(_, blocks)| *blocks > SYSTEM_BLOCKS).count();
             assert!((1..=2).contains(&whole), "held whole by {whole}");
         }
     }

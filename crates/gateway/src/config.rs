@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use phalanx_kvcache::{BlockSize, FleetIndex};
+use phalanx_kvcache::BlockSize;
 use phalanx_routing::{Policy, RouteTable, Seed};
 
 /// One engine that takes requests.
@@ -45,7 +45,7 @@ pub struct GatewayConfig {
     pub(crate) block_size: BlockSize,
     pub(crate) pools: BTreeMap<String, Pool>,
     pub(crate) max_body: usize,
-    pub(crate) max_indexed_blocks: u32,
+    pub(crate) max_index_bytes: usize,
     pub(crate) tries: usize,
 }
 
@@ -114,7 +114,7 @@ impl Pool {
 
 impl GatewayConfig {
     /// A gateway for `routes` that decides by `policy`. Defaults: blocks of 16 tokens, bodies up to 64 MiB, an index of
-    /// at most 4 million (block, endpoint) pairs, three endpoints tried before the first byte, seed 0.
+    /// at most 512 MiB, three endpoints tried before the first byte, seed 0.
     ///
     /// ```
     /// use phalanx_gateway::{GatewayConfig, Pool};
@@ -133,7 +133,7 @@ impl GatewayConfig {
             block_size: BlockSize::new(16).expect("16 is a block size"),
             pools: BTreeMap::new(),
             max_body: 64 << 20,
-            max_indexed_blocks: FleetIndex::DEFAULT_MAX_PAIRS,
+            max_index_bytes: 512 << 20,
             tries: 3,
         }
     }
@@ -166,11 +166,11 @@ impl GatewayConfig {
         self
     }
 
-    /// How many pairs of block and endpoint the fleet index remembers, each under 100 bytes; at the bound new blocks are
-    /// left out.
+    /// The memory of the fleet index in bytes: about 25 for each block that an endpoint holds, and next to none for the
+    /// further endpoints that hold it too. At the bound new blocks are left out.
     #[must_use]
-    pub fn with_max_indexed_blocks(mut self, pairs: u32) -> Self {
-        self.max_indexed_blocks = pairs;
+    pub fn with_max_index_bytes(mut self, bytes: usize) -> Self {
+        self.max_index_bytes = bytes;
         self
     }
 

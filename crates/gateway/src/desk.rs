@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap, RankId};
+use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher, Change, FleetIndex, IndexConfig, Overlap, RankId};
 use phalanx_routing::{Decision, EndpointId, Outcome, Refusal, Request, Reservation, RouteTable, Router};
 
 use crate::ask::Ask;
@@ -35,7 +35,10 @@ struct State {
     router: Router,
     index: FleetIndex,
     ranks: Vec<RankId>,
+    /// Sequence number of each rank's next update, once there was one.
+    next_updates: Vec<Option<u64>>,
     overlap: Overlap,
+    held: Vec<(RankId, u32)>,
     evidence: Vec<(EndpointId, u32)>,
     times: DecisionTimes,
 }
@@ -74,9 +77,11 @@ impl Desk {
         }
         let mut state = State {
             router: Router::new(config.policy, config.seed),
-            index: FleetIndex::with_max_pairs(config.max_indexed_blocks),
+            index: FleetIndex::with_config(IndexConfig::new().max_bytes(config.max_index_bytes)),
             ranks: Vec::new(),
+            next_updates: Vec::new(),
             overlap: Overlap::default(),
+            held: Vec::new(),
             evidence: Vec::new(),
             times: DecisionTimes::new(),
         };
@@ -89,6 +94,7 @@ impl Desk {
                 if index == ids.len() {
                     ids.push(state.router.join());
                     state.ranks.push(state.index.join());
+                    state.next_updates.push(None);
                 }
                 server.add(index, ids[index], phase, group);
             }
@@ -148,7 +154,7 @@ impl Desk {
     ) -> Result<Decision, Refusal> {
         let now = self.epoch.elapsed();
         let mut state = self.lock();
-        let State { router, index, overlap, evidence, times, .. } = &mut *state;
+        let State { router, index, overlap, held, evidence, times, .. } = &mut *state;
         let start = Instant::now();
         evidence.clear();
         let prompt_tokens = match work {
@@ -157,8 +163,8 @@ impl Desk {
                 index.overlap(&ask.blocks, overlap);
                 let block = self.block_size.tokens();
                 // Ranks and endpoints joined together, so that rank order is id order.
-                evidence
-                    .extend(overlap.as_slice().iter().map(|&(rank, blocks)| (self.ids[rank.index()], blocks * block)));
+                overlap.pairs_into(held);
+                evidence.extend(held.iter().map(|&(rank, blocks)| (self.ids[rank.index()], blocks * block)));
                 ask.prompt_tokens
             }
         };
@@ -183,8 +189,14 @@ impl Desk {
         let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.name == name) else { return false };
         let mut state = self.lock();
         let rank = state.ranks[index];
-        // A gap empties the rank inside the index: what it still holds is learned again from the updates to come.
-        let _ = state.index.apply(rank, sequence, event);
+        let expected = state.next_updates[index].replace(sequence.wrapping_add(1));
+        let change = match expected {
+            // Something is missing: what the rank still holds is learned again from the updates to come.
+            Some(expected) if expected != sequence => Change::Cleared,
+            _ => Change::from(event),
+        };
+        // At the index's bound blocks are left out: the answer is less, never wrong.
+        let _ = state.index.apply(rank, change);
         true
     }
 

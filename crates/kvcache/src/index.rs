@@ -1,66 +1,68 @@
 //! Who in the fleet holds which prefix.
 
-#[cfg(test)]
-mod tests;
+mod config;
+mod coverage;
+mod forest;
+pub(crate) mod holders;
+mod names;
+mod pages;
+mod query;
+mod remove;
+mod run;
+mod slab;
+mod store;
+mod sweep;
+mod table;
 
 use thiserror::Error;
 
-use crate::lookup::{Lookup, lookup};
-use crate::{BlockHash, CacheEvent, Overlap};
+pub use self::config::IndexConfig;
+use self::forest::Forest;
+use self::names::Rank;
+use self::pages::NONE;
+use self::sweep::Sweep;
+use crate::{Applied, Change, Layer, RankId};
 
-const NONE: u32 = u32::MAX;
-
-/// One KV pool of the fleet: an engine, or one data-parallel rank of it. A dense number that [`FleetIndex::join`] gives
-/// out and that is given out again after [`FleetIndex::leave`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RankId(u32);
-
-impl RankId {
-    /// The number, for columns of the caller's own.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Which rank holds which blocks, as far as the ranks' events have told.
+/// Which rank holds which blocks, as far as the ranks' changes have told.
 ///
-/// The index never claims more than it was told: a break in a rank's sequence numbers drops all that is known of the
-/// rank, and at the memory bound further blocks are left out (and counted), so an answer can be too small, never too
-/// large, as long as the events are true.
+/// The index never claims more than it was told: at a bound further blocks are left out (and counted), so an answer can
+/// be too small, never too large, as long as the changes are true. It is exact with holes, too: a rank's prefix ends
+/// where its first block is missing, whatever lies behind.
 ///
-/// Memory: under 100 bytes for each (rank, block) pair, and no more pairs than the bound allows.
+/// # How it works, and what it costs
+///
+/// Blocks lie in a tree of runs, cut only where paths part, each with the set of ranks that hold all of it and a list
+/// of those that hold some. A query compares its contents with the runs on its way, eight at a time; a change that
+/// repeats what others hold is compared in the same way and costs one bit. A name is looked up in one table for the
+/// whole fleet. No call depends on the number of ranks or blocks beyond that, except for a word of each wide set for 64
+/// ranks.
+///
+/// [`clear`](Self::clear) and [`leave`](Self::leave) take constant time: what the rank held is ignored from then on,
+/// and swept away by and by, a few runs with each later change.
 #[derive(Clone, Debug)]
 pub struct FleetIndex {
-    max_pairs: u32,
-    pairs: u32,
-    left_out: u64,
+    config: IndexConfig,
+    forest: Forest,
     ranks: Vec<Rank>,
-    vacant_ranks: Vec<RankId>,
-    /// First node of a block's list.
-    heads: Lookup,
-    nodes: Vec<Node>,
-    vacant_nodes: Vec<u32>,
+    /// Numbers that can be given out again, the last one first.
+    vacant: Vec<RankId>,
+    /// Layers by their numbers; the first is the main one.
+    layers: Vec<Layer>,
+    sweep: Sweep,
+    pairs: u64,
+    /// Bytes of the ranks' own names and copies.
+    odd: usize,
+    /// Runs that may have to be trimmed or cut when the change at hand is through.
+    dirty: Vec<u32>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Rank {
-    joined: bool,
-    /// What its next event must carry; unknown until the first one.
-    next_seq: Option<u64>,
-    pairs: u32,
-}
+/// Parts of one run beyond which it is cut.
+const CROWD: usize = 16;
 
-/// Those of 64 neighbouring ranks that hold a block. A block's nodes are linked by ascending group.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    hash: BlockHash,
-    /// Never 0 in a node that is in use.
-    bits: u64,
-    group: u32,
-    next: u32,
-}
+/// Layers that an index can tell apart.
+const MAX_LAYERS: usize = 1024;
 
-/// Why an event was not applied.
+/// Why a change was not applied. Nothing is changed then.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IndexError {
@@ -70,78 +72,70 @@ pub enum IndexError {
         /// The number that was given.
         rank: usize,
     },
-    /// Events are missing, came twice, or the engine began anew. What was known of the rank is dropped, and so is this
-    /// event; the next one is expected to follow it. To know all again, have the engine replay from its start.
-    #[error("rank {rank}: expected event {expected}, got {got}; its entries are dropped")]
-    Gap {
-        /// The rank.
-        rank: usize,
-        /// The number that would have continued its sequence.
-        expected: u64,
-        /// The number that came.
-        got: u64,
+    /// There are neither as many contents as names, nor none.
+    #[error("{names} names with {contents} contents: expected as many, or none")]
+    Lengths {
+        /// Names that were given.
+        names: usize,
+        /// Contents that were given.
+        contents: usize,
     },
 }
 
 impl FleetIndex {
-    /// Bound on pairs unless another is given: 4 Mi, under 400 MiB when full.
-    pub const DEFAULT_MAX_PAIRS: u32 = 1 << 22;
+    /// An index without ranks, with the default bounds.
+    ///
+    /// ```
+    /// let index = phalanx_kvcache::FleetIndex::new();
+    /// assert_eq!((index.pairs(), index.blocks()), (0, 0));
+    /// ```
+    pub fn new() -> Self {
+        Self::with_config(IndexConfig::new())
+    }
 
     /// An index without ranks.
     ///
     /// ```
-    /// let index = phalanx_kvcache::FleetIndex::new();
-    /// assert_eq!((index.pairs(), index.max_pairs()), (0, 1 << 22));
-    /// ```
-    pub fn new() -> Self {
-        Self::with_max_pairs(Self::DEFAULT_MAX_PAIRS)
-    }
-
-    /// An index that remembers at most `max_pairs` pairs of rank and block. At the bound, blocks that would be new are
-    /// left out until others go.
+    /// use phalanx_kvcache::{FleetIndex, IndexConfig};
     ///
+    /// let index = FleetIndex::with_config(IndexConfig::new().max_bytes(64 << 20));
+    /// assert!(index.bytes() < 64 << 20);
     /// ```
-    /// use phalanx_kvcache::{BlockHash, CacheEvent, FleetIndex};
-    ///
-    /// let mut index = FleetIndex::with_max_pairs(1);
-    /// let rank = index.join();
-    /// index.apply(rank, 0, &CacheEvent::Stored { parent: None, blocks: vec![BlockHash(1), BlockHash(2)] })?;
-    /// assert_eq!((index.pairs(), index.left_out()), (1, 1));
-    /// # Ok::<(), phalanx_kvcache::IndexError>(())
-    /// ```
-    pub fn with_max_pairs(max_pairs: u32) -> Self {
+    pub fn with_config(config: IndexConfig) -> Self {
         Self {
-            max_pairs: max_pairs.min(NONE - 1),
-            pairs: 0,
-            left_out: 0,
+            forest: Forest::new(config.seed),
+            config,
             ranks: Vec::new(),
-            vacant_ranks: Vec::new(),
-            heads: lookup(),
-            nodes: Vec::new(),
-            vacant_nodes: Vec::new(),
+            vacant: Vec::new(),
+            layers: vec![Layer::MAIN],
+            sweep: Sweep::default(),
+            pairs: 0,
+            odd: 0,
+            dirty: Vec::new(),
         }
     }
 
-    /// A new rank that holds nothing. The number of one that left is used again, the last one to leave first.
+    /// A new rank that holds nothing. The number of one that left is used again as soon as nothing of it is left, the
+    /// last one first.
     ///
     /// ```
     /// let mut index = phalanx_kvcache::FleetIndex::new();
     /// let (a, b) = (index.join(), index.join());
     /// assert_eq!((a.index(), b.index()), (0, 1));
     /// index.leave(a)?;
-    /// assert_eq!(index.join(), a);
+    /// assert_eq!(index.join(), a, "it held nothing");
     /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
     pub fn join(&mut self) -> RankId {
-        let id = self.vacant_ranks.pop().unwrap_or_else(|| {
-            self.ranks.push(Rank::default());
+        let id = self.vacant.pop().unwrap_or_else(|| {
+            self.ranks.push(Rank::new());
             RankId(self.ranks.len() as u32 - 1)
         });
-        self.ranks[id.index()] = Rank { joined: true, ..Rank::default() };
+        self.ranks[id.index()].joined = true;
         id
     }
 
-    /// Forgets a rank. Linear in the size of the index unless the rank holds nothing.
+    /// Forgets a rank. Constant time: see [the index](Self).
     ///
     /// # Errors
     /// [`IndexError::UnknownRank`] if it is not there.
@@ -154,108 +148,139 @@ impl FleetIndex {
     /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
     pub fn leave(&mut self, rank: RankId) -> Result<(), IndexError> {
-        self.joined(rank)?;
-        self.drop_entries(rank);
-        self.ranks[rank.index()] = Rank::default();
-        self.vacant_ranks.push(rank);
+        self.clear(rank)?;
+        self.ranks[rank.index()].joined = false;
+        self.note_leaving(rank);
         Ok(())
     }
 
-    /// Takes note of one event of a rank. `seq` counts the rank's events up by one; its first may have any number.
-    ///
-    /// Storing a block twice or removing one that is not there is no error. Constant time a block, except that
-    /// [`CacheEvent::Cleared`] and a gap are linear in the size of the index unless the rank holds nothing.
+    /// Forgets all that a rank holds; the rank stays. Constant time: see [the index](Self).
     ///
     /// # Errors
-    /// [`IndexError::Gap`] if `seq` does not continue the rank's sequence, and [`IndexError::UnknownRank`].
+    /// [`IndexError::UnknownRank`] if it is not there.
     ///
     /// ```
-    /// use phalanx_kvcache::{CacheEvent, FleetIndex, IndexError};
+    /// use phalanx_kvcache::{BlockHash, Change, FleetIndex, Layer};
     ///
     /// let mut index = FleetIndex::new();
     /// let rank = index.join();
-    /// index.apply(rank, 7, &CacheEvent::Cleared)?;
-    /// assert!(matches!(index.apply(rank, 9, &CacheEvent::Cleared), Err(IndexError::Gap { expected: 8, got: 9, .. })));
-    /// index.apply(rank, 10, &CacheEvent::Cleared)?;
-    /// # Ok::<(), IndexError>(())
+    /// let blocks = [BlockHash(1), BlockHash(2)];
+    /// let _ = index.apply(rank, Change::Stored { layer: Layer::MAIN, parent: None, names: &blocks, contents: &blocks })?;
+    /// index.clear(rank)?;
+    /// assert_eq!(index.blocks_of(rank), 0);
+    /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
-    pub fn apply(&mut self, rank: RankId, seq: u64, event: &CacheEvent) -> Result<(), IndexError> {
+    pub fn clear(&mut self, rank: RankId) -> Result<(), IndexError> {
         self.joined(rank)?;
-        let expected = self.ranks[rank.index()].next_seq.replace(seq.wrapping_add(1));
-        if let Some(expected) = expected
-            && expected != seq
-        {
-            self.drop_entries(rank);
-            return Err(IndexError::Gap { rank: rank.index(), expected, got: seq });
-        }
-        match event {
-            CacheEvent::Stored { blocks, .. } => blocks.iter().for_each(|&hash| self.insert(rank, hash)),
-            CacheEvent::Removed { blocks } => blocks.iter().for_each(|&hash| self.remove(rank, hash)),
-            CacheEvent::Cleared => self.drop_entries(rank),
-        }
+        self.forget(rank);
         Ok(())
     }
 
-    /// For each rank, the blocks of `prefix` that it holds without a hole, counted from the start.
+    /// Takes note of one change of a rank.
     ///
-    /// One look-up a block, for as long as some rank holds all of them so far; one word for each 64 ranks that hold it.
-    /// No allocation once `out` is warm.
+    /// In what order changes come, which are missing and whether any came twice is not the index's concern.
+    /// Storing a block twice or removing one that is not there is no error; [`Applied`] counts it.
+    ///
+    /// Under a nanosecond for a stored block that others hold, some ten for one that is new or the last to go.
+    ///
+    /// # Errors
+    /// [`IndexError::UnknownRank`], and [`IndexError::Lengths`] unless there are as many contents as names or none.
     ///
     /// ```
-    /// # use phalanx_kvcache::{BlockHash, CacheEvent, FleetIndex, Overlap};
+    /// use phalanx_kvcache::{BlockHash, Change, FleetIndex, Layer, Overlap};
+    ///
     /// let mut index = FleetIndex::new();
     /// let rank = index.join();
-    /// index.apply(rank, 0, &CacheEvent::Stored { parent: None, blocks: vec![BlockHash(1), BlockHash(3)] })?;
+    /// // The engine calls its blocks 71 and 72; a query knows their contents, 1 and 2.
+    /// let (names, contents) = ([BlockHash(71), BlockHash(72)], [BlockHash(1), BlockHash(2)]);
+    /// let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents: &contents };
+    /// assert_eq!(index.apply(rank, stored)?.stored, 2);
+    /// assert_eq!(index.apply(rank, Change::Removed { layer: Layer::MAIN, names: &names[1..] })?.removed, 1);
+    ///
     /// let mut overlap = Overlap::new();
-    /// index.overlap(&[BlockHash(1), BlockHash(2), BlockHash(3)], &mut overlap);
-    /// assert_eq!(overlap.blocks_of(rank), 1, "what lies behind a hole cannot be reused");
+    /// index.overlap(&contents, &mut overlap);
+    /// assert_eq!(overlap.blocks_of(rank), 1);
     /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
-    pub fn overlap(&self, prefix: &[BlockHash], out: &mut Overlap) {
-        let Overlap { ranks, alive } = out;
-        ranks.clear();
-        alive.clear();
-        let Some(first) = prefix.first() else { return };
-        alive.extend(self.holders(*first).map(|node| (node.group, node.bits)));
-        let mut walked = 1;
-        for hash in &prefix[1..] {
-            if alive.is_empty() {
-                break;
+    pub fn apply(&mut self, rank: RankId, change: Change<'_>) -> Result<Applied, IndexError> {
+        self.joined(rank)?;
+        let applied = match change {
+            Change::Stored { layer, parent, names, contents } => {
+                if contents.len() != names.len() && !contents.is_empty() {
+                    return Err(IndexError::Lengths { names: names.len(), contents: contents.len() });
+                }
+                self.store(rank, layer, parent, names, contents)
             }
-            let mut holders = self.holders(*hash).peekable();
-            alive.retain_mut(|(group, bits)| {
-                while holders.next_if(|node| node.group < *group).is_some() {}
-                let holding = holders.peek().filter(|node| node.group == *group).map_or(0, |node| node.bits);
-                push_ranks(*group, *bits & !holding, walked, ranks);
-                *bits &= holding;
-                *bits != 0
-            });
-            walked += 1;
-        }
-        for &(group, bits) in alive.iter() {
-            push_ranks(group, bits, walked, ranks);
-        }
-        ranks.sort_unstable();
+            Change::Removed { layer, names } => self.remove(rank, layer, names),
+            Change::Cleared => {
+                self.forget(rank);
+                Applied::default()
+            }
+        };
+        self.clean_up();
+        self.sweep_some();
+        Ok(applied)
     }
 
-    /// Pairs of rank and block that are remembered.
-    pub fn pairs(&self) -> u32 {
+    /// Applies changes one after the other, of any ranks, and adds up what they did.
+    ///
+    /// The same as [`apply`](Self::apply) for each, but faster on an index that is larger than the processor's caches:
+    /// what the next changes need is fetched together.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), at the first change that has one: those before it are applied.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockHash, Change, FleetIndex, Layer};
+    ///
+    /// let mut index = FleetIndex::new();
+    /// let (a, b) = (index.join(), index.join());
+    /// let blocks = [BlockHash(1), BlockHash(2)];
+    /// let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &blocks, contents: &blocks };
+    /// let applied = index.apply_batch(&[(a, stored), (b, stored), (a, Change::Cleared)])?;
+    /// assert_eq!((applied.stored, index.pairs()), (4, 2));
+    /// # Ok::<(), phalanx_kvcache::IndexError>(())
+    /// ```
+    pub fn apply_batch(&mut self, changes: &[(RankId, Change<'_>)]) -> Result<Applied, IndexError> {
+        let mut applied = Applied::default();
+        for some in changes.chunks(8) {
+            self.fetch(some);
+            for &(rank, change) in some {
+                applied += self.apply(rank, change)?;
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Pairs of a rank and a block that it holds, over all layers.
+    pub fn pairs(&self) -> u64 {
         self.pairs
     }
 
-    /// The bound on pairs.
-    pub fn max_pairs(&self) -> u32 {
-        self.max_pairs
+    /// Distinct blocks that are kept: those that some rank holds, those before them, and what is not swept away yet of
+    /// ranks that were cleared.
+    pub fn blocks(&self) -> u64 {
+        self.forest.blocks()
     }
 
-    /// Pairs that were left out at the bound since the index was made.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    /// Memory that the index has asked for, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.forest.bytes() + self.ranks.capacity() * size_of::<Rank>() + self.odd
     }
 
-    /// Blocks that one rank is known to hold; 0 for one that has not joined.
+    /// The bounds and habits that it was made with.
+    pub fn config(&self) -> &IndexConfig {
+        &self.config
+    }
+
+    /// Blocks that one rank is known to hold, over all layers; 0 for one that has not joined.
     pub fn blocks_of(&self, rank: RankId) -> u32 {
-        self.ranks.get(rank.index()).map_or(0, |rank| rank.pairs)
+        self.ranks.get(rank.index()).map_or(0, |rank| rank.held)
+    }
+
+    /// Ranks that have joined, ascending.
+    pub fn ranks(&self) -> impl Iterator<Item = RankId> {
+        self.ranks.iter().zip(0..).filter(|(rank, _)| rank.joined).map(|(_, id)| RankId(id))
     }
 
     fn joined(&self, rank: RankId) -> Result<(), IndexError> {
@@ -265,93 +290,84 @@ impl FleetIndex {
         }
     }
 
-    fn holders(&self, hash: BlockHash) -> impl Iterator<Item = &Node> {
-        let mut at = self.heads.get(&hash).copied().unwrap_or(NONE);
-        core::iter::from_fn(move || {
-            let node = self.nodes.get(at as usize)?;
-            at = node.next;
-            Some(node)
+    /// Number of a layer that is in use.
+    fn layer(&self, layer: Layer) -> Option<u16> {
+        if layer == Layer::MAIN {
+            return Some(0);
+        }
+        self.layers.iter().position(|&of| of == layer).map(|at| at as u16)
+    }
+
+    /// Number of a layer that is in use from now on, if there is room for one more.
+    fn open_layer(&mut self, layer: Layer) -> Option<u16> {
+        self.layer(layer).or_else(|| {
+            (self.layers.len() < MAX_LAYERS).then(|| {
+                self.layers.push(layer);
+                self.layers.len() as u16 - 1
+            })
         })
     }
 
-    /// The block's node of `group`, and the one before it in the block's list.
-    fn find(&self, hash: BlockHash, group: u32) -> (u32, u32) {
-        let (mut before, mut at) = (NONE, self.heads.get(&hash).copied().unwrap_or(NONE));
-        while at != NONE && self.nodes[at as usize].group < group {
-            (before, at) = (at, self.nodes[at as usize].next);
-        }
-        (before, at)
+    /// Whether a rank holds a block in any layer.
+    fn holds(&self, rank: RankId, run: u32, depth: u32) -> bool {
+        let run = self.forest.run(run);
+        !self.is_stale(rank, run) && run.held_somewhere(rank.0, depth)
     }
 
-    fn insert(&mut self, rank: RankId, hash: BlockHash) {
-        let (group, bit) = (rank.0 / 64, 1 << (rank.0 % 64));
-        let (before, at) = self.find(hash, group);
-        let node = self.nodes.get_mut(at as usize).filter(|node| node.group == group);
-        if node.as_ref().is_some_and(|node| node.bits & bit != 0) {
-            return;
+    /// The block, other than `except`, that the rank's engine calls by this name and that the rank holds.
+    fn resolve(&self, rank: RankId, name: u64, except: u32) -> Option<u32> {
+        let state = &self.ranks[rank.index()];
+        if let Some(block) = state.block_of(name) {
+            return (block != except).then_some(block);
         }
-        if self.pairs == self.max_pairs {
-            self.left_out += 1;
-            return;
+        self.forest.named(name, |block| {
+            block != except
+                && state.name_of(block).is_none()
+                && self.forest.place(block).is_some_and(|(run, depth)| self.holds(rank, run, depth))
+        })
+    }
+
+    /// Like [`resolve`](Self::resolve) of any block, with a guess that saves the search where it is right.
+    fn resolve_guess(&self, rank: RankId, name: u64, guess: names::Guess) -> Option<(u32, u32)> {
+        if guess.name == name
+            && guess.block != NONE
+            && self.is_plain(rank)
+            && let Some((run, depth)) = self.forest.place(guess.block)
+            && self.forest.pages.name(guess.block) == name
+            && self.holds(rank, run, depth)
+        {
+            return Some((run, depth));
         }
-        self.pairs += 1;
-        self.ranks[rank.index()].pairs += 1;
-        if let Some(node) = node {
-            node.bits |= bit;
-            return;
-        }
-        let node = Node { hash, bits: bit, group, next: at };
-        let new = match self.vacant_nodes.pop() {
-            Some(slot) => {
-                self.nodes[slot as usize] = node;
-                slot
+        self.forest.place(self.resolve(rank, name, NONE)?)
+    }
+
+    /// Whether the rank calls all blocks by their own names, and these are unique.
+    fn is_plain(&self, rank: RankId) -> bool {
+        self.forest.names_are_unique() && self.ranks[rank.index()].is_plain()
+    }
+
+    /// Changes a rank's names or copies, with an eye on their memory.
+    fn edit_rank<R>(&mut self, rank: RankId, edit: impl FnOnce(&mut Rank, u64) -> R) -> R {
+        let rank = &mut self.ranks[rank.index()];
+        self.odd -= rank.bytes();
+        let result = edit(rank, self.config.seed);
+        self.odd += rank.bytes();
+        result
+    }
+
+    /// Trims and cuts the runs that the change at hand has touched.
+    fn clean_up(&mut self) {
+        while let Some(run) = self.dirty.pop() {
+            if self.forest.run(run).len == 0 {
+                continue;
             }
-            None => {
-                self.nodes.push(node);
-                self.nodes.len() as u32 - 1
-            }
-        };
-        self.link(hash, before, new);
-    }
-
-    fn remove(&mut self, rank: RankId, hash: BlockHash) {
-        let (group, bit) = (rank.0 / 64, 1 << (rank.0 % 64));
-        let (before, at) = self.find(hash, group);
-        let Some(node) = self.nodes.get_mut(at as usize) else { return };
-        if node.group != group || node.bits & bit == 0 {
-            return;
-        }
-        node.bits &= !bit;
-        let (empty, next) = (node.bits == 0, node.next);
-        self.pairs -= 1;
-        self.ranks[rank.index()].pairs -= 1;
-        if empty {
-            self.link(hash, before, next);
-            self.vacant_nodes.push(at);
-        }
-    }
-
-    /// Lets `next` follow `before` in a block's list, or begin it.
-    fn link(&mut self, hash: BlockHash, before: u32, next: u32) {
-        if before != NONE {
-            self.nodes[before as usize].next = next;
-        } else if next != NONE {
-            self.heads.insert(hash, next);
-        } else {
-            self.heads.remove(&hash);
-        }
-    }
-
-    fn drop_entries(&mut self, rank: RankId) {
-        let (group, bit) = (rank.0 / 64, 1 << (rank.0 % 64));
-        // Vacant nodes have no bits left, so the walk passes over them.
-        for at in 0..self.nodes.len() {
-            if self.ranks[rank.index()].pairs == 0 {
-                break;
-            }
-            let Node { hash, bits, group: of, .. } = self.nodes[at];
-            if of == group && bits & bit != 0 {
-                self.remove(rank, hash);
+            self.forest.trim(run);
+            let of = self.forest.run(run);
+            let crowded = of.coverages().find(|(_, coverage)| coverage.parts().len() > CROWD);
+            if let Some(at) = crowded.and_then(|(_, coverage)| coverage.middle(of.len)) {
+                let depth = of.start + at;
+                let head = self.forest.split(run, depth);
+                self.dirty.extend([head, run]);
             }
         }
     }
@@ -360,13 +376,5 @@ impl FleetIndex {
 impl Default for FleetIndex {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Notes `blocks` for each rank of `group` whose bit is set.
-fn push_ranks(group: u32, mut bits: u64, blocks: u32, out: &mut Vec<(RankId, u32)>) {
-    while bits != 0 {
-        out.push((RankId(group * 64 + bits.trailing_zeros()), blocks));
-        bits &= bits - 1;
     }
 }

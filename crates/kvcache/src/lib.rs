@@ -7,7 +7,7 @@
 //! |---|---|
 //! | Are these two blocks the same, with everything before them? | [`ChainHasher`]: tokens or text in, [`BlockHash`]es out |
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
-//! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`CacheEvent`]s, asked for an [`Overlap`] |
+//! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
 //!
 //! What it is not: it moves no tensors, speaks no wire format and runs no tokenizer. There is no clock, no randomness and
 //! no I/O in it, and no answer depends on the order of a hash table.
@@ -17,7 +17,7 @@
 //! A pool computes a prompt, tells the index about it, and the index finds the prefix again:
 //!
 //! ```
-//! use phalanx_kvcache::{BlockSize, ChainHasher, FleetIndex, Overlap, Pool};
+//! use phalanx_kvcache::{BlockSize, Change, ChainHasher, FleetIndex, Overlap, Pool};
 //!
 //! let hasher = ChainHasher::new(BlockSize::new(4)?);
 //! let first = hasher.hash_tokens(&[1, 2, 3, 4, 5, 6, 7, 8, 9]); // two full blocks; the ninth token is in none
@@ -30,34 +30,40 @@
 //!
 //! let mut index = FleetIndex::new();
 //! let rank = index.join();
-//! for (seq, event) in (0..).zip(&events) {
-//!     index.apply(rank, seq, event)?;
+//! for event in &events {
+//!     let _ = index.apply(rank, Change::from(event))?;
 //! }
 //!
 //! let second = hasher.hash_tokens(&[1, 2, 3, 4, 99, 99, 99, 99]); // shares the first block only
 //! let mut overlap = Overlap::new();
 //! index.overlap(&second, &mut overlap);
-//! assert_eq!(overlap.as_slice(), [(rank, 1)]);
+//! assert_eq!(overlap.blocks_of(rank), 1);
 //! assert_eq!(pool.match_prefix(&second), 1);
 //! pool.free(sequence);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod block;
+mod change;
 mod event;
 mod identity;
 mod index;
+mod layer;
 mod lookup;
 mod overlap;
 mod pool;
+mod rank;
 #[cfg(test)]
 mod shared;
 pub mod text;
 
 pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
+pub use change::{Applied, Change};
 pub use event::CacheEvent;
 pub use identity::ChainHasher;
-pub use index::{FleetIndex, IndexError, RankId};
-pub use overlap::Overlap;
+pub use index::{FleetIndex, IndexConfig, IndexError};
+pub use layer::{Layer, Tier};
+pub use overlap::{Level, Overlap, RankSet};
 pub use pool::{AllocateError, Pool, SealError, Sequence};
+pub use rank::RankId;
 pub use text::{chat_text, text_tokens};

@@ -2,7 +2,7 @@ mod reference;
 
 use std::collections::BTreeMap;
 
-use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, ChainHasher, FleetIndex, Overlap, Pool};
+use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, ChainHasher, Change, FleetIndex, Overlap, Pool};
 use proptest::prelude::*;
 
 use super::*;
@@ -329,10 +329,11 @@ proptest! {
             EventKind::Cache(event) => Some(event),
             _ => None,
         });
-        for (seq, event) in (0..).zip(cache) {
-            prop_assert_eq!(index.apply(rank, seq, event), Ok(()));
+        for event in cache {
+            let applied = index.apply(rank, Change::from(event)).expect("the rank has joined");
+            prop_assert_eq!((applied.unplaced, applied.left_out), (0, 0));
         }
-        prop_assert!(index.pairs() <= blocks);
+        prop_assert!(index.pairs() <= u64::from(blocks));
         for prompt in 0..4 {
             let asked = request(1000, prompt, 29, 1);
             let mut overlap = Overlap::new();

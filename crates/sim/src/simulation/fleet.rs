@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BinaryHeap;
 
 use phalanx_engine::{Engine, Event, EventKind, Rejection, Request as EngineRequest, RequestId};
-use phalanx_kvcache::{ChainHasher, FleetIndex, Overlap, RankId};
+use phalanx_kvcache::{ChainHasher, Change, FleetIndex, IndexConfig, Overlap, RankId};
 use phalanx_routing::{EndpointId, Outcome, Request, Reservation, Router};
 
 use super::{Simulation, TRACE_BLOCK};
@@ -17,8 +17,6 @@ pub(super) struct Fleet {
     engines: Vec<Engine>,
     endpoints: Vec<EndpointId>,
     ranks: Vec<RankId>,
-    /// Sequence number of each rank's next cache event.
-    cache_seqs: Vec<u64>,
     router: Router,
     index: FleetIndex,
     /// (time, engine) at which an engine has something to do. An engine whose time has changed since is due at another
@@ -29,6 +27,7 @@ pub(super) struct Fleet {
     flights: Vec<Flight>,
     samples: Samples,
     overlap: Overlap,
+    held: Vec<(RankId, u32)>,
     evidence: Vec<(EndpointId, u32)>,
     events: Vec<Event>,
 }
@@ -47,12 +46,11 @@ impl Fleet {
         let engines = simulation.engines.get();
         let mut router = Router::new(simulation.policy, simulation.seed);
         // Room for all that the engines can hold: the index leaves nothing out.
-        let mut index = FleetIndex::with_max_pairs(engines.saturating_mul(simulation.config.kv_blocks()));
+        let mut index = FleetIndex::with_config(IndexConfig::new().max_bytes(usize::MAX));
         Self {
             engines: (0..engines).map(|_| Engine::new(simulation.config.clone())).collect(),
             endpoints: (0..engines).map(|_| router.join()).collect(),
             ranks: (0..engines).map(|_| index.join()).collect(),
-            cache_seqs: vec![0; engines as usize],
             router,
             index,
             agenda: BinaryHeap::new(),
@@ -63,6 +61,7 @@ impl Fleet {
                 ..Samples::default()
             },
             overlap: Overlap::new(),
+            held: Vec::new(),
             evidence: Vec::new(),
             events: Vec::new(),
         }
@@ -86,7 +85,8 @@ impl Fleet {
         let blocks = ChainHasher::chain_ids(&request.blocks[..full]);
         self.index.overlap(&blocks, &mut self.overlap);
         self.evidence.clear();
-        let held = self.overlap.as_slice().iter();
+        self.overlap.pairs_into(&mut self.held);
+        let held = self.held.iter();
         self.evidence.extend(held.map(|&(rank, blocks)| (self.endpoints[rank.index()], blocks * TRACE_BLOCK.tokens())));
 
         let asked = Request {
@@ -156,9 +156,12 @@ impl Fleet {
     fn observe(&mut self, engine: usize, Event { at, kind }: Event) {
         match kind {
             EventKind::Cache(event) => {
-                let seq = &mut self.cache_seqs[engine];
-                self.index.apply(self.ranks[engine], *seq, &event).expect("an engine's events come in order");
-                *seq += 1;
+                let applied = self.index.apply(self.ranks[engine], Change::from(&event)).expect("the rank has joined");
+                debug_assert_eq!(
+                    (applied.unplaced, applied.left_out),
+                    (0, 0),
+                    "events come in order, and there is room"
+                );
             }
             EventKind::FirstToken { id, .. } => {
                 let flight = &mut self.flights[id.0 as usize];

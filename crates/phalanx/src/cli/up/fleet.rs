@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use phalanx_emulator::{Emulator, EmulatorConfig};
 use phalanx_engine::EngineConfig;
 use phalanx_gateway::{Endpoint, GatewayConfig, GatewayHandle, Phase, Pool};
-use phalanx_kvcache::FleetIndex;
 use phalanx_manifest::{ModelServer, Part};
 use phalanx_routing::{Policy, RouteTable, Seed};
 use serde_json::json;
@@ -132,17 +131,10 @@ impl Running {
         &self.engines
     }
 
-    /// The blocks of all engines together.
-    fn all_blocks(&self) -> u32 {
-        let engines = u32::try_from(self.engines.len()).unwrap_or(u32::MAX);
-        self.fleet.config.kv_blocks().saturating_mul(engines)
-    }
-
     pub(super) fn gateway_config(&self, policy: Policy, seed: Seed) -> GatewayConfig {
         let config = GatewayConfig::new(self.fleet.routes.clone(), policy)
             .with_block_size(self.fleet.config.block_size())
-            .with_seed(seed)
-            .with_max_indexed_blocks(self.all_blocks().max(FleetIndex::DEFAULT_MAX_PAIRS));
+            .with_seed(seed);
         self.fleet.servers.iter().enumerate().fold(config, |config, (index, server)| {
             let endpoints = self.engines.iter().filter_map(|engine| {
                 let (_, part) = engine.parts.iter().find(|(server, _)| *server == index)?;

@@ -1,0 +1,380 @@
+//! The tree of all paths that somebody holds, as runs of blocks.
+
+use super::coverage::Coverage;
+use super::pages::{Extent, NONE, PAGE, Pages};
+use super::run::Run;
+use super::slab::Slab;
+use super::table::{Mixer, Table};
+use crate::BlockHash;
+
+/// Runs, the pages of their blocks, and the two ways to find them: by name of a block, and by (run, content) of what
+/// follows. A block is kept as long as somebody holds it or one behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Forest {
+    runs: Slab<Run>,
+    vacant: Vec<u32>,
+    pub(super) pages: Pages,
+    /// Blocks by name. Ranks whose engines hash unlike can give one name to several blocks.
+    names: Table,
+    /// Runs by (run before, first content).
+    branches: Table,
+    mixer: Mixer,
+    /// Names beyond the first of each kind.
+    duplicates: usize,
+    blocks: u64,
+    /// Memory beside runs, pages and tables, in bytes.
+    heap: usize,
+}
+
+impl Forest {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            runs: Slab::new(),
+            vacant: Vec::new(),
+            pages: Pages::new(),
+            names: Table::new(11),
+            branches: Table::new(9),
+            mixer: Mixer::new(seed),
+            duplicates: 0,
+            blocks: 0,
+            heap: 0,
+        }
+    }
+
+    pub(super) fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Whether each name stands for one block.
+    pub(super) fn names_are_unique(&self) -> bool {
+        self.duplicates == 0
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let tables = self.names.bytes() + self.branches.bytes();
+        tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
+    }
+
+    /// Bytes by which it may grow for `blocks` blocks more in one path.
+    pub(super) fn growth(&self, blocks: usize) -> usize {
+        let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };
+        let pages = self.pages.growth(blocks / PAGE as usize + 2);
+        let full = self.names.len() + blocks > self.names.room();
+        // An entry of a table, just after the table has grown, and the heap of some coverage.
+        runs + pages + if full { blocks * 10 } else { 0 } + 256
+    }
+
+    /// Runs that were ever needed at a time: numbers below it may be vacant.
+    pub(super) fn runs(&self) -> u32 {
+        self.runs.len() as u32
+    }
+
+    #[inline]
+    pub(super) fn run(&self, run: u32) -> &Run {
+        &self.runs[run]
+    }
+
+    /// Changes a run, with an eye on its memory.
+    pub(super) fn edit<R>(&mut self, run: u32, edit: impl FnOnce(&mut Run) -> R) -> R {
+        let run = &mut self.runs[run];
+        self.heap -= run.heap();
+        let result = edit(run);
+        self.heap += run.heap();
+        result
+    }
+
+    /// The run that follows `parent` and begins with `content`.
+    pub(super) fn branch(&self, parent: u32, content: u64) -> Option<u32> {
+        if parent != NONE {
+            let run = &self.runs[parent];
+            if run.children == 0 {
+                return None;
+            }
+            if run.children == 1 && run.child != NONE {
+                let child = &self.runs[run.child];
+                if child.parent == parent && child.len > 0 {
+                    return (self.first_content(run.child) == content).then_some(run.child);
+                }
+            }
+        }
+        let hash = self.mixer.two(parent, content);
+        self.branches.find(hash, |run| self.runs[run].parent == parent && self.first_content(run) == content)
+    }
+
+    fn first_content(&self, run: u32) -> u64 {
+        let run = &self.runs[run];
+        self.pages.content(run.first.page * PAGE + run.start % PAGE)
+    }
+
+    /// Number of the block at a depth of a run.
+    pub(super) fn block(&self, run: u32, depth: u32) -> u32 {
+        self.runs[run].page(depth) * PAGE + depth % PAGE
+    }
+
+    /// Run and depth of a block; `None` for a number that stands for none now.
+    pub(super) fn place(&self, block: u32) -> Option<(u32, u32)> {
+        let (mut run, depth) = self.pages.place(block);
+        if run == NONE || depth >= self.runs[run].end() {
+            return None;
+        }
+        // The page's owner was cut: an ancestor has the blocks before the cut.
+        while depth < self.runs[run].start {
+            run = self.runs[run].parent;
+        }
+        Some((run, depth))
+    }
+
+    /// How many blocks of a run from `depth` on have these contents.
+    #[inline]
+    pub(super) fn matching_contents(&self, run: u32, depth: u32, contents: &[BlockHash]) -> u32 {
+        self.matching(run, depth, contents, Pages::matching_contents)
+    }
+
+    /// How many blocks of a run from `depth` on have these names.
+    #[inline]
+    pub(super) fn matching_names(&self, run: u32, depth: u32, names: &[BlockHash]) -> u32 {
+        self.matching(run, depth, names, Pages::matching_names)
+    }
+
+    #[inline]
+    fn matching(
+        &self,
+        run: u32,
+        depth: u32,
+        hashes: &[BlockHash],
+        matching: impl Fn(&Pages, u32, u32, &[BlockHash]) -> u32,
+    ) -> u32 {
+        let run = &self.runs[run];
+        let most = (run.end() - depth).min(hashes.len() as u32);
+        let mut done = 0;
+        while done < most {
+            let at = depth + done;
+            let some = (PAGE - at % PAGE).min(most - done);
+            let hashes = &hashes[done as usize..(done + some) as usize];
+            let matched = matching(&self.pages, run.page(at), at % PAGE, hashes);
+            done += matched;
+            if matched < some {
+                break;
+            }
+        }
+        done
+    }
+
+    /// The block with this name that `is_it` accepts.
+    pub(super) fn named(&self, name: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.names.find(self.mixer.one(name), |block| self.pages.name(block) == name && is_it(block))
+    }
+
+    /// Reads a name's place in the table, and what is there: see [`Table::touch`].
+    pub(super) fn touch_name(&self, name: u64) -> u32 {
+        self.names.touch(self.mixer.one(name))
+    }
+
+    /// Reads a block, its page's owner, and that one's run.
+    pub(super) fn touch_block(&self, block: u32) -> u64 {
+        let owner = self.pages.owner(block / PAGE);
+        let len = if owner == NONE { 0 } else { self.runs[owner].len };
+        self.pages.name(block) ^ u64::from(len)
+    }
+
+    /// Adds a run behind `parent`, of at least one block, that nobody holds yet. Names are [entered](Self::enter) apart.
+    pub(super) fn add(&mut self, parent: u32, stamp: u32, names: &[BlockHash], contents: &[BlockHash]) -> u32 {
+        let run = self.vacant.pop().unwrap_or_else(|| self.runs.grow(1) as u32);
+        let start = if parent == NONE { 0 } else { self.runs[parent].end() };
+        self.runs[run] = Run::begin(parent, start, stamp);
+        self.append(run, names, contents);
+        self.adopt(parent, run);
+        run
+    }
+
+    /// Enters a run into its parent's branches.
+    fn adopt(&mut self, parent: u32, run: u32) {
+        if parent != NONE {
+            self.runs[parent].children += 1;
+            self.runs[parent].child = run;
+        }
+        let content = self.first_content(run);
+        let (hash, mixer, runs, pages) = (self.mixer.two(parent, content), self.mixer, &self.runs, &self.pages);
+        self.branches.insert(hash, run, |run| {
+            let of = &runs[run];
+            mixer.two(of.parent, pages.content(of.first.page * PAGE + of.start % PAGE))
+        });
+    }
+
+    /// Adds blocks, without names yet, at the end of a run without children.
+    pub(super) fn append(&mut self, run: u32, names: &[BlockHash], contents: &[BlockHash]) {
+        let (start, end) = (self.runs[run].start, self.runs[run].end());
+        let new_end = end + names.len() as u32;
+        self.blocks += names.len() as u64;
+        let have = self.runs[run].pages();
+        let need = (new_end - 1) / PAGE - start / PAGE + 1;
+        let mut pages = have;
+        while pages < need {
+            let extent = self.pages.take(need - pages, run, start / PAGE + pages);
+            pages += extent.pages;
+            self.edit(run, |run| run.push_extent(extent));
+        }
+        self.runs[run].len += names.len() as u32;
+        let mut done = 0;
+        while done < names.len() {
+            let at = end + done as u32;
+            let some = ((PAGE - at % PAGE) as usize).min(names.len() - done);
+            let page = self.runs[run].page(at);
+            self.pages.write(page, at % PAGE, &names[done..done + some], &contents[done..done + some]);
+            done += some;
+        }
+    }
+
+    /// Enters the name of a block. Says whether another block has the same one.
+    pub(super) fn enter(&mut self, block: u32) -> bool {
+        let name = self.pages.name(block);
+        let hash = self.mixer.one(name);
+        let pages = &self.pages;
+        let clash = self.names.find(hash, |other| pages.name(other) == name).is_some();
+        self.duplicates += usize::from(clash);
+        let mixer = self.mixer;
+        self.names.insert(hash, block, |block| mixer.one(pages.name(block)));
+        clash
+    }
+
+    /// Cuts a run at a depth within it. The part behind keeps the number, its children and its pages; the part before
+    /// is a new run, whose number is given back.
+    pub(super) fn split(&mut self, run: u32, depth: u32) -> u32 {
+        let head = self.vacant.pop().unwrap_or_else(|| self.runs.grow(1) as u32);
+        let Run { parent, start, stamp, .. } = self.runs[run];
+        let content = self.first_content(run);
+        let len = depth - start;
+        self.remove_branch(run, content);
+
+        let (main, layers, before, behind) = self.edit(run, |run| {
+            let mut all = vec![run.first];
+            all.extend_from_slice(run.extents());
+            let whole = depth / PAGE - start / PAGE;
+            let behind = run.cut_pages(whole);
+            let mut before = vec![run.first];
+            before.extend_from_slice(run.extents());
+            before.retain(|extent| extent.pages > 0);
+            run.set_extents(&behind);
+            let (main, layers) = run.split_coverage(len);
+            run.parent = head;
+            run.start = depth;
+            run.len -= len;
+            (main, layers, before, behind)
+        });
+        for extent in &before {
+            for page in extent.page..extent.page + extent.pages {
+                self.pages.set_owner(page, head);
+            }
+        }
+        self.runs[head] = Run::begin(parent, start, stamp);
+        let shared = (!depth.is_multiple_of(PAGE)).then_some(Extent { page: behind[0].page, pages: 1 });
+        self.edit(head, |run| {
+            for extent in before.into_iter().chain(shared) {
+                run.push_extent(extent);
+            }
+            run.len = len;
+            run.main = main;
+            run.set_layers(layers);
+        });
+        // The parent has one child as before: the new run in the old one's place.
+        if parent != NONE {
+            self.runs[parent].children -= 1;
+        }
+        self.adopt(parent, head);
+        self.adopt(head, run);
+        head
+    }
+
+    fn remove_branch(&mut self, run: u32, content: u64) {
+        let parent = self.runs[run].parent;
+        let (hash, mixer, runs, pages) = (self.mixer.two(parent, content), self.mixer, &self.runs, &self.pages);
+        self.branches.remove(hash, run, |run| {
+            let of = &runs[run];
+            mixer.two(of.parent, pages.content(of.first.page * PAGE + of.start % PAGE))
+        });
+    }
+
+    /// Frees what nobody holds at the end of a run, and of those before it that this leaves without a child.
+    pub(super) fn trim(&mut self, run: u32) {
+        let mut run = run;
+        while run != NONE {
+            let of = &self.runs[run];
+            if of.len == 0 || of.children > 0 {
+                return;
+            }
+            let keep = of.held_len();
+            if keep == of.len {
+                return;
+            }
+            run = if keep > 0 {
+                self.cut(run, keep);
+                NONE
+            } else {
+                self.free(run)
+            };
+        }
+    }
+
+    /// Shortens a run without children.
+    pub(super) fn cut(&mut self, run: u32, keep: u32) {
+        let Run { start, len, .. } = self.runs[run];
+        self.forget_blocks(run, start + keep, start + len);
+        self.give_pages(run, (start + keep - 1) / PAGE - start / PAGE + 1);
+        self.edit(run, |run| {
+            run.len = keep;
+            for (_, coverage) in run.coverages_mut() {
+                coverage.shorten(keep);
+            }
+            run.tidy();
+        });
+    }
+
+    /// Frees a run without children, and says which one was before it.
+    pub(super) fn free(&mut self, run: u32) -> u32 {
+        let Run { parent, start, len, .. } = self.runs[run];
+        let content = self.first_content(run);
+        self.remove_branch(run, content);
+        self.forget_blocks(run, start, start + len);
+        self.give_pages(run, 0);
+        self.edit(run, |run| *run = Run::default());
+        self.vacant.push(run);
+        if parent != NONE {
+            self.runs[parent].children -= 1;
+        }
+        parent
+    }
+
+    fn forget_blocks(&mut self, run: u32, from: u32, to: u32) {
+        self.blocks -= u64::from(to - from);
+        let mixer = self.mixer;
+        for depth in (from..to).rev() {
+            let block = self.block(run, depth);
+            let pages = &self.pages;
+            let name = pages.name(block);
+            let hash = mixer.one(name);
+            self.names.remove(hash, block, |block| mixer.one(pages.name(block)));
+            if self.duplicates > 0 && self.names.find(hash, |other| pages.name(other) == name).is_some() {
+                self.duplicates -= 1;
+            }
+        }
+    }
+
+    /// Gives back all but the first `keep` pages of a run.
+    fn give_pages(&mut self, run: u32, keep: u32) {
+        let Run { parent, start, .. } = self.runs[run];
+        let shared = (parent != NONE && !start.is_multiple_of(PAGE)).then(|| self.runs[parent].page(start - 1));
+        for _ in keep..self.runs[run].pages() {
+            let page = self.edit(run, Run::pop_page);
+            if shared == Some(page) {
+                self.pages.set_owner(page, parent);
+            } else {
+                self.pages.give(page);
+            }
+        }
+    }
+
+    /// Coverage of a run in a layer, to change it.
+    pub(super) fn cover(&mut self, run: u32, layer: u16, cover: impl FnOnce(&mut Coverage)) {
+        self.edit(run, |run| cover(run.coverage_mut(layer)));
+    }
+}

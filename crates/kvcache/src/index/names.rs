@@ -1,0 +1,133 @@
+//! What a rank has beside its coverage: names of its own, copies, and guesses at what it does next.
+
+use ahash::RandomState;
+
+use super::pages::NONE;
+
+#[expect(clippy::disallowed_types, reason = "lookup only, fixed seeds")]
+type Map<K, V> = std::collections::HashMap<K, V, RandomState>;
+
+/// One rank's state.
+#[derive(Clone, Debug)]
+pub(super) struct Rank {
+    pub(super) joined: bool,
+    /// Blocks that it holds, over all layers.
+    pub(super) held: u32,
+    /// The block that it stored last: most often the next one's parent.
+    pub(super) tail: Guess,
+    /// The block before the one that it removed last: most often the next to go.
+    pub(super) next_out: Guess,
+    odd: Option<Box<Odd>>,
+}
+
+/// A block and its name, as they were.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guess {
+    pub(super) name: u64,
+    pub(super) block: u32,
+}
+
+impl Guess {
+    pub(super) const NONE: Self = Self { name: 0, block: NONE };
+}
+
+/// What few ranks have.
+#[derive(Clone, Debug)]
+struct Odd {
+    /// Blocks to which this rank's engine gives another name than the block's first holder does, both ways.
+    by_name: Map<u64, u32>,
+    by_block: Map<u32, u64>,
+    /// Copies beyond the first, by (layer, block).
+    copies: Map<(u16, u32), u32>,
+}
+
+/// Bytes of the tables for one rank's name or copy: two keys, two values, a control byte each, at half load.
+const ODD_BYTES: usize = 68;
+
+impl Rank {
+    pub(super) fn new() -> Self {
+        Self { joined: false, held: 0, tail: Guess::NONE, next_out: Guess::NONE, odd: None }
+    }
+
+    /// Nothing is held any more.
+    pub(super) fn reset(&mut self) {
+        *self = Self { joined: self.joined, ..Self::new() };
+    }
+
+    /// Whether all that it holds is one copy under the block's own name.
+    pub(super) fn is_plain(&self) -> bool {
+        self.odd.is_none()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.odd.as_ref().map_or(0, |odd| (odd.by_name.len() + odd.copies.len()) * ODD_BYTES + size_of::<Odd>())
+    }
+
+    /// The block to which the rank gives a name that is not the block's own.
+    pub(super) fn block_of(&self, name: u64) -> Option<u32> {
+        self.odd.as_ref()?.by_name.get(&name).copied()
+    }
+
+    /// The rank's name of a block, where it is not the block's own.
+    pub(super) fn name_of(&self, block: u32) -> Option<u64> {
+        self.odd.as_ref()?.by_block.get(&block).copied()
+    }
+
+    pub(super) fn rename(&mut self, block: u32, name: u64, seed: u64) {
+        self.forget_name(block);
+        let odd = self.odd(seed);
+        odd.by_name.insert(name, block);
+        odd.by_block.insert(block, name);
+    }
+
+    pub(super) fn forget_name(&mut self, block: u32) {
+        if let Some(odd) = &mut self.odd
+            && let Some(name) = odd.by_block.remove(&block)
+        {
+            odd.by_name.remove(&name);
+        }
+        self.release();
+    }
+
+    pub(super) fn add_copy(&mut self, layer: u16, block: u32, seed: u64) {
+        let copies = self.odd(seed).copies.entry((layer, block)).or_insert(0);
+        *copies = copies.saturating_add(1);
+    }
+
+    /// Takes a copy beyond the first away, if there is one.
+    pub(super) fn take_copy(&mut self, layer: u16, block: u32) -> bool {
+        let Some(odd) = &mut self.odd else { return false };
+        let Some(copies) = odd.copies.get_mut(&(layer, block)) else { return false };
+        *copies -= 1;
+        if *copies == 0 {
+            odd.copies.remove(&(layer, block));
+        }
+        self.release();
+        true
+    }
+
+    pub(super) fn forget_copies(&mut self, layer: u16, block: u32) {
+        if let Some(odd) = &mut self.odd {
+            odd.copies.remove(&(layer, block));
+        }
+        self.release();
+    }
+
+    fn odd(&mut self, seed: u64) -> &mut Odd {
+        let make = || {
+            let state = || RandomState::with_seeds(seed, !seed, seed.rotate_left(21), seed.rotate_left(42));
+            Box::new(Odd {
+                by_name: Map::with_hasher(state()),
+                by_block: Map::with_hasher(state()),
+                copies: Map::with_hasher(state()),
+            })
+        };
+        self.odd.get_or_insert_with(make)
+    }
+
+    fn release(&mut self) {
+        if self.odd.as_ref().is_some_and(|odd| odd.by_name.is_empty() && odd.copies.is_empty()) {
+            self.odd = None;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Blocks that a rank removes.
+
+use super::FleetIndex;
+use super::names::Guess;
+use crate::{Applied, BlockHash, Layer, RankId};
+
+impl FleetIndex {
+    pub(super) fn remove(&mut self, rank: RankId, layer: Layer, names: &[BlockHash]) -> Applied {
+        let mut applied = Applied::default();
+        let Some(layer) = self.layer(layer) else {
+            applied.unplaced = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            return applied;
+        };
+        let mut rest = names;
+        while let [name, ..] = rest {
+            let guess = self.ranks[rank.index()].next_out;
+            let done = match self.resolve_guess(rank, name.0, guess) {
+                Some((run, depth)) => {
+                    self.refresh(run);
+                    self.remove_from(rank, layer, run, depth, rest, &mut applied)
+                }
+                None => {
+                    applied.unplaced += 1;
+                    1
+                }
+            };
+            rest = &rest[done..];
+        }
+        applied
+    }
+
+    /// Removes the block at `depth` of a run, and those of the next names that lie beside it. Says how many names that
+    /// were.
+    fn remove_from(
+        &mut self,
+        rank: RankId,
+        layer: u16,
+        run: u32,
+        depth: u32,
+        names: &[BlockHash],
+        applied: &mut Applied,
+    ) -> usize {
+        let (start, end) = (self.forest.run(run).start, self.forest.run(run).end());
+        if !self.is_plain(rank) {
+            self.remove_block(rank, layer, run, depth, applied);
+            return 1;
+        }
+        let name = |depth| self.forest.pages.name(self.forest.block(run, depth));
+        let before = names.iter().zip((start..=depth).rev()).skip(1);
+        let mut count = 1 + before.take_while(|&(of, depth)| of.0 == name(depth)).count();
+        let mut range = depth + 1 - count as u32..depth + 1;
+        if count == 1 {
+            count = (self.forest.matching_names(run, depth, names) as usize).max(1);
+            range = depth..depth + count as u32;
+        }
+        let (from, to) = (range.start - start, range.end - start);
+        let held = self.forest.run(run).coverage(layer).map_or(0, |coverage| coverage.held(rank.0, from, to));
+        if held != to - from {
+            self.remove_block(rank, layer, run, depth, applied);
+            return 1;
+        }
+        self.ranks[rank.index()].next_out = match range.start > start {
+            true => {
+                let block = self.forest.block(run, range.start - 1);
+                Guess { name: self.forest.pages.name(block), block }
+            }
+            false => Guess::NONE,
+        };
+        applied.removed += held;
+        self.ranks[rank.index()].held -= held;
+        self.pairs -= u64::from(held);
+        let of = self.forest.run(run);
+        let sole = of.children == 0 && layer == 0 && of.main.full.is_only(rank.0) && of.main.parts().is_empty();
+        if sole && !of.has_layers() && range.end == end {
+            // The end of a run that nobody else holds: nothing is left to be told of it.
+            if from > 0 {
+                self.forest.cut(run, from);
+            } else {
+                let parent = self.forest.free(run);
+                self.forest.trim(parent);
+            }
+        } else {
+            let len = of.len;
+            self.forest.edit(run, |run| {
+                run.coverage_mut(layer).uncover(rank.0, from, to, len);
+                run.tidy();
+            });
+            self.dirty.push(run);
+            self.clean_up();
+        }
+        count
+    }
+
+    fn remove_block(&mut self, rank: RankId, layer: u16, run: u32, depth: u32, applied: &mut Applied) {
+        let block = self.forest.block(run, depth);
+        let of = self.forest.run(run);
+        let (at, len) = (depth - of.start, of.len);
+        if of.coverage(layer).is_none_or(|coverage| coverage.held(rank.0, at, at + 1) == 0) {
+            applied.unplaced += 1;
+            return;
+        }
+        if self.edit_rank(rank, |rank, _| rank.take_copy(layer, block)) {
+            applied.repeated += 1;
+            return;
+        }
+        applied.removed += 1;
+        self.forest.edit(run, |run| {
+            run.coverage_mut(layer).uncover(rank.0, at, at + 1, len);
+            run.tidy();
+        });
+        if !self.forest.run(run).held_somewhere(rank.0, depth) {
+            self.edit_rank(rank, |rank, _| rank.forget_name(block));
+        }
+        self.ranks[rank.index()].held -= 1;
+        self.pairs -= 1;
+        self.dirty.push(run);
+        self.clean_up();
+    }
+}
