@@ -60,7 +60,7 @@ pub mod text;
 pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
 pub use change::{Applied, Change};
 pub use event::CacheEvent;
-pub use identity::ChainHasher;
+pub use identity::{BlockObjects, ChainHasher};
 pub use index::{FleetIndex, IndexConfig, IndexError};
 pub use layer::{Layer, Tier};
 pub use overlap::{Level, Overlap, RankSet};

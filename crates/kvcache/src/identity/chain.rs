@@ -4,8 +4,12 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::BlockObjects;
 use super::xxh3::{Key, Pair, Sink};
-use crate::{BlockHash, BlockSize};
+use crate::{BlockHash, BlockSize, text};
+
+#[cfg(test)]
+mod tests;
 
 /// Seed of the plain namespace, and of every link of the chain.
 const SEED: u64 = 1337;
@@ -29,6 +33,8 @@ const LINK: Pair = Pair::new(SEED);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChainHasher {
     block_size: BlockSize,
+    /// Tokens that a block looks at beyond its own: none, or one.
+    ahead: u8,
     key: Key,
 }
 
@@ -44,7 +50,7 @@ impl ChainHasher {
     /// # Ok::<(), phalanx_kvcache::BlockSizeError>(())
     /// ```
     pub const fn new(block_size: BlockSize) -> Self {
-        Self { block_size, key: Key::new(SEED) }
+        Self { block_size, ahead: 0, key: Key::new(SEED) }
     }
 
     /// The same hasher in the namespace of a LoRA adapter and a cache salt; an empty name stands for none.
@@ -63,6 +69,22 @@ impl ChainHasher {
         let part = |name: &str, seed| if name.is_empty() { 0 } else { xxh3_64_with_seed(name.as_bytes(), seed) };
         let seed = SEED.wrapping_add(part(lora, 0)).wrapping_add(part(salt, 1));
         Self { key: Key::new(seed), ..self }
+    }
+
+    /// The same hasher for an engine whose cache is of token pairs (EAGLE's drafts): a block is hashed with the token
+    /// that comes after it, and is full when that one is there.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockSize, ChainHasher};
+    ///
+    /// let hasher = ChainHasher::new(BlockSize::new(2)?).with_bigrams();
+    /// assert_eq!(hasher.contents(&[1, 2, 3, 4]).len(), 1, "the pairs (1, 2) and (2, 3); for two blocks there must be 5");
+    /// assert_ne!(hasher.contents(&[1, 2, 3]), hasher.contents(&[1, 2, 4]));
+    /// # Ok::<(), phalanx_kvcache::BlockSizeError>(())
+    /// ```
+    #[must_use]
+    pub const fn with_bigrams(self) -> Self {
+        Self { ahead: 1, ..self }
     }
 
     /// The block size that this hasher cuts by.
@@ -100,6 +122,39 @@ impl ChainHasher {
     /// ```
     pub fn contents_into(&self, tokens: &[u32], out: &mut Vec<BlockHash>) {
         self.hash_blocks(tokens, Contents(out));
+    }
+
+    /// Content hashes of a prompt with images or the like: a block's objects are hashed with its tokens. The buffer is
+    /// emptied first.
+    ///
+    /// Blocks without objects have the hashes of [`contents`](Self::contents); for the chain of all of them, see
+    /// [`chain_of`](Self::chain_of).
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockObjects, BlockSize, ChainHasher};
+    ///
+    /// let hasher = ChainHasher::new(BlockSize::new(2)?);
+    /// let mut objects = BlockObjects::new();
+    /// objects.add_span(BlockObjects::hash_of("cat.png"), 2..4, hasher.block_size());
+    /// let mut seen = Vec::new();
+    /// hasher.contents_with_into(&[1, 2, 9, 9, 5, 6], &objects, &mut seen);
+    /// let blind = hasher.contents(&[1, 2, 9, 9, 5, 6]);
+    /// assert_eq!((seen[0], seen[2]), (blind[0], blind[2]));
+    /// assert_ne!(seen[1], blind[1]);
+    /// # Ok::<(), phalanx_kvcache::BlockSizeError>(())
+    /// ```
+    pub fn contents_with_into(&self, tokens: &[u32], objects: &BlockObjects, out: &mut Vec<BlockHash>) {
+        self.contents_into(tokens, out);
+        let size = self.block_size.tokens() as usize;
+        let window = size + usize::from(self.ahead);
+        let mut bytes = Vec::new();
+        objects.visit_blocks(u32::try_from(out.len()).unwrap_or(u32::MAX), |block, objects| {
+            let block = block as usize;
+            bytes.clear();
+            bytes.extend_from_slice(&token_bytes(&tokens[block * size..][..window]));
+            bytes.extend(objects.iter().flat_map(|object| object.to_le_bytes()));
+            out[block] = BlockHash(self.key.hash(&bytes));
+        });
     }
 
     /// Both kinds of hashes in one pass, into buffers of the caller: they are emptied first.
@@ -161,6 +216,9 @@ impl ChainHasher {
     /// # Ok::<(), phalanx_kvcache::BlockSizeError>(())
     /// ```
     pub fn contents_of_text(&self, text: &[u8]) -> Vec<BlockHash> {
+        if self.ahead > 0 {
+            return self.contents(&text::tokens_of_text(text));
+        }
         let bytes = self.block_bytes();
         let mut out = Vec::with_capacity(text.len().div_ceil(bytes));
         // A token id's little-endian bytes are the text's own: whole blocks are hashed where they stand.
@@ -226,7 +284,14 @@ impl ChainHasher {
     }
 
     fn hash_blocks(&self, tokens: &[u32], sink: impl Sink) {
-        self.key.hash_each(&token_bytes(tokens), self.block_bytes(), sink);
+        let (bytes, block) = (token_bytes(tokens), self.block_bytes());
+        if self.ahead == 0 {
+            self.key.hash_each(&bytes, block, sink);
+        } else {
+            let window = block + usize::from(self.ahead) * 4;
+            let blocks = bytes.len().saturating_sub(window - block) / block;
+            sink.take((0..blocks).map(|at| self.key.hash(&bytes[at * block..][..window])));
+        }
     }
 }
 
@@ -283,110 +348,4 @@ fn link(before: &mut Option<u64>, content: u64) -> BlockHash {
     let hash = before.map_or(content, |before| LINK.hash(before, content));
     *before = Some(hash);
     BlockHash(hash)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::text;
-
-    fn hasher(block_size: u32) -> ChainHasher {
-        ChainHasher::new(BlockSize::new(block_size).expect("a valid size"))
-    }
-
-    #[test]
-    fn golden_vectors_of_the_scheme() {
-        let first: Vec<u32> = (0..16).collect();
-        let second: Vec<u32> = (1000..1016).collect();
-        let both = [first.as_slice(), second.as_slice()].concat();
-        assert_eq!(hasher(16).hash_tokens(&first), [BlockHash(15310707395893867146)]);
-        assert_eq!(hasher(16).hash_tokens(&second), [BlockHash(17863182269597592868)]);
-        assert_eq!(hasher(16).hash_tokens(&both), [BlockHash(15310707395893867146), BlockHash(14119623318381745760)]);
-    }
-
-    #[test]
-    fn golden_vector_of_the_namespace() {
-        assert_eq!(hasher(16).with_namespace("adapter", "salty").key, Key::new(7709613182634776700));
-        assert_eq!(hasher(16).with_namespace("", "").key, Key::new(SEED));
-        assert_ne!(hasher(16).with_namespace("a", ""), hasher(16).with_namespace("", "a"));
-    }
-
-    #[test]
-    fn partial_blocks_have_no_identity() {
-        assert_eq!(hasher(16).hash_tokens(&[]), []);
-        assert_eq!(hasher(16).hash_tokens(&[1; 15]), []);
-        assert_eq!(hasher(4).hash_text(b"twelve bytes"), []);
-        assert_eq!(hasher(4).hash_text(b"thirteen byte").len(), 1, "the fourth token is there in part");
-    }
-
-    #[test]
-    fn content_and_chain_of_every_size_are_those_of_its_bytes() {
-        let tokens: Vec<u32> = (0..9000u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
-        let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
-        for size in (1..140).chain([255, 256, 257, 511, 512, 1023, 1024, 1025, 4095, 4096]) {
-            let hasher = hasher(size);
-            let (mut contents, mut chain) = (vec![BlockHash(7)], vec![BlockHash(8)]);
-            hasher.contents_and_chain_into(&tokens, &mut contents, &mut chain);
-            let blocks = bytes.chunks_exact(size as usize * 4);
-            let want: Vec<_> = blocks.map(|block| BlockHash(xxh3_64_with_seed(block, SEED))).collect();
-            assert_eq!(contents, want, "{size} tokens");
-            assert_eq!(hasher.contents(&tokens), want, "{size} tokens");
-            let mut before: Option<BlockHash> = None;
-            for (content, hash) in contents.iter().zip(&chain) {
-                let link = |before: BlockHash| {
-                    let bytes = [before.0.to_le_bytes(), content.0.to_le_bytes()].concat();
-                    BlockHash(xxh3_64_with_seed(&bytes, SEED))
-                };
-                assert_eq!(*hash, before.map_or(*content, link), "{size} tokens");
-                before = Some(*hash);
-            }
-            assert_eq!(chain.len(), want.len());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn one_pass_is_two(tokens in prop::collection::vec(any::<u32>(), 0..700), size in 1u32..140, salt in ".?") {
-            let hasher = hasher(size).with_namespace("", &salt);
-            let (mut contents, mut chain, mut again) = (Vec::new(), Vec::new(), Vec::new());
-            hasher.contents_and_chain_into(&tokens, &mut contents, &mut chain);
-            ChainHasher::chain_of(&contents, &mut again);
-            prop_assert_eq!(&contents, &hasher.contents(&tokens));
-            prop_assert_eq!(&chain, &hasher.hash_tokens(&tokens));
-            prop_assert_eq!(&chain, &again);
-            prop_assert_eq!(contents.len() as u32, tokens.len() as u32 / size);
-        }
-
-        #[test]
-        fn other_namespaces_have_other_blocks(token in any::<u32>(), a in "[a-c]{0,2}", b in "[a-c]{0,2}") {
-            let plain = hasher(1).with_namespace(&a, "").contents(&[token]);
-            prop_assert_eq!(plain == hasher(1).with_namespace(&b, "").contents(&[token]), a == b);
-            let salted = hasher(1).with_namespace("", &b).contents(&[token]);
-            prop_assert_eq!(plain == salted, a.is_empty() && b.is_empty());
-        }
-
-        #[test]
-        fn text_blocks_are_the_blocks_of_its_tokens(text in prop::collection::vec(any::<u8>(), 0..200), size in 1u32..9) {
-            let tokens = text::tokens_of_text(&text);
-            let hashes = hasher(size).hash_text(&text);
-            prop_assert_eq!(hasher(size).contents_of_text(&text), hasher(size).contents(&tokens));
-            prop_assert_eq!(&hashes, &hasher(size).hash_tokens(&tokens));
-            prop_assert_eq!(hashes.len() as u32, text::text_tokens(&text) / size);
-        }
-
-        #[test]
-        fn equal_hashes_mean_equal_prefixes(
-            a in prop::collection::vec(0u32..3, 0..24),
-            b in prop::collection::vec(0u32..3, 0..24),
-            size in 1u32..5,
-        ) {
-            let (x, y) = (hasher(size).hash_tokens(&a), hasher(size).hash_tokens(&b));
-            for i in 0..x.len().min(y.len()) {
-                let end = (i + 1) * size as usize;
-                prop_assert_eq!(x[i] == y[i], a[..end] == b[..end]);
-            }
-        }
-    }
 }
