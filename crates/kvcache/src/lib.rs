@@ -1,15 +1,16 @@
 //! KV-cache blocks: their identity, one engine's pool, and who in a fleet holds which prefix.
 //!
 //! An inference engine keeps the attention keys and values of the tokens that it has seen, in blocks of equal size, and
-//! reuses them for a later prompt that begins with the same tokens. Three questions follow, and this crate answers them:
+//! reuses them for a later prompt that begins with the same tokens. Four questions follow, and this crate answers them:
 //!
 //! | question | answer |
 //! |---|---|
 //! | Are these two blocks the same, with everything before them? | [`ChainHasher`]: tokens or text in, [`BlockHash`]es out |
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
 //! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
+//! | What does an engine say about its cache? | [`wire`]: what vLLM, SGLang and Dynamo publish, as events |
 //!
-//! What it is not: it moves no tensors, speaks no wire format and runs no tokenizer. There is no clock, no randomness and
+//! What it is not: it moves no tensors, opens no socket and runs no tokenizer. There is no clock, no randomness and
 //! no I/O in it, and no answer depends on the order of a hash table.
 //!
 //! # Example
@@ -56,6 +57,7 @@ mod rank;
 #[cfg(test)]
 mod shared;
 pub mod text;
+pub mod wire;
 
 pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
 pub use change::{Applied, Change};
