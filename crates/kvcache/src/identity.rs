@@ -5,4 +5,5 @@ mod objects;
 mod xxh3;
 
 pub use chain::ChainHasher;
+pub(crate) use chain::link;
 pub use objects::BlockObjects;

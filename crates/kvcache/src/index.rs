@@ -12,7 +12,7 @@ mod run;
 mod slab;
 mod store;
 mod sweep;
-mod table;
+pub(crate) mod table;
 
 use thiserror::Error;
 

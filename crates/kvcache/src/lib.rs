@@ -7,6 +7,7 @@
 //! |---|---|
 //! | Are these two blocks the same, with everything before them? | [`ChainHasher`]: tokens or text in, [`BlockHash`]es out |
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
+//! | Which blocks does an engine probably hold that tells no events? | [`ApproximateLedger`]: learns from what it is sent |
 //! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
 //! | What does an engine say about its cache? | [`wire`]: what vLLM, SGLang and Dynamo publish, as events |
 //!
@@ -44,6 +45,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod approximate;
 mod block;
 mod change;
 mod event;
@@ -51,6 +53,7 @@ mod identity;
 mod index;
 mod layer;
 mod lookup;
+mod lru;
 mod overlap;
 mod pool;
 mod rank;
@@ -59,6 +62,7 @@ mod shared;
 pub mod text;
 pub mod wire;
 
+pub use approximate::{Accuracy, ApproximateConfig, ApproximateLedger, Expectation};
 pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
 pub use change::{Applied, Change};
 pub use event::CacheEvent;

@@ -1,13 +1,12 @@
 //! One rank's KV memory: what is free, what is held, what can be matched, and what goes first.
 
-mod lru;
 #[cfg(test)]
 mod tests;
 
 use thiserror::Error;
 
-use self::lru::Lru;
 use crate::lookup::{Lookup, lookup};
+use crate::lru::Lru;
 use crate::{BlockHash, CacheEvent};
 
 /// The exact ledger of one rank's KV blocks.

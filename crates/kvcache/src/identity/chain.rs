@@ -344,7 +344,7 @@ impl Sink for Both<'_> {
 
 /// Adds a block to the chain that ends with `before`.
 #[inline(always)]
-fn link(before: &mut Option<u64>, content: u64) -> BlockHash {
+pub(crate) fn link(before: &mut Option<u64>, content: u64) -> BlockHash {
     let hash = before.map_or(content, |before| LINK.hash(before, content));
     *before = Some(hash);
     BlockHash(hash)

@@ -11,7 +11,7 @@ const EMPTY: u8 = 0;
 /// it and no insertion pays for all. Each line counts what found no room in it and lies further on, so a search ends
 /// where nothing passed by.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     segments: Box<[Segment]>,
     /// Leading bits of a hash that choose the segment.
     bits: u32,
@@ -96,7 +96,7 @@ impl Segment {
 
 impl Table {
     /// An empty table of 2^`bits` segments.
-    pub(super) fn new(bits: u32) -> Self {
+    pub(crate) fn new(bits: u32) -> Self {
         Self { segments: vec![Segment::default(); 1 << bits].into(), bits, len: 0, lines: 0 }
     }
 
@@ -109,7 +109,7 @@ impl Table {
         self.lines * LANES * 4 / 5
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.segments.len() * size_of::<Segment>() + self.lines * size_of::<Line>()
     }
 
@@ -118,7 +118,7 @@ impl Table {
     }
 
     /// The first number with this hash that `is_it` accepts.
-    pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let segment = &self.segments[self.segment(hash)];
         if segment.len == 0 {
             return None;
@@ -158,7 +158,7 @@ impl Table {
     }
 
     /// Adds an entry, also beside one with the same key.
-    pub(super) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+    pub(crate) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
         let (at, bits) = (self.segment(hash), self.bits);
         let segment = &mut self.segments[at];
         if segment.len >= segment.room() {
@@ -172,7 +172,7 @@ impl Table {
     }
 
     /// Takes an entry out. It must be there.
-    pub(super) fn remove(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+    pub(crate) fn remove(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
         let (at, bits) = (self.segment(hash), self.bits);
         let segment = &mut self.segments[at];
         let home = segment.home(hash, bits);
@@ -210,13 +210,13 @@ impl Table {
 
 /// A hash function of two numbers with secret factors.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mixer {
+pub(crate) struct Mixer {
     a: u64,
     b: u64,
 }
 
 impl Mixer {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // SplitMix64's steps, to get two unlike words out of one.
         let word = |n: u64| {
             let mut z = seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -231,7 +231,7 @@ impl Mixer {
         fold(key ^ self.a, self.b)
     }
 
-    pub(super) fn two(self, first: u32, second: u64) -> u64 {
+    pub(crate) fn two(self, first: u32, second: u64) -> u64 {
         fold(second ^ self.a, self.b ^ u64::from(first).wrapping_mul(0xd6e8_feb8_6659_fd93))
     }
 }

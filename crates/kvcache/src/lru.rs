@@ -4,7 +4,7 @@ const NONE: u32 = u32::MAX;
 
 /// Doubly linked over slot numbers: push, pop and removal from the middle in constant time.
 #[derive(Clone, Debug)]
-pub(super) struct Lru {
+pub(crate) struct Lru {
     links: Vec<Link>,
     first: u32,
     last: u32,
@@ -18,12 +18,12 @@ struct Link {
 }
 
 impl Lru {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { links: Vec::new(), first: NONE, last: NONE, len: 0 }
     }
 
     /// Adds a slot that is not in the list, as the most recently used.
-    pub(super) fn push_back(&mut self, slot: u32) {
+    pub(crate) fn push_back(&mut self, slot: u32) {
         if self.links.len() <= slot as usize {
             self.links.resize(slot as usize + 1, Link { before: NONE, after: NONE });
         }
@@ -37,7 +37,7 @@ impl Lru {
     }
 
     /// Takes the least recently used slot.
-    pub(super) fn pop_front(&mut self) -> Option<u32> {
+    pub(crate) fn pop_front(&mut self) -> Option<u32> {
         (self.first != NONE).then(|| {
             let slot = self.first;
             self.remove(slot);
@@ -46,7 +46,7 @@ impl Lru {
     }
 
     /// Takes a slot that is in the list.
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(crate) fn remove(&mut self, slot: u32) {
         let Link { before, after } = self.links[slot as usize];
         match before {
             NONE => self.first = after,
@@ -59,7 +59,27 @@ impl Lru {
         self.len -= 1;
     }
 
-    pub(super) fn len(&self) -> u32 {
+    /// The least recently used slot.
+    pub(crate) fn first(&self) -> Option<u32> {
+        (self.first != NONE).then_some(self.first)
+    }
+
+    /// All slots, the most recently used one first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = u32> {
+        let slot = |at| (at != NONE).then_some(at);
+        core::iter::successors(slot(self.last), move |&at| slot(self.links[at as usize].before))
+    }
+
+    /// Makes room for slots below `slots`, and no more.
+    pub(crate) fn reserve_exact(&mut self, slots: usize) {
+        self.links.reserve_exact(slots.saturating_sub(self.links.len()));
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.links.capacity() * size_of::<Link>()
+    }
+
+    pub(crate) fn len(&self) -> u32 {
         self.len
     }
 }
