@@ -1,9 +1,9 @@
-//! A prompt of 16,384 tokens to hashes: the blocks' contents, their chain, and both in one pass.
+//! A prompt of 16,384 tokens to hashes: the blocks' contents, their chain, both in one pass, and engines' own names.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use phalanx_kvcache::{BlockSize, ChainHasher};
+use phalanx_kvcache::{BlockSize, ChainHasher, SglangHasher, VllmAlgorithm, VllmHasher, VllmKeys};
 
 const TOKENS: u32 = 16_384;
 
@@ -24,6 +24,21 @@ fn hashing(criterion: &mut Criterion) {
             bencher.iter(|| {
                 hasher.contents_and_chain_into(black_box(&tokens), black_box(&mut contents), black_box(&mut chain));
             });
+        });
+    }
+    for size in [16, 64] {
+        let size = BlockSize::new(size).expect("a block size in range");
+        for algorithm in [VllmAlgorithm::Sha256, VllmAlgorithm::Sha256Cbor, VllmAlgorithm::XxhashCbor] {
+            let hasher = VllmHasher::new(size, algorithm, VllmHasher::DEFAULT_SEED);
+            let mut digests = Vec::new();
+            group.bench_function(BenchmarkId::new(format!("vLLM {algorithm:?}"), size), |bencher| {
+                bencher.iter(|| hasher.digests_into(black_box(&tokens), &VllmKeys::new(), black_box(&mut digests)));
+            });
+        }
+        let hasher = SglangHasher::new(size);
+        let mut digests = Vec::new();
+        group.bench_function(BenchmarkId::new("SGLang", size), |bencher| {
+            bencher.iter(|| hasher.digests_into(black_box(&tokens), black_box(&mut digests)));
         });
     }
     group.finish();

@@ -6,6 +6,7 @@
 //! | question | answer |
 //! |---|---|
 //! | Are these two blocks the same, with everything before them? | [`ChainHasher`]: tokens or text in, [`BlockHash`]es out |
+//! | What does the engine itself call them? | [`VllmHasher`] and [`SglangHasher`]: the same, in the engines' own schemes |
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
 //! | Which blocks does an engine probably hold that tells no events? | [`ApproximateLedger`]: learns from what it is sent |
 //! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
@@ -66,7 +67,8 @@ pub use approximate::{Accuracy, ApproximateConfig, ApproximateLedger, Expectatio
 pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
 pub use change::{Applied, Change};
 pub use event::CacheEvent;
-pub use identity::{BlockObjects, ChainHasher};
+pub use identity::{BlockObjects, ChainHasher, SglangHasher};
+pub use identity::{VllmAlgorithm, VllmDigest, VllmDigestError, VllmExtra, VllmHasher, VllmKeys, VllmMedia};
 pub use index::{FleetIndex, IndexConfig, IndexError};
 pub use layer::{Layer, Tier};
 pub use overlap::{Level, Overlap, RankSet};
