@@ -146,11 +146,12 @@ impl Table {
         }
     }
 
-    /// Reads the line where a hash would be, so that a search for it soon finds it near.
+    /// Reads the line where a hash would be, so that a search for it soon finds it near. Gives a number that may be the
+    /// hash's, or `u32::MAX`.
     pub(super) fn touch(&self, hash: u64) -> u32 {
         let segment = &self.segments[self.segment(hash)];
         if segment.len == 0 {
-            return 0;
+            return u32::MAX;
         }
         let line = &segment.lines[segment.home(hash, self.bits)];
         let lanes = line.lanes(tag(hash));

@@ -122,7 +122,7 @@ fn loom_two_writers_lose_nothing() {
 
 #[test]
 fn loom_who_has_been_told_of_a_value_sees_it() {
-    explore(3, || {
+    explore(2, || {
         let shared = shared();
         let told = Arc::new(loom::sync::atomic::AtomicU32::new(0));
         let (asking, telling) = (Arc::clone(&shared), Arc::clone(&told));
