@@ -58,7 +58,6 @@ mod lru;
 mod overlap;
 mod pool;
 mod rank;
-#[cfg(test)]
 mod shared;
 pub mod text;
 pub mod wire;
@@ -74,4 +73,5 @@ pub use layer::{Layer, Tier};
 pub use overlap::{Level, Overlap, RankSet};
 pub use pool::{AllocateError, Pool, SealError, Sequence};
 pub use rank::RankId;
+pub use shared::{ClaimError, RankWriter, SharedIndex};
 pub use text::{chat_text, text_tokens};
