@@ -76,3 +76,8 @@ pub use pool::{AllocateError, Pool, SealError, Sequence};
 pub use rank::RankId;
 pub use shared::{ClaimError, RankWriter, SharedIndex};
 pub use text::{chat_text, text_tokens};
+
+/// The README's examples, which are run as these docs' are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
