@@ -31,8 +31,12 @@ pub struct Setting {
 /// Runs all rounds, the indexes in turn, each round beginning with another one.
 pub fn run(setting: &Setting, work: &Workload, table: &mut Table) {
     let answers = setting.check.then(|| Answers::of(work));
-    let subjects: [(&str, Round); 3] =
-        [(Ours::NAME, round::<Ours>), (Chain::NAME, round::<Chain>), (Crtc::NAME, round::<Crtc>)];
+    let subjects: [(&str, Round); 4] = [
+        (<Ours>::NAME, round::<Ours>),
+        (Chain::NAME, round::<Chain>),
+        (Crtc::NAME, round::<Crtc>),
+        (Ours::<false>::NAME, round::<Ours<false>>),
+    ];
     let chosen = |name: &str| setting.only.is_empty() || setting.only.iter().any(|only| only == name);
     let subjects: Vec<_> = subjects.into_iter().filter(|(name, _)| chosen(name)).collect();
     for at in 0..setting.rounds {

@@ -1,56 +1,90 @@
-//! `phalanx-kvcache`.
+//! `phalanx-kvcache`: borrowed slices in, one by one or many at once, levels out.
 
+use std::hint::black_box;
 use std::time::Duration;
 
-use phalanx_kvcache::{BlockHash, CacheEvent, FleetIndex, Overlap, RankId};
+use phalanx_kvcache::{BlockHash, Change, FleetIndex, IndexConfig, Layer, Overlap, RankId};
 
-use super::{Best, Index};
+use super::Index;
 use crate::clock::spent;
 use crate::workload::Query;
-use crate::workload::stream::{Kind, Stream};
+use crate::workload::stream::{Event, Kind, Stream};
 
-/// The index, and a warm answer.
-pub struct Ours {
+/// The index, and a warm answer. Events come by `apply_batch`, or one by one.
+pub struct Ours<const BATCH: bool = true> {
     index: FleetIndex,
     ranks: Vec<RankId>,
-    next: Vec<u64>,
     overlap: Overlap,
 }
 
-impl Index for Ours {
-    const NAME: &'static str = "ours";
+/// Events for it.
+pub struct Feed {
+    events: Vec<Event>,
+    names: Vec<BlockHash>,
+    contents: Vec<BlockHash>,
+}
+
+impl Feed {
+    /// A stream's events.
+    pub fn new(stream: &Stream) -> Self {
+        let hashes = |words: &[u64]| words.iter().map(|&word| BlockHash(word)).collect();
+        Self { events: stream.events.clone(), names: hashes(&stream.names), contents: hashes(&stream.contents) }
+    }
+
+    /// The events as changes.
+    pub fn changes(&self, ranks: &[RankId]) -> Vec<(RankId, Change<'_>)> {
+        let layer = Layer::MAIN;
+        let change = |event: &Event| {
+            let names = &self.names[event.blocks()];
+            let change = match event.kind {
+                Kind::Stored { parent } => {
+                    let contents = &self.contents[event.blocks()];
+                    Change::Stored { layer, parent: parent.map(BlockHash), names, contents }
+                }
+                Kind::Removed => Change::Removed { layer, names },
+            };
+            (ranks[event.rank as usize], change)
+        };
+        self.events.iter().map(change).collect()
+    }
+}
+
+impl<const BATCH: bool> Ours<BATCH> {
+    /// The index itself.
+    pub fn index(&self) -> &FleetIndex {
+        &self.index
+    }
+}
+
+impl<const BATCH: bool> Index for Ours<BATCH> {
+    const NAME: &'static str = if BATCH { "ours" } else { "ours-single" };
     const WAYS: &'static [&'static str] = &["levels"];
-    type Feed = Vec<(u32, CacheEvent)>;
+    type Feed = Feed;
     type Prompt = Vec<BlockHash>;
 
     fn new(ranks: u32) -> Self {
-        let mut index = FleetIndex::with_max_pairs(u32::MAX);
+        let mut index = FleetIndex::with_config(IndexConfig::new().max_bytes(usize::MAX));
         let ranks: Vec<_> = (0..ranks).map(|_| index.join()).collect();
-        Self { index, next: vec![0; ranks.len()], ranks, overlap: Overlap::new() }
+        Self { index, ranks, overlap: Overlap::new() }
     }
 
-    fn feed(&self, stream: &Stream) -> Self::Feed {
-        let event = |event: &crate::workload::stream::Event| {
-            let blocks = stream.names[event.blocks()].iter().map(|&name| BlockHash(name)).collect();
-            let told = match event.kind {
-                Kind::Stored { parent } => CacheEvent::Stored { parent: parent.map(BlockHash), blocks },
-                Kind::Removed => CacheEvent::Removed { blocks },
-            };
-            (event.rank, told)
-        };
-        stream.events.iter().map(event).collect()
+    fn feed(&self, stream: &Stream) -> Feed {
+        Feed::new(stream)
     }
 
     fn prompt(&self, query: &Query) -> Vec<BlockHash> {
-        query.names.iter().map(|&name| BlockHash(name)).collect()
+        query.contents.iter().map(|&content| BlockHash(content)).collect()
     }
 
-    fn apply(&mut self, feed: Self::Feed) -> Duration {
+    fn apply(&mut self, feed: Feed) -> Duration {
+        let changes = feed.changes(&self.ranks);
         let (time, ()) = spent(|| {
-            for (rank, event) in &feed {
-                let seq = &mut self.next[*rank as usize];
-                let _ = self.index.apply(self.ranks[*rank as usize], *seq, event);
-                *seq += 1;
+            if BATCH {
+                let _ = black_box(self.index.apply_batch(&changes).expect("every rank has joined"));
+            } else {
+                for &(rank, change) in &changes {
+                    let _ = black_box(self.index.apply(rank, change).expect("every rank has joined"));
+                }
             }
         });
         time
@@ -58,20 +92,18 @@ impl Index for Ours {
 
     fn best(&mut self, _: usize, prompt: &Vec<BlockHash>, loads: &[u32]) -> Option<(u32, u32)> {
         self.index.overlap(prompt, &mut self.overlap);
-        let mut best = Best::NONE;
-        for (rank, depth) in self.overlap.as_slice() {
-            best.offer(rank.index() as u32, *depth, loads);
-        }
-        best.found()
+        self.overlap.best(loads).map(|(rank, blocks)| (rank.index() as u32, blocks))
     }
 
     fn bare(&mut self, _: usize, prompt: &Vec<BlockHash>) -> usize {
         self.index.overlap(prompt, &mut self.overlap);
-        self.overlap.as_slice().len()
+        self.overlap.partial().len()
     }
 
     fn pairs(&mut self, prompt: &Vec<BlockHash>, out: &mut Vec<(u32, u32)>) {
         self.index.overlap(prompt, &mut self.overlap);
-        out.extend(self.overlap.as_slice().iter().map(|(rank, depth)| (rank.index() as u32, *depth)));
+        let mut pairs = Vec::new();
+        self.overlap.pairs_into(&mut pairs);
+        out.extend(pairs.iter().map(|(rank, blocks)| (rank.index() as u32, *blocks)));
     }
 }
