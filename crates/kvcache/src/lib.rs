@@ -10,7 +10,7 @@
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
 //! | Which blocks does an engine probably hold that tells no events? | [`ApproximateLedger`]: learns from what it is sent |
 //! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
-//! | What does an engine say about its cache? | [`wire`]: what vLLM, SGLang and Dynamo publish, as events |
+//! | What does an engine say about its cache? | [`wire`]: what vLLM, SGLang and Dynamo publish, as events; [`feed`]: in order, and no longer trusted behind a gap |
 //!
 //! What it is not: it moves no tensors, opens no socket and runs no tokenizer. There is no clock, no randomness and
 //! no I/O in it, and no answer depends on the order of a hash table.
@@ -50,6 +50,7 @@ mod approximate;
 mod block;
 mod change;
 mod event;
+pub mod feed;
 mod identity;
 mod index;
 mod layer;
@@ -75,3 +76,8 @@ pub use pool::{AllocateError, Pool, SealError, Sequence};
 pub use rank::RankId;
 pub use shared::{ClaimError, RankWriter, SharedIndex};
 pub use text::{chat_text, text_tokens};
+
+/// The README's examples, which are run as these docs' are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@
 //!
 //! vLLM, SGLang and Dynamo's workers publish batches of events as MessagePack over ZMQ. A multipart message becomes a
 //! [`Message`], its payload an [`EventBatch`] of [`Event`]s, and a translator turns each into a
-//! [`Change`](crate::Change) for the index; a feed looks after the sequence numbers in between.
+//! [`Change`](crate::Change) for the index; [`Feed`](crate::feed::Feed) looks after the sequence numbers in between.
 //!
 //! Every form in use is read alike: batches as arrays of two or three values or as maps; events as arrays with their
 //! name in front (vLLM until 0.31, SGLang) or as maps with a `type` (vLLM 0.32); block hashes as integers of either

@@ -152,7 +152,9 @@ impl ApproximateLedger {
     /// [there](Self#how-it-is-corrected).
     ///
     /// `contents` are the blocks of the prompt again; better still, those of the prompt and what was generated after it,
-    /// which the rank now holds as well. A report of a request from before the last [`clear`](Self::clear) is ignored.
+    /// which the rank now holds as well. Where they were not kept, none will do: then the request's own blocks count as
+    /// used when it was sent, and stay unconfirmed. A report of a request from before the last [`clear`](Self::clear) is
+    /// ignored.
     ///
     /// ```
     /// use core::time::Duration;
