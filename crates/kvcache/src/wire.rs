@@ -1,7 +1,7 @@
 //! What engines publish about their cache, read and written without I/O.
 //!
 //! vLLM, SGLang and Dynamo's workers publish batches of events as MessagePack over ZMQ. A multipart message becomes a
-//! [`Message`], its payload an [`EventBatch`] of [`Event`]s, and a translator turns each into a
+//! [`Message`], its payload an [`EventBatch`] of [`Event`]s, and a [`Translator`] turns each into a
 //! [`Change`](crate::Change) for the index; [`Feed`](crate::feed::Feed) looks after the sequence numbers in between.
 //!
 //! Every form in use is read alike: batches as arrays of two or three values or as maps; events as arrays with their
@@ -41,6 +41,7 @@ mod fields;
 mod frame;
 mod medium;
 mod reader;
+mod translator;
 
 pub use batch::EventBatch;
 pub use encode::encode;
@@ -48,3 +49,4 @@ pub use error::WireError;
 pub use event::{AttentionKind, Event, Stored, Tokens};
 pub use extra::{Extra, ExtraKey};
 pub use frame::{FrameError, Message, REPLAY_END, replay_request, replay_start};
+pub use translator::{TranslateError, Translator};
