@@ -26,6 +26,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn index() {
+    replay("index", phalanx_fuzz::index::run);
+}
+
+#[test]
 fn inventory() {
     replay("inventory", phalanx_fuzz::inventory::run);
 }

@@ -1,0 +1,60 @@
+//! Any bytes as operations on a fleet index, beside the naive model of its tests.
+
+#[allow(dead_code, reason = "the tests of the index ask the model for more")]
+#[path = "../../crates/kvcache/tests/model/mod.rs"]
+mod model;
+
+use crate::bytes::Bytes;
+use model::{Fleet, Manner, Operation, World};
+
+/// Operations read from one input; what follows is not looked at.
+const OPERATIONS: usize = 200;
+
+/// Reads a fleet and operations on its index and does them. After each one the index has counted what became of every block
+/// as the model did, and says the same of who holds how much of the prompts that were touched.
+///
+/// # Panics
+///
+/// If one of these does not hold.
+pub fn run(data: &[u8]) {
+    let mut bytes = Bytes::new(data);
+    let fleet = fleet(&mut bytes);
+    let manner = [Manner::Alike, Manner::Own, Manner::Lying][bytes.below(3)];
+    let bounded = fleet.max_bytes.is_some();
+    let mut world = World::new(Fleet { lying: manner == Manner::Lying, ..fleet });
+    world.record();
+    for _ in 0..OPERATIONS {
+        if bytes.is_empty() {
+            break;
+        }
+        let operation = Operation::read(core::array::from_fn(|_| bytes.byte()), manner);
+        // Those who come need room that no bound can refuse.
+        if !bounded || !matches!(operation, Operation::Join) {
+            world.step(&operation);
+        }
+    }
+    world.count_all();
+    // Once more in batches, unless somebody came or left, or memory was short.
+    if !bounded
+        && let Some(batched) = world.retold(&[1, 7, 2, 30])
+    {
+        batched.count_all();
+    }
+}
+
+/// Some ranks, with others that only listen, and bounds.
+fn fleet(bytes: &mut Bytes<'_>) -> Fleet {
+    let idle_before = match bytes.byte() {
+        few @ 0..160 => vec![0; usize::from(few % 6) + 1],
+        160..240 => vec![0, 61, 0, 0, 2],
+        _ => vec![1, 62, 200, 0, 70],
+    };
+    let idle = usize::from(idle_before.iter().sum::<u16>());
+    let max_bytes = match bytes.byte() {
+        0..180 => None,
+        room => Some((64 << 10) + 512 * idle + 512 * usize::from(room - 180)),
+    };
+    let max_rank_blocks = Some(u32::from(bytes.byte())).filter(|&blocks| blocks > 180).map(|blocks| blocks - 181);
+    let (counted_copies, seed) = (!bytes.flag(), u64::from(bytes.byte()));
+    Fleet { idle_before, max_bytes, max_rank_blocks, counted_copies, seed, lying: false }
+}
