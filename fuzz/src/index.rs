@@ -1,6 +1,6 @@
 //! Any bytes as operations on a fleet index, beside the naive model of its tests.
 
-#[allow(dead_code, reason = "the tests of the index ask the model for more")]
+#[allow(dead_code, unused_imports, reason = "the tests of the index ask the model for more")]
 #[path = "../../crates/kvcache/tests/model/mod.rs"]
 mod model;
 
@@ -35,9 +35,7 @@ pub fn run(data: &[u8]) {
     }
     world.count_all();
     // Once more in batches, unless somebody came or left, or memory was short.
-    if !bounded
-        && let Some(batched) = world.retold(&[1, 7, 2, 30])
-    {
+    if !bounded && let Some(batched) = world.retold(&[1, 7, 2, 30]) {
         batched.count_all();
     }
 }
