@@ -70,6 +70,12 @@ impl Lru {
         core::iter::successors(slot(self.last), move |&at| slot(self.links[at as usize].before))
     }
 
+    /// All slots, the least recently used one first.
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = u32> {
+        let slot = |at| (at != NONE).then_some(at);
+        core::iter::successors(slot(self.first), move |&at| slot(self.links[at as usize].after))
+    }
+
     /// Makes room for slots below `slots`, and no more.
     pub(crate) fn reserve_exact(&mut self, slots: usize) {
         self.links.reserve_exact(slots.saturating_sub(self.links.len()));

@@ -92,6 +92,16 @@ impl Entries {
         self.order.newest_first()
     }
 
+    /// All slots, the least recently used one first: so each parent behind its children.
+    pub(super) fn oldest_first(&self) -> impl Iterator<Item = u32> {
+        self.order.oldest_first()
+    }
+
+    /// Slots that were ever in use: all numbers are below.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Adds a block that is not there, out of the order of use. At most `most` slots are made room for.
     pub(super) fn insert(&mut self, parent: u32, content: BlockHash, most: u32) -> u32 {
         // All ledgers call the same block the same, and as a pool would: by its place in the chain.

@@ -1,5 +1,7 @@
 //! The approximate ledger of one rank.
 
+mod replay;
+
 use core::time::Duration;
 
 use super::entries::{Entries, ROOT};
@@ -306,43 +308,6 @@ impl ApproximateLedger {
         self.cleared = self.used;
         self.crowded = false;
         tell(Change::Cleared);
-    }
-
-    /// Tells all that is believed, from the start: for an index that is new, or that was full for a while.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use phalanx_kvcache::{ApproximateLedger, BlockHash, FleetIndex};
-    ///
-    /// let mut ledger = ApproximateLedger::new(10);
-    /// ledger.learn(&[1, 2].map(BlockHash), Duration::ZERO, |_| {});
-    ///
-    /// let mut index = FleetIndex::new();
-    /// let rank = index.join();
-    /// ledger.replay(|change| index.apply(rank, change).map(drop).expect("it joined"));
-    /// assert_eq!(index.pairs(), 2);
-    /// ```
-    pub fn replay(&self, mut tell: impl FnMut(Change<'_>)) {
-        tell(Change::Cleared);
-        let (mut names, mut contents) = (Vec::new(), Vec::new());
-        let (mut parent, mut before) = (ROOT, ROOT);
-        for slot in self.entries.newest_first() {
-            let entry = self.entries.get(slot);
-            if !names.is_empty() && (entry.parent != before || names.len() == TOLD) {
-                tell(self.stored(parent, &names, &contents));
-                names.clear();
-                contents.clear();
-            }
-            if names.is_empty() {
-                parent = entry.parent;
-            }
-            names.push(entry.name);
-            contents.push(entry.content);
-            before = slot;
-        }
-        if !names.is_empty() {
-            tell(self.stored(parent, &names, &contents));
-        }
     }
 
     /// How many blocks of a prompt, counted from its start, are believed to be there.

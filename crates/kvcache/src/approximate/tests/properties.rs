@@ -108,6 +108,24 @@ proptest! {
         let mut again = Told::default();
         ledger.replay(|change| again.hear(change));
         prop_assert_eq!(again, told);
+
+        // One that learns it believes the same, and gives it up in the same order.
+        let mut heir = ApproximateLedger::new(ledger.assumed_blocks());
+        ledger.prompts(|prompt| {
+            heir.learn(prompt, Duration::ZERO, |_| {});
+        });
+        let believed = |ledger: &ApproximateLedger| {
+            let mut told = Told::default();
+            ledger.replay(|change| told.hear(change));
+            told.paths()
+        };
+        prop_assert_eq!(believed(&heir), believed(&ledger));
+        let fresh = |n: u32| blocks(&[1000 + u64::from(n)]);
+        for n in 0..ledger.assumed_blocks() {
+            ledger.learn(&fresh(n), Duration::ZERO, |_| {});
+            heir.learn(&fresh(n), Duration::ZERO, |_| {});
+            prop_assert_eq!(believed(&heir), believed(&ledger));
+        }
     }
 
     #[test]
