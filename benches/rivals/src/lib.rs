@@ -1,8 +1,14 @@
 //! The KV-cache index beside its rivals: the same workloads through each, interleaved in one process.
 
+pub mod beside;
 pub mod clock;
+pub mod growth;
+pub mod holes;
 pub mod index;
+pub mod prefix;
 pub mod random;
 pub mod replay;
+pub mod source;
 pub mod table;
+pub mod tokens;
 pub mod workload;

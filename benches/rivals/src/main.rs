@@ -1,12 +1,14 @@
 //! Measures, and prints the figures as JSON on standard output and for people on standard error.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use phalanx_rivals::replay::{self, Setting};
+use phalanx_rivals::source::Source;
 use phalanx_rivals::table::Table;
-use phalanx_rivals::workload::{Name, Workload, trace};
+use phalanx_rivals::workload::trace::Line;
+use phalanx_rivals::workload::{Name, Workload};
+use phalanx_rivals::{beside, growth, holes, prefix, tokens};
 
 /// Measures KV-cache indexes beside each other.
 #[derive(Debug, Parser)]
@@ -19,17 +21,48 @@ struct Command {
 enum Subject {
     /// Events and queries of the workloads.
     Replay(Replay),
+    /// The store of a prefix that others hold.
+    Prefix {
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Questions beside a writer.
+    Beside {
+        #[arg(long, default_value_t = 512)]
+        ranks: u32,
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Right answers when evictions leave holes.
+    Holes {
+        /// Random operations of our index.
+        #[arg(long, default_value_t = 1_000_000)]
+        operations: u32,
+    },
+    /// The hashing of tokens.
+    Tokens {
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+    },
+    /// How our index's costs grow with the pairs that it holds.
+    Growth {
+        /// Sizes in pairs, ascending.
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000])]
+        pairs: Vec<u64>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 struct Replay {
-    /// Indexes to measure: ours, chain, crtc; all unless given.
+    /// Indexes to measure: ours, chain, crtc, ours-single; all unless given.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Workloads; all unless given.
     #[arg(long, value_delimiter = ',')]
     workload: Vec<Name>,
-    /// Fleets; 8, 64, 512 and 4096 unless given.
+    /// Fleets.
     #[arg(long, value_delimiter = ',', default_values_t = [8, 64, 512, 4096])]
     ranks: Vec<u32>,
     /// Phases; all unless given. Queries come after the churn.
@@ -42,12 +75,8 @@ struct Replay {
     /// Does not compare answers with the oracle's.
     #[arg(long)]
     unchecked: bool,
-    /// The conversation trace; ../shared/traces beside the repository unless given.
-    #[arg(long)]
-    trace: Option<PathBuf>,
-    /// Makes up a trace of so many requests instead of reading one.
-    #[arg(long)]
-    made_up: Option<u32>,
+    #[command(flatten)]
+    source: Source,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,45 +87,35 @@ enum Phase {
 }
 
 fn main() -> Result<(), String> {
-    let Command { subject: Subject::Replay(replay) } = Command::parse();
-    let table = self::replay(&replay)?;
+    let mut table = Table::default();
+    match Command::parse().subject {
+        Subject::Replay(replay) => self::replay(&replay, &mut table)?,
+        Subject::Prefix { rounds } => prefix::run(rounds, &mut table),
+        Subject::Beside { ranks, rounds, source } => {
+            let work = build(Name::Conv64, ranks, &source.lines()?, 2_000);
+            beside::run(rounds, &Name::Conv64.word(), &work, &mut table);
+        }
+        Subject::Holes { operations } => {
+            holes::run(&mut table);
+            holes::random(operations, &mut table);
+        }
+        Subject::Tokens { rounds } => tokens::run(rounds, &mut table),
+        Subject::Growth { pairs } => growth::run(&pairs, &mut table),
+    }
     eprint!("{}", table.text());
-    println!("{}", serde_json::to_string_pretty(&table.rows()).map_err(|error| error.to_string())?);
+    println!("{}", table.json());
     Ok(())
 }
 
-fn replay(replay: &Replay) -> Result<Table, String> {
-    let lines = match replay.made_up {
-        Some(requests) => trace::made_up(requests),
-        None => {
-            let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/conversation_trace.jsonl");
-            let path = replay.trace.clone().unwrap_or_else(|| beside.into());
-            trace::read(&path).or_else(|error| {
-                eprintln!("{error}: making one up");
-                if replay.trace.is_some() { Err(error) } else { Ok(trace::made_up(12_031)) }
-            })?
-        }
-    };
+fn replay(replay: &Replay, table: &mut Table) -> Result<(), String> {
+    let lines = replay.source.lines()?;
     let on = |phase| replay.phase.is_empty() || replay.phase.contains(&phase);
     let names = if replay.workload.is_empty() { Name::value_variants() } else { &replay.workload };
-    let mut table = Table::default();
     for &name in names {
         for &ranks in &replay.ranks {
-            let start = Instant::now();
-            let work = Workload::build(name, ranks, &lines, replay.queries);
-            let word = name.to_possible_value().expect("none is hidden").get_name().to_owned();
-            eprintln!(
-                "{word} {ranks}: {} blocks filled in {} events; churn {} ops in {} events; {} queries of {:.0} blocks; {:?}",
-                work.fill.ops(),
-                work.fill.events.len(),
-                work.churn.ops(),
-                work.churn.events.len(),
-                work.queries.len(),
-                work.depth(),
-                start.elapsed()
-            );
+            let work = build(name, ranks, &lines, replay.queries);
             let setting = Setting {
-                workload: word,
+                workload: name.word(),
                 rounds: replay.rounds,
                 only: replay.only.clone(),
                 fill: on(Phase::Fill),
@@ -104,8 +123,25 @@ fn replay(replay: &Replay) -> Result<Table, String> {
                 query: on(Phase::Query),
                 check: !replay.unchecked,
             };
-            replay::run(&setting, &work, &mut table);
+            replay::run(&setting, &work, table);
         }
     }
-    Ok(table)
+    Ok(())
+}
+
+fn build(name: Name, ranks: u32, lines: &[Line], queries: usize) -> Workload {
+    let start = Instant::now();
+    let work = Workload::build(name, ranks, lines, queries);
+    eprintln!(
+        "{} {ranks}: {} blocks filled in {} events; churn {} ops in {} events; {} queries of {:.0} blocks; {:?}",
+        name.word(),
+        work.fill.ops(),
+        work.fill.events.len(),
+        work.churn.ops(),
+        work.churn.events.len(),
+        work.queries.len(),
+        work.depth(),
+        start.elapsed()
+    );
+    work
 }

@@ -52,6 +52,11 @@ impl Table {
         self.seen.iter().map(row).collect()
     }
 
+    /// The same as JSON.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.rows()).expect("rows are plain data")
+    }
+
     /// The same for people.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -32,17 +32,6 @@ pub struct Crtc {
 }
 
 impl Crtc {
-    /// Applies events as they come, without a time; the queue never holds more than a few.
-    pub fn trickle(&mut self, stream: &Stream) {
-        for at in 0..stream.events.len() {
-            let _ = self.queue.send(WorkerTask::Event(event(stream, at)));
-            if at % 64 == 0 {
-                self.settle();
-            }
-        }
-        self.settle();
-    }
-
     /// Sweeps what is no longer held out of the tree.
     pub fn sweep(&mut self) {
         let _ = self.queue.send(WorkerTask::CleanupStaleChildren);
@@ -167,6 +156,16 @@ impl Index for Crtc {
         before.open();
         let before = before.time();
         after.time() - before
+    }
+
+    fn trickle(&mut self, stream: &Stream) {
+        for at in 0..stream.events.len() {
+            let _ = self.queue.send(WorkerTask::Event(event(stream, at)));
+            if at % 64 == 0 {
+                self.settle();
+            }
+        }
+        self.settle();
     }
 
     fn best(&mut self, _: usize, prompt: &Vec<LocalBlockHash>, loads: &[u32]) -> Option<(u32, u32)> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use self::chain::Chain;
 pub use self::crtc::Crtc;
-pub use self::ours::Ours;
+pub use self::ours::{Feed as OursFeed, Ours};
 use crate::workload::Query;
 use crate::workload::stream::Stream;
 
@@ -34,6 +34,11 @@ pub trait Index {
 
     /// Applies all events, and says how much processor time that took.
     fn apply(&mut self, feed: Self::Feed) -> Duration;
+
+    /// Applies all events as they come, so that what is live afterwards is the index.
+    fn trickle(&mut self, stream: &Stream) {
+        self.apply(self.feed(stream));
+    }
 
     /// The rank with the most overlap less load, and its overlap; of equals the least loaded, then the lowest rank.
     fn best(&mut self, way: usize, prompt: &Self::Prompt, loads: &[u32]) -> Option<(u32, u32)>;

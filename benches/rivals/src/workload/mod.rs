@@ -28,6 +28,14 @@ pub enum Name {
     Deep,
 }
 
+impl Name {
+    /// The name on the command line.
+    pub fn word(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self).expect("none is hidden");
+        value.get_name().to_owned()
+    }
+}
+
 /// One request: where it goes, and its blocks.
 #[derive(Clone, Debug)]
 struct Request {

@@ -63,6 +63,17 @@ impl Stream {
         self.names.len()
     }
 
+    /// The events so far and from then on, with about as many blocks in each.
+    pub fn halves(&self) -> (Self, Self) {
+        let (mut first, mut second) = (Self::default(), Self::default());
+        for event in &self.events {
+            let half = if event.blocks().start < self.ops() / 2 { &mut first } else { &mut second };
+            let blocks = event.blocks().map(|at| (self.names[at], self.contents[at]));
+            half.push(event.rank, event.kind, blocks);
+        }
+        (first, second)
+    }
+
     /// The removal of all that the stored events of this stream put in place, tail first, an event for each of them.
     pub fn undone(&self) -> Self {
         let mut undone = Self::default();
