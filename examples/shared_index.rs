@@ -61,8 +61,8 @@ fn serve(mut writer: RankWriter, prompts: &[Vec<BlockHash>]) -> RankWriter {
         pool.seal(&mut sequence, computed, &mut events).expect("a block for each hash");
         pool.free(sequence);
         // All events of a step at once: no reader sees some of them only.
-        let changes: Vec<Change<'_>> = events.iter().map(Change::from).collect();
-        let applied = writer.apply_batch(&changes).expect("the rank has joined");
+        events.iter().for_each(|event| writer.stage(Change::from(event)));
+        let applied = writer.publish().expect("the rank has joined");
         assert_eq!((applied.unplaced, applied.left_out), (0, 0), "nothing was missed, and there is room");
         events.clear();
     }

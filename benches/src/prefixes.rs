@@ -63,6 +63,18 @@ impl Prefixes {
         self.held.len()
     }
 
+    /// The index itself.
+    #[must_use]
+    pub fn index(&self) -> &FleetIndex {
+        &self.index
+    }
+
+    /// The prompts that are looked up, one after the other.
+    #[must_use]
+    pub fn prompts(&self) -> &[Vec<BlockHash>] {
+        &self.prompts
+    }
+
     /// The most blocks of the last prompt that one rank holds.
     #[must_use]
     pub fn best(&self) -> u32 {

@@ -5,8 +5,8 @@ mod cases;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use phalanx_kvcache::{
-    Applied, BlockHash, Change, ClaimError, FleetIndex, IndexConfig, Layer, Overlap, RankId, RankWriter, SharedIndex,
-    Tier,
+    Applied, BlockHash, Change, ClaimError, FleetIndex, IndexConfig, IndexError, Layer, Overlap, RankId, RankWriter,
+    SharedIndex, Tier,
 };
 use proptest::prelude::*;
 
@@ -23,8 +23,21 @@ enum Step {
     },
     Changes {
         of: usize,
+        how: How,
         changes: Vec<Made>,
     },
+    /// Changes of many ranks at once.
+    All {
+        changes: Vec<(usize, Made)>,
+    },
+}
+
+/// The ways to make changes of one rank.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Single,
+    Batch,
+    Staged,
 }
 
 #[derive(Clone, Debug)]
@@ -79,11 +92,14 @@ fn made() -> impl Strategy<Value = Made> {
 
 fn step() -> impl Strategy<Value = Step> {
     let of = || 0..8_usize;
+    let how = prop_oneof![Just(How::Single), Just(How::Batch), Just(How::Staged)];
     prop_oneof![
         2 => Just(Step::Join),
         1 => of().prop_map(|of| Step::Leave { of }),
         1 => of().prop_map(|of| Step::Reclaim { of }),
-        16 => (of(), prop::collection::vec(made(), 0..4)).prop_map(|(of, changes)| Step::Changes { of, changes }),
+        16 => (of(), how, prop::collection::vec(made(), 0..4))
+            .prop_map(|(of, how, changes)| Step::Changes { of, how, changes }),
+        4 => prop::collection::vec((of(), made()), 0..20).prop_map(|changes| Step::All { changes }),
     ]
 }
 
@@ -141,12 +157,31 @@ proptest! {
                     drop(writers.swap_remove(of));
                     writers.push(shared.writer(rank).expect("its writer is gone"));
                 }
-                Step::Changes { of, changes } if of < writers.len() => {
+                Step::Changes { of, how: How::Single, changes } if of < writers.len() => {
+                    let rank = writers[of].rank();
+                    for change in changes.iter().map(Made::change) {
+                        prop_assert_eq!(writers[of].apply(change), plain.apply(rank, change));
+                    }
+                }
+                Step::Changes { of, how, changes } if of < writers.len() => {
                     let writer = &mut writers[of];
                     let rank = writer.rank();
-                    let for_both: Vec<_> = changes.iter().map(|made| (rank, made.change())).collect();
-                    let for_one: Vec<_> = changes.iter().map(Made::change).collect();
-                    prop_assert_eq!(writer.apply_batch(&for_one), plain.apply_batch(&for_both));
+                    let changes: Vec<_> = changes.iter().map(Made::change).collect();
+                    let of_rank: Vec<_> = changes.iter().map(|&change| (rank, change)).collect();
+                    let applied = match how {
+                        How::Staged => {
+                            changes.iter().for_each(|&change| writer.stage(change));
+                            writer.publish()
+                        }
+                        _ => writer.apply_batch(&changes),
+                    };
+                    prop_assert_eq!(applied, plain.apply_batch(&of_rank));
+                }
+                Step::All { changes } if !writers.is_empty() => {
+                    let of_writers: Vec<_> =
+                        changes.iter().map(|(of, made)| (&writers[of % writers.len()], made.change())).collect();
+                    let of_ranks: Vec<_> = of_writers.iter().map(|&(writer, change)| (writer.rank(), change)).collect();
+                    prop_assert_eq!(shared.apply_batch(&of_writers), plain.apply_batch(&of_ranks));
                 }
                 _ => continue,
             }
@@ -179,7 +214,7 @@ fn held(index: &FleetIndex, contents: &[BlockHash], rank: RankId, overlap: &mut 
 
 #[test]
 fn readers_see_every_batch_whole_and_in_order() {
-    const ROUNDS: u32 = 3000;
+    const ROUNDS: u32 = 1000;
     let shared = SharedIndex::default();
     let mut writers = [shared.join(), shared.join()];
     let ranks = [writers[0].rank(), writers[1].rank()];
@@ -294,4 +329,26 @@ fn a_number_that_is_used_again_has_one_writer() {
     assert_eq!(again.rank(), rank);
     assert_eq!(shared.writer(rank).err(), Some(ClaimError::Taken { rank: 0 }));
     assert_eq!(again.index().clone().writer(rank).err(), Some(ClaimError::Taken { rank: 0 }));
+}
+
+#[test]
+fn the_writer_of_another_index_is_refused() {
+    let (shared, other) = (SharedIndex::default(), SharedIndex::default());
+    let (ours, stranger) = (shared.join(), other.join());
+    let block = chain(0, 1);
+    let refused = shared.apply_batch(&[(&ours, stored(&block)), (&stranger, stored(&block))]);
+    assert_eq!(refused, Err(IndexError::UnknownRank { rank: 0 }));
+    assert_eq!((shared.read(FleetIndex::pairs), other.read(FleetIndex::pairs)), (0, 0));
+}
+
+#[test]
+fn a_reader_with_a_clone_of_the_index_is_in_nobodys_way() {
+    let shared = SharedIndex::default();
+    let mut writer = shared.join();
+    let blocks = chain(0, 8);
+    let before = shared.read(FleetIndex::clone);
+    for len in 1..=8 {
+        let _ = writer.apply(stored(&blocks[..len])).expect("it has joined");
+    }
+    assert_eq!((before.pairs(), shared.read(FleetIndex::pairs)), (0, 8));
 }

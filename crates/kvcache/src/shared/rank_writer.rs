@@ -1,5 +1,6 @@
 //! The one writer of one rank.
 
+use super::changes::Changes;
 use crate::{Applied, Change, IndexError, RankId, SharedIndex};
 
 /// The one who tells a [`SharedIndex`] what a rank stores and removes. There is never a second one for the same rank, so
@@ -12,6 +13,7 @@ use crate::{Applied, Change, IndexError, RankId, SharedIndex};
 pub struct RankWriter {
     shared: SharedIndex,
     rank: RankId,
+    staged: Changes,
     /// The rank's number may be another's by now.
     left: bool,
 }
@@ -19,7 +21,7 @@ pub struct RankWriter {
 impl RankWriter {
     /// For a rank that is claimed.
     pub(super) fn new(shared: SharedIndex, rank: RankId) -> Self {
-        Self { shared, rank, left: false }
+        Self { shared, rank, staged: Changes::default(), left: false }
     }
 
     /// The rank that it writes for.
@@ -61,11 +63,11 @@ impl RankWriter {
     /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
     pub fn apply(&mut self, change: Change<'_>) -> Result<Applied, IndexError> {
-        self.apply_batch(&[change])
+        self.shared.change(|changes| changes.push(self.rank, change))
     }
 
     /// Makes many changes in their order, and shows them to readers at once: no reader sees some of them only. Faster
-    /// than one by one.
+    /// than one by one. For changes of many ranks see [`SharedIndex::apply_batch`].
     ///
     /// # Errors
     /// Those of [`FleetIndex::apply_batch`](crate::FleetIndex::apply_batch).
@@ -82,7 +84,48 @@ impl RankWriter {
     /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
     pub fn apply_batch(&mut self, changes: &[Change<'_>]) -> Result<Applied, IndexError> {
-        self.shared.change(self.rank, changes)
+        self.shared.change(|all| changes.iter().for_each(|&change| all.push(self.rank, change)))
+    }
+
+    /// Copies a change, to be made by [`publish`](Self::publish) together with others: for changes that are told one by
+    /// one, such as those of an engine's batch of events. No allocation once warm.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockHash, Change, Layer, SharedIndex};
+    ///
+    /// let shared = SharedIndex::default();
+    /// let mut writer = shared.join();
+    /// for number in 0..10 {
+    ///     let block = [BlockHash(number)]; // need not live on
+    ///     writer.stage(Change::Stored { layer: Layer::MAIN, parent: None, names: &block, contents: &block });
+    /// }
+    /// assert_eq!(shared.read(|index| index.pairs()), 0);
+    /// assert_eq!(writer.publish()?.stored, 10);
+    /// assert_eq!(shared.read(|index| index.pairs()), 10);
+    /// # Ok::<(), phalanx_kvcache::IndexError>(())
+    /// ```
+    pub fn stage(&mut self, change: Change<'_>) {
+        self.staged.push(self.rank, change);
+    }
+
+    /// Makes the staged changes, like [`apply_batch`](Self::apply_batch). Those that are not published when the writer is
+    /// dropped are not made.
+    ///
+    /// # Errors
+    /// Those of [`FleetIndex::apply_batch`](crate::FleetIndex::apply_batch). Nothing is staged any more then, either.
+    ///
+    /// ```
+    /// let mut writer = phalanx_kvcache::SharedIndex::default().join();
+    /// assert_eq!(writer.publish()?.stored, 0, "nothing is staged");
+    /// # Ok::<(), phalanx_kvcache::IndexError>(())
+    /// ```
+    pub fn publish(&mut self) -> Result<Applied, IndexError> {
+        if self.staged.len() == 0 {
+            return Ok(Applied::default());
+        }
+        // What comes back is the list of an earlier write, emptied.
+        let staged = &mut self.staged;
+        self.shared.change(|changes| std::mem::swap(changes, staged))
     }
 
     /// Takes the rank out of the index, with all that it holds.
