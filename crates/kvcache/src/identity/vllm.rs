@@ -200,7 +200,7 @@ impl VllmHasher {
     fn write_block<'a>(&self, mut form: impl Form<'a>, parent: &VllmDigest, tokens: &[u32], extras: &[VllmExtra<'_>]) {
         form.tuple(3, |form| {
             form.bytes(parent.as_bytes());
-            form.tuple(tokens.len(), |form| tokens.iter().for_each(|token| form.int(i64::from(*token))));
+            form.tokens(tokens);
             if extras.is_empty() {
                 form.none();
             } else {

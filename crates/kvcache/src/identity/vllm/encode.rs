@@ -3,6 +3,8 @@
 //! Only what occurs in such a key is here: numbers, texts, bytes, tuples and nothing. Of pickle this is all that there
 //! is to it, as no value refers to a class: the bytes are the same under every Python since 3.8.
 
+use crate::BlockSize;
+
 /// Writes values, one after the other, into a buffer.
 pub(super) trait Form<'a>: Sized {
     /// Begins one encoded value.
@@ -17,10 +19,26 @@ pub(super) trait Form<'a>: Sized {
     fn tag(&mut self, value: &'static str);
     /// Bytes.
     fn bytes(&mut self, value: &[u8]);
+    /// A block's tokens, a tuple of numbers.
+    fn tokens(&mut self, tokens: &[u32]);
     /// A tuple of `len` values, which `values` writes.
     fn tuple(&mut self, len: usize, values: impl FnOnce(&mut Self));
     /// Ends the value.
     fn finish(self);
+}
+
+/// Writes numbers of up to 8 bytes each: `encode` gives the bytes from the lowest on, and how many they are.
+///
+/// Token ids are of all sizes, and a branch on the size would be guessed wrong half of the time: so there is none.
+fn write_numbers(out: &mut Vec<u8>, numbers: &[u32], encode: impl Fn(u64) -> (u64, usize)) {
+    let mut at = out.len();
+    out.resize(at + numbers.len() * 8, 0);
+    for number in numbers {
+        let (bytes, length) = encode(u64::from(*number));
+        out[at..at + 8].copy_from_slice(&bytes.to_le_bytes());
+        at += length;
+    }
+    out.truncate(at);
 }
 
 /// CBOR in its canonical form: every length and number in as few bytes as it fits.
@@ -78,6 +96,18 @@ impl<'a> Form<'a> for Cbor<'a> {
     fn bytes(&mut self, value: &[u8]) {
         self.head(2, value.len() as u64);
         self.0.extend_from_slice(value);
+    }
+
+    fn tokens(&mut self, tokens: &[u32]) {
+        self.head(4, tokens.len() as u64);
+        write_numbers(self.0, tokens, |token| {
+            let (byte, two, four) = (u64::from(token >= 24), u64::from(token >= 0x100), u64::from(token >= 0x1_0000));
+            let after = byte + two + 2 * four;
+            let head = if byte == 0 { token } else { 23 + byte + two + four };
+            // Big-endian, and the bytes that are not wanted shifted out at the low end.
+            let bytes = (token << (32 - 8 * after)) as u32;
+            (head | u64::from(bytes.swap_bytes()) << 8, 1 + after as usize)
+        });
     }
 
     fn tuple(&mut self, len: usize, values: impl FnOnce(&mut Self)) {
@@ -225,6 +255,25 @@ impl<'a> Form<'a> for Pickle<'a> {
         self.payload(b'C', b'B', value);
     }
 
+    fn tokens(&mut self, tokens: &[u32]) {
+        if !(4..=BlockSize::MAX as usize).contains(&tokens.len()) {
+            // A tuple with an opcode of its own, or no block, and perhaps longer than a frame.
+            return self.tuple(tokens.len(), |form| tokens.iter().for_each(|token| form.int(i64::from(*token))));
+        }
+        self.begin();
+        self.put(b"(");
+        write_numbers(self.out, tokens, |token| match token {
+            0x8000_0000.. => (0x8A | 5 << 8 | token << 16, 7),
+            _ => {
+                let (two, four) = (u64::from(token >= 0x100), u64::from(token >= 0x1_0000));
+                let opcode = [b'K', b'M', b'J'][(two + four) as usize];
+                (u64::from(opcode) | token << 8, (2 + two + 2 * four) as usize)
+            }
+        });
+        self.put(b"t");
+        self.remember();
+    }
+
     fn tuple(&mut self, len: usize, values: impl FnOnce(&mut Self)) {
         self.begin();
         match len {
@@ -245,5 +294,37 @@ impl<'a> Form<'a> for Pickle<'a> {
     fn finish(mut self) {
         self.put(b".");
         self.close_frame();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written<'a, F: Form<'a>>(out: &'a mut Vec<u8>, write: impl FnOnce(&mut F)) {
+        let mut form = F::new(out);
+        write(&mut form);
+        form.finish();
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_are_a_tuple_of_numbers(
+            tokens in prop::collection::vec(any::<u32>().prop_flat_map(|token| (0..32u32).prop_map(move |shift| token >> shift)), 0..40),
+        ) {
+            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            let numbers = |form: &mut Cbor<'_>| tokens.iter().for_each(|token| form.int(i64::from(*token)));
+            written::<Cbor<'_>>(&mut fast, |form| form.tokens(&tokens));
+            written::<Cbor<'_>>(&mut slow, |form| form.tuple(tokens.len(), numbers));
+            prop_assert_eq!(&fast, &slow);
+            let numbers = |form: &mut Pickle<'_>| tokens.iter().for_each(|token| form.int(i64::from(*token)));
+            fast.clear();
+            slow.clear();
+            written::<Pickle<'_>>(&mut fast, |form| form.tokens(&tokens));
+            written::<Pickle<'_>>(&mut slow, |form| form.tuple(tokens.len(), numbers));
+            prop_assert_eq!(&fast, &slow);
+        }
     }
 }
