@@ -6,12 +6,12 @@ use crate::model::{Counts, Fleet, World, mix};
 use crate::random::Random;
 
 /// Blocks with names and contents of their own, by number.
-fn fresh(numbers: core::ops::Range<u64>) -> Vec<BlockHash> {
+pub(crate) fn fresh(numbers: core::ops::Range<u64>) -> Vec<BlockHash> {
     numbers.map(|number| BlockHash(mix(number))).collect()
 }
 
 /// Stores a prompt from its start, named by its contents' chain.
-fn store(world: &mut World, rank: usize, contents: &[BlockHash]) -> Counts {
+pub(crate) fn store(world: &mut World, rank: usize, contents: &[BlockHash]) -> Counts {
     let names = named(contents);
     let change = Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents };
     world.tell(rank, change).expect("as many names as contents")
@@ -132,53 +132,6 @@ fn numbers_made_to_defeat_a_table() {
 }
 
 #[test]
-fn invariant_10_a_flood_of_blocks_stays_within_the_bound() {
-    const RANKS: usize = 8;
-    let max_bytes = Some(256 << 10);
-    let mut world = World::new(Fleet { max_bytes, ..Fleet::of(RANKS) });
-    let mut random = Random::new(4);
-    let mut left_out = 0;
-    for wave in 0..4 {
-        let mut full = false;
-        for event in 0..1_000 {
-            let rank = random.below(RANKS);
-            let start = 1_000_000 * wave + 100 * event;
-            let prompt = fresh(start..start + 1 + random.below(60) as u64);
-            let counts = store(&mut world, rank, &prompt);
-            left_out += u64::from(counts.left_out);
-            full |= counts.left_out > 0;
-            if event % 20 == 0 {
-                world.ask(Layer::MAIN, &prompt);
-            }
-        }
-        assert!(full, "there is no end to the room");
-        // What one rank gives up, others can have.
-        world.tell(wave as usize, Change::Cleared);
-        let other = RANKS - 1 - wave as usize;
-        let stored = store(&mut world, other, &fresh(u64::MAX / 2 + 100 * wave..u64::MAX / 2 + 100 * wave + 20)).stored;
-        assert!(stored > 0, "room was given up, and nobody can have it");
-    }
-    assert!(left_out > 10_000, "{left_out} blocks were left out");
-    world.count_all();
-}
-
-#[test]
-fn invariant_10_a_rank_that_stores_without_end_stops_at_its_bound() {
-    let mut world = World::new(Fleet { max_rank_blocks: Some(1_000), ..Fleet::of(2) });
-    let mut parent = None;
-    for event in 0..500 {
-        let blocks = fresh(100 * event..100 * event + 20);
-        let change = Change::Stored { layer: Layer::MAIN, parent, names: &blocks, contents: &blocks };
-        world.tell(0, change);
-        parent = blocks.last().copied();
-    }
-    assert_eq!(world.index.blocks_of(world.id(0)), 1_000);
-    assert_eq!(store(&mut world, 1, &fresh(0..900)).stored, 900, "another rank has its own bound");
-    world.ask(Layer::MAIN, &fresh(0..20));
-    world.count_all();
-}
-
-#[test]
 fn invariant_9_a_hundred_thousand_ranks_in_64_places_inherit_nothing() {
     const PLACES: usize = 64;
     let system = fresh(0..12);
@@ -210,6 +163,40 @@ fn invariant_9_a_hundred_thousand_ranks_in_64_places_inherit_nothing() {
     world.count_all();
     let bytes = world.index.bytes();
     assert!(bytes < 1 << 20, "{bytes} bytes for 64 ranks");
+}
+
+/// The same where each rank leaves much behind: what is swept by and by must keep up.
+#[test]
+fn invariant_9_ranks_that_leave_much_behind_are_swept_away() {
+    const PLACES: usize = 64;
+    let trunk = fresh(0..70);
+    let mut world = World::new(Fleet::of(0));
+    let mut ranks = Vec::new();
+    let mut random = Random::new(6);
+    let (mut highest, mut bytes) = (0, Vec::new());
+    for number in 0..1_200_u64 {
+        if ranks.len() == PLACES {
+            world.leave(ranks.swap_remove(random.below(PLACES)));
+        }
+        let rank = world.join();
+        ranks.push(rank);
+        highest = highest.max(world.id(rank).index());
+        store(&mut world, rank, &trunk[..random.below(70)]);
+        for branch in 0..12 {
+            let own = fresh(1_000_000 + 100 * (number * 12 + branch)..1_000_000 + 100 * (number * 12 + branch) + 2);
+            let prompt = [&trunk[..random.below(70)], &own[..]].concat();
+            store(&mut world, rank, &prompt);
+            if branch == 0 {
+                world.ask(Layer::MAIN, &prompt);
+            }
+        }
+        if number % 200 == 199 {
+            bytes.push(world.index.bytes());
+        }
+    }
+    assert!(highest < 4 * PLACES, "numbers stay dense: {highest}");
+    assert!(bytes[5] <= bytes[1] * 3 / 2, "memory grows with those who left: {bytes:?}");
+    world.count_all();
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod cases;
 #[path = "../model/mod.rs"]
 mod model;
 
+mod bound;
 mod holes;
 mod hostile;
 mod lives;
