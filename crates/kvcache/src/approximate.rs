@@ -3,6 +3,7 @@
 mod accuracy;
 mod config;
 mod entries;
+mod evidence;
 mod expectation;
 mod ledger;
 #[cfg(test)]

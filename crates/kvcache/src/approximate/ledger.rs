@@ -5,6 +5,7 @@ mod replay;
 use core::time::Duration;
 
 use super::entries::{Entries, ROOT};
+use super::evidence::{Evidence, Finding};
 use super::{Accuracy, ApproximateConfig, Expectation};
 use crate::{BlockHash, Change, Layer};
 
@@ -39,7 +40,13 @@ const LEAST_PART: u32 = 16;
 ///
 /// The assumed capacity stays between a sixteenth of the capacity and the whole. The last block of a prompt that is
 /// believed as a whole counts as cached also when it is not reported: an engine computes the last token in any case.
-/// An engine that does not say what was cached has no report: a number that is made up does harm.
+///
+/// Engines are not all alike, so a report is taken for less where it may not mean what it seems to:
+/// - One that never reported a hit may not report at all: its misses correct nothing.
+/// - Where all reports were multiples of some number of blocks, the engine reuses in such steps (hybrid models, stores of
+///   large chunks): what is missing may be less than a step.
+/// - Where more has been found that was not believed than was missed of late, the engine does not drop the least recently
+///   used first, or is several: then nothing is given up until both kinds of errors are even again.
 ///
 /// # Cost
 /// A call takes constant time for each block of its prompt, and for each block that goes, amortised over those that
@@ -84,6 +91,7 @@ pub struct ApproximateLedger {
     /// The latest use that is forgotten.
     cleared: u64,
     accuracy: Accuracy,
+    evidence: Evidence,
     names: Vec<BlockHash>,
 }
 
@@ -124,6 +132,7 @@ impl ApproximateLedger {
             used: 0,
             cleared: 0,
             accuracy: Accuracy::default(),
+            evidence: Evidence::default(),
             names: Vec::new(),
         }
     }
@@ -172,9 +181,9 @@ impl ApproximateLedger {
     ///
     /// let expected = ledger.learn(&prompt, at(3), |_| {});
     /// assert_eq!(expected.believed_blocks(), 2);
-    /// ledger.report(&expected, &prompt, 0, at(4), |_| {}); // nothing: the engine had dropped it all
+    /// ledger.report(&expected, &prompt, 1, at(4), |_| {}); // one: the engine had dropped the second
     /// assert_eq!(ledger.match_prefix(&prompt), 4, "computed again");
-    /// assert_eq!(ledger.match_prefix(&old), 2, "3 was dropped with 1 and 2");
+    /// assert_eq!(ledger.match_prefix(&old), 2, "3 was dropped with it");
     /// assert_eq!(ledger.match_prefix(&other), 0, "used still earlier");
     /// ```
     pub fn report(
@@ -189,16 +198,13 @@ impl ApproximateLedger {
         if expected.used <= self.cleared {
             return;
         }
-        let (blocks, believed) = (expected.blocks, expected.believed_blocks());
-        let mut cached = cached.min(blocks);
-        if believed == blocks && cached + 1 == blocks {
-            cached = blocks;
-        }
+        let Finding { cached, dropped } = self.evidence.weigh(expected, cached);
+        let believed = expected.believed_blocks();
         self.accuracy.add(believed, cached);
-        if cached < believed.min(expected.confirmed) {
-            self.drop_unused_since(expected.last_use(cached), &mut tell);
+        if let Some(block) = dropped {
+            self.drop_unused_since(expected.last_use(block), &mut tell);
             // What is left was used since then, but for what this request added, at the most.
-            let kept = self.entries.len().saturating_sub(blocks - cached);
+            let kept = self.entries.len().saturating_sub(expected.blocks - cached);
             if self.config.adapting && kept < self.assumed {
                 self.assumed = (kept + (self.assumed - kept) / 2).max(self.least());
             }

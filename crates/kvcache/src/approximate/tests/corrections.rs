@@ -60,7 +60,7 @@ fn the_last_block_of_a_prompt_is_computed_in_any_case() {
 
 #[test]
 fn the_assumed_capacity_goes_half_the_way_to_what_was_observed() {
-    let mut ledger = served(160, &[&[1, 2, 3, 4]]);
+    let mut ledger = served(160, &[&[1], &[1, 2, 3, 4]]);
     let others: Vec<u64> = (100..136).collect();
     for other in &others {
         serve(&mut ledger, &[*other], None);
@@ -73,7 +73,7 @@ fn the_assumed_capacity_goes_half_the_way_to_what_was_observed() {
 
 #[test]
 fn the_assumed_capacity_stays_within_its_bounds() {
-    let mut ledger = served(160, &[]);
+    let mut ledger = served(160, &[&[1], &[1, 2, 3, 4]]);
     for round in 0..50 {
         serve(&mut ledger, &[1, 2, 3, 4], Some(0));
         assert!(ledger.assumed_blocks() >= 10, "round {round}");
@@ -170,4 +170,40 @@ fn names_are_the_chain() {
         names.extend(told);
     });
     assert_eq!(names, crate::ChainHasher::chain_ids(&ids));
+}
+
+#[test]
+fn an_engine_that_never_hit_may_not_report() {
+    let mut ledger = served(100, &[&[1, 2, 3], &[7]]);
+    for _ in 0..3 {
+        serve(&mut ledger, &[1, 2, 4], Some(0));
+    }
+    assert_eq!(matches(&ledger, &[&[1, 2, 3], &[7]]), [3, 1]);
+    assert_eq!(ledger.assumed_blocks(), 100);
+}
+
+#[test]
+fn less_than_a_step_may_not_be_missing() {
+    let long: Vec<u64> = (1..=12).collect();
+    let mut ledger = served(100, &[&[7], &long]);
+    serve(&mut ledger, &[&long[..9], &[90, 91]].concat(), Some(8)); // nine are there, and two steps of four are reused
+    serve(&mut ledger, &[&long[..7], &[92, 93]].concat(), Some(4));
+    assert_eq!(matches(&ledger, &[&[7], &long]), [1, 12]);
+    serve(&mut ledger, &[&long[..9], &[94, 95]].concat(), Some(4)); // a whole step is missing
+    assert_eq!(matches(&ledger, &[&long, &[7]]), [9, 0], "10 and what followed were dropped with it");
+}
+
+#[test]
+fn an_engine_that_keeps_old_blocks_loses_the_right_to_take_them_along() {
+    let mut ledger = served(100, &[&[1], &[1, 2], &[7, 8, 9]]);
+    // Blocks that nobody believed in are there, several times.
+    for n in 0..3 {
+        serve(&mut ledger, &[20 + n, 0, 0, 0], Some(3));
+    }
+    serve(&mut ledger, &[1, 2, 3, 4], Some(1));
+    assert_eq!(matches(&ledger, &[&[7, 8, 9]]), [3], "a miss says nothing about older blocks");
+    for n in 0..9 {
+        serve(&mut ledger, &[1, 2, 50 + n], Some(1));
+    }
+    assert_eq!(matches(&ledger, &[&[7, 8, 9]]), [0], "the errors are even again");
 }
