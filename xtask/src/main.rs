@@ -64,6 +64,9 @@ struct MeasureArgs {
     /// Use this `phalanx` binary instead of building one with `cargo build --release`.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// Only see that all can be measured: tiny inputs, one round, no speed promised (kvcache; others know no tiny form).
+    #[arg(long, conflicts_with = "record")]
+    tiny: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -120,8 +123,8 @@ fn run_tidy(list: bool) -> Result<bool, Error> {
 fn run_measure(args: &MeasureArgs) -> Result<bool, Error> {
     let workspace = Workspace::load()?;
     let trace = workspace.root.join(&args.trace);
-    let setting =
-        measure::Setting { workspace: &workspace, trace: &trace, binary: args.binary.as_deref(), note: &say_aside };
+    let (binary, tiny) = (args.binary.as_deref(), args.tiny);
+    let setting = measure::Setting { workspace: &workspace, trace: &trace, binary, tiny, note: &say_aside };
     let rows = measure::run(args.subject, &setting)?;
     match args.output {
         Output::Table => say(&measure::table(&rows)),

@@ -15,11 +15,13 @@ pub const TOKENS: usize = 16_384;
 /// Repetitions that one reading of the clock spans.
 const TIMES: u32 = 1_000;
 
+type Hash<'a> = dyn FnMut(&[u32]) + 'a;
+
 /// A way to hash, and the figure that it is measured for.
 struct Way<'a> {
     figure: &'static str,
     index: &'static str,
-    hash: Box<dyn FnMut(&[u32]) + 'a>,
+    hash: Box<Hash<'a>>,
 }
 
 /// Measures each way in turn, with blocks of 16 and 64 tokens, and compares our hashes with Dynamo's.

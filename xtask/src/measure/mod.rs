@@ -1,9 +1,12 @@
 //! What each issue promised, measured again: figure, target, stretch, seen.
 
 mod house;
+mod kvcache;
 mod machine;
 mod phalanx;
 mod placement;
+mod program;
+mod proof;
 mod public;
 mod row;
 
@@ -19,6 +22,8 @@ use crate::workspace::Workspace;
 pub(crate) enum SubjectName {
     /// The whole house: simulate's promises, the trees of the pure crates, files and documentation, and `up`.
     House,
+    /// The KV-cache index beside its rivals: events, questions, memory, exactness, hashing.
+    Kvcache,
     /// The placement engine: how full a real cluster gets, and how fast pods are placed.
     Placement,
 }
@@ -32,6 +37,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) trace: &'a Path,
     /// The binary to use instead of building one.
     pub(crate) binary: Option<&'a Path>,
+    /// Whether only to see that all can be measured: on tiny inputs, and no speed is promised.
+    pub(crate) tiny: bool,
     /// Where to say what is under way.
     pub(crate) note: &'a dyn Fn(&str),
 }
@@ -56,6 +63,7 @@ pub(crate) fn run(name: SubjectName, setting: &Setting<'_>) -> Result<Vec<Row>, 
 fn subject(name: SubjectName) -> &'static dyn Subject {
     match name {
         SubjectName::House => &house::House,
+        SubjectName::Kvcache => &kvcache::Kvcache,
         SubjectName::Placement => &placement::Placement,
     }
 }

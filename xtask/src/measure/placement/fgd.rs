@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
+use super::super::program::Program;
 use super::super::row::{Row, Want};
 use super::Setting;
-use super::program::Program;
 use crate::error::Error;
 
 /// From the workspace's root.

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use super::super::program::Program;
 use super::super::row::{Row, Want};
 use super::Setting;
-use super::program::Program;
 use crate::error::Error;
 
 /// An operation, its target and its stretch, as 99th percentiles in microseconds.

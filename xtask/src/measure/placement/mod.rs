@@ -2,7 +2,6 @@
 
 mod fgd;
 mod latency;
-mod program;
 mod proof;
 
 use super::{Row, Setting, Subject};

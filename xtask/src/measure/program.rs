@@ -1,6 +1,6 @@
 //! A program of the benches, built for release, that answers in JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Builds it.
+    /// Builds one of the package `phalanx-benches`.
     ///
     /// # Errors
     /// When it does not build.
@@ -25,8 +25,21 @@ impl Program {
         (setting.note)(&format!("building the benches' {name} (release)\n"));
         let build = ["build", "--release", "--locked", "--quiet", "--package", "phalanx-benches", "--bin", name];
         cargo(&build, &setting.workspace.root)?;
-        let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        Ok(Self { name, binary: setting.workspace.target.join("release").join(file) })
+        Ok(Self { name, binary: binary(&setting.workspace.target, name) })
+    }
+
+    /// Builds one of the workspace `benches/rivals`, in a target folder of its own.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub(super) fn beside_rivals(setting: &Setting<'_>, name: &'static str) -> Result<Self, Error> {
+        (setting.note)(&format!("building the rivals' {name} (release)\n"));
+        let target = setting.workspace.target.join("rivals");
+        let folder = target.display().to_string();
+        let manifest = ["--manifest-path", "benches/rivals/Cargo.toml", "--target-dir", &folder];
+        let build = [&["build", "--release", "--locked", "--quiet", "--bin", name], &manifest[..]].concat();
+        cargo(&build, &setting.workspace.root)?;
+        Ok(Self { name, binary: binary(&target, name) })
     }
 
     /// Runs it to its end. An answer that cannot be read is no answer: figures without a number.
@@ -43,4 +56,8 @@ impl Program {
         }
         Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
+}
+
+fn binary(target: &Path, name: &str) -> PathBuf {
+    target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
