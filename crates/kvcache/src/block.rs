@@ -78,8 +78,11 @@ pub struct BlockSizeError {
     pub tokens: u32,
 }
 
-/// Identity of a block *and of everything before it*: two prompts have the same hash at position `i` exactly when they
-/// agree on all tokens up to the end of block `i` (hash collisions of 64 bits aside).
+/// A hash of a block, of 64 bits.
+///
+/// Of what exactly is up to who makes it. A block's *content* hash is of its own tokens. Its place in a *chain*, and the
+/// *name* that an engine gives it, are hashes of everything up to its end: two prompts have the same at position `i`
+/// exactly when they agree on all tokens up to the end of block `i` (hash collisions aside).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockHash(pub u64);
 

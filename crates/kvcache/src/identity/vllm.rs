@@ -34,7 +34,7 @@ pub enum VllmAlgorithm {
 /// and its [extra keys](VllmKeys).
 ///
 /// The names are those that the engine's events carry, so they tell whether an engine is what it says it is, and the
-/// blocks of a prompt can be looked up in what speaks vLLM's names. They cost ten to forty times as much as
+/// blocks of a prompt can be looked up in what speaks vLLM's names. They cost twenty to sixty times as much as
 /// [`ChainHasher`](crate::ChainHasher)'s hashes, which are enough to compare contents.
 ///
 /// With pickle there is one limit: it writes an object that occurs twice in one block's keys only once, and text that is
