@@ -268,6 +268,11 @@ impl FleetIndex {
         self.forest.bytes() + self.ranks.capacity() * size_of::<Rank>() + self.odd
     }
 
+    /// Debug.
+    pub fn memory(&self) -> String {
+        self.forest.memory()
+    }
+
     /// The bounds and habits that it was made with.
     pub fn config(&self) -> &IndexConfig {
         &self.config
@@ -341,9 +346,9 @@ impl FleetIndex {
         self.forest.place(self.resolve(rank, name, NONE)?)
     }
 
-    /// Whether the rank calls all blocks by their own names, and these are unique.
+    /// Whether the rank calls all blocks by their own names, and holds one copy of each.
     fn is_plain(&self, rank: RankId) -> bool {
-        self.forest.names_are_unique() && self.ranks[rank.index()].is_plain()
+        self.ranks[rank.index()].is_plain()
     }
 
     /// Changes a rank's names or copies, with an eye on their memory.

@@ -124,8 +124,7 @@ impl Entries {
                 slot
             }
         };
-        let (slots, mixer) = (&self.slots, self.mixer);
-        self.table.insert(mixer.two(parent, content.get()), slot, |slot| hash(slots, mixer, slot));
+        self.table.insert(self.mixer.two(parent, content.get()), slot);
         slot
     }
 
@@ -152,8 +151,7 @@ impl Entries {
     pub(super) fn remove(&mut self, slot: u32) -> BlockHash {
         self.order.remove(slot);
         let Entry { parent, content, name, .. } = *self.get(slot);
-        let (slots, mixer) = (&self.slots, self.mixer);
-        self.table.remove(mixer.two(parent, content.get()), slot, |slot| hash(slots, mixer, slot));
+        self.table.remove(self.mixer.two(parent, content.get()), slot);
         let entry = &mut self.slots[slot as usize];
         entry.state = State::Vacant;
         entry.parent = core::mem::replace(&mut self.vacant, slot);
@@ -165,9 +163,4 @@ impl Entries {
         let mixer = self.mixer;
         *self = Self { mixer, ..Self::new(0) };
     }
-}
-
-fn hash(slots: &[Entry], mixer: Mixer, slot: u32) -> u64 {
-    let entry = &slots[slot as usize];
-    mixer.two(entry.parent, entry.content.get())
 }

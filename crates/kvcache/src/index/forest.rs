@@ -19,8 +19,6 @@ pub(super) struct Forest {
     /// Runs by (run before, first content).
     branches: Table,
     mixer: Mixer,
-    /// Names beyond the first of each kind.
-    duplicates: usize,
     blocks: u64,
     /// Memory beside runs, pages and tables, in bytes.
     heap: usize,
@@ -32,10 +30,9 @@ impl Forest {
             runs: Slab::new(),
             vacant: Vec::new(),
             pages: Pages::new(),
-            names: Table::new(11),
-            branches: Table::new(9),
+            names: Table::new(10),
+            branches: Table::new(6),
             mixer: Mixer::new(seed),
-            duplicates: 0,
             blocks: 0,
             heap: 0,
         }
@@ -45,14 +42,22 @@ impl Forest {
         self.blocks
     }
 
-    /// Whether each name stands for one block.
-    pub(super) fn names_are_unique(&self) -> bool {
-        self.duplicates == 0
-    }
-
     pub(super) fn bytes(&self) -> usize {
         let tables = self.names.bytes() + self.branches.bytes();
         tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
+    }
+
+    pub(super) fn memory(&self) -> String {
+        format!(
+            "names {} branches {} runs {} ({} vacant {}) pages {} heap {}",
+            self.names.bytes(),
+            self.branches.bytes(),
+            self.runs.bytes(),
+            self.runs.len(),
+            self.vacant.len(),
+            self.pages.bytes(),
+            self.heap
+        )
     }
 
     /// Bytes by which it may grow for `blocks` blocks more in one path.
@@ -98,7 +103,10 @@ impl Forest {
             }
         }
         let hash = self.mixer.two(parent, content);
-        self.branches.find(hash, |run| self.runs[run].parent == parent && self.first_content(run) == content)
+        self.branches.find(hash, |run| {
+            let of = &self.runs[run];
+            of.parent == parent && of.len > 0 && self.first_content(run) == content
+        })
     }
 
     fn first_content(&self, run: u32) -> u64 {
@@ -142,18 +150,24 @@ impl Forest {
         run: u32,
         depth: u32,
         hashes: &[BlockHash],
-        matching: impl Fn(&Pages, u32, u32, &[BlockHash]) -> u32,
+        matching: impl Fn(&Pages, Extent, u32, &[BlockHash]) -> u32,
     ) -> u32 {
         let run = &self.runs[run];
         let most = (run.end() - depth).min(hashes.len() as u32);
+        let hashes = &hashes[..most as usize];
+        let mut skip = depth / PAGE - run.start / PAGE;
         let mut done = 0;
-        while done < most {
+        for extent in core::iter::once(&run.first).chain(run.extents()) {
+            if skip >= extent.pages {
+                skip -= extent.pages;
+                continue;
+            }
+            let rest = Extent { page: extent.page + skip, pages: extent.pages - skip };
+            skip = 0;
             let at = depth + done;
-            let some = (PAGE - at % PAGE).min(most - done);
-            let hashes = &hashes[done as usize..(done + some) as usize];
-            let matched = matching(&self.pages, run.page(at), at % PAGE, hashes);
-            done += matched;
-            if matched < some {
+            done += matching(&self.pages, rest, at % PAGE, &hashes[done as usize..]);
+            // To the end of these pages, or not.
+            if done == most || at / PAGE + rest.pages > (depth + done) / PAGE {
                 break;
             }
         }
@@ -165,9 +179,9 @@ impl Forest {
         self.names.find(self.mixer.one(name), |block| self.pages.name(block) == name && is_it(block))
     }
 
-    /// Reads a name's place in the table, and what is there: see [`Table::touch`].
-    pub(super) fn touch_name(&self, name: u64) -> u32 {
-        self.names.touch(self.mixer.one(name))
+    /// A block that may have this name.
+    pub(super) fn guess(&self, name: u64) -> Option<u32> {
+        self.names.find(self.mixer.one(name), |_| true)
     }
 
     /// Reads a block, its page's owner, and that one's run.
@@ -177,7 +191,7 @@ impl Forest {
         self.pages.name(block) ^ u64::from(len)
     }
 
-    /// Adds a run behind `parent`, of at least one block, that nobody holds yet. Names are [entered](Self::enter) apart.
+    /// Adds a run behind `parent`, of at least one block, that nobody holds yet.
     pub(super) fn add(&mut self, parent: u32, stamp: u32, names: &[BlockHash], contents: &[BlockHash]) -> u32 {
         let run = self.vacant.pop().unwrap_or_else(|| self.runs.grow(1) as u32);
         let start = if parent == NONE { 0 } else { self.runs[parent].end() };
@@ -194,14 +208,10 @@ impl Forest {
             self.runs[parent].child = run;
         }
         let content = self.first_content(run);
-        let (hash, mixer, runs, pages) = (self.mixer.two(parent, content), self.mixer, &self.runs, &self.pages);
-        self.branches.insert(hash, run, |run| {
-            let of = &runs[run];
-            mixer.two(of.parent, pages.content(of.first.page * PAGE + of.start % PAGE))
-        });
+        self.branches.insert(self.mixer.two(parent, content), run);
     }
 
-    /// Adds blocks, without names yet, at the end of a run without children.
+    /// Adds blocks at the end of a run without children.
     pub(super) fn append(&mut self, run: u32, names: &[BlockHash], contents: &[BlockHash]) {
         let (start, end) = (self.runs[run].start, self.runs[run].end());
         let new_end = end + names.len() as u32;
@@ -221,20 +231,11 @@ impl Forest {
             let some = ((PAGE - at % PAGE) as usize).min(names.len() - done);
             let page = self.runs[run].page(at);
             self.pages.write(page, at % PAGE, &names[done..done + some], &contents[done..done + some]);
+            for (name, block) in names[done..done + some].iter().zip(page * PAGE + at % PAGE..) {
+                self.names.insert(self.mixer.one(name.0), block);
+            }
             done += some;
         }
-    }
-
-    /// Enters the name of a block. Says whether another block has the same one.
-    pub(super) fn enter(&mut self, block: u32) -> bool {
-        let name = self.pages.name(block);
-        let hash = self.mixer.one(name);
-        let pages = &self.pages;
-        let clash = self.names.find(hash, |other| pages.name(other) == name).is_some();
-        self.duplicates += usize::from(clash);
-        let mixer = self.mixer;
-        self.names.insert(hash, block, |block| mixer.one(pages.name(block)));
-        clash
     }
 
     /// Cuts a run at a depth within it. The part behind keeps the number, its children and its pages; the part before
@@ -287,11 +288,7 @@ impl Forest {
 
     fn remove_branch(&mut self, run: u32, content: u64) {
         let parent = self.runs[run].parent;
-        let (hash, mixer, runs, pages) = (self.mixer.two(parent, content), self.mixer, &self.runs, &self.pages);
-        self.branches.remove(hash, run, |run| {
-            let of = &runs[run];
-            mixer.two(of.parent, pages.content(of.first.page * PAGE + of.start % PAGE))
-        });
+        self.branches.remove(self.mixer.two(parent, content), run);
     }
 
     /// Frees what nobody holds at the end of a run, and of those before it that this leaves without a child.
@@ -346,16 +343,9 @@ impl Forest {
 
     fn forget_blocks(&mut self, run: u32, from: u32, to: u32) {
         self.blocks -= u64::from(to - from);
-        let mixer = self.mixer;
-        for depth in (from..to).rev() {
+        for depth in from..to {
             let block = self.block(run, depth);
-            let pages = &self.pages;
-            let name = pages.name(block);
-            let hash = mixer.one(name);
-            self.names.remove(hash, block, |block| mixer.one(pages.name(block)));
-            if self.duplicates > 0 && self.names.find(hash, |other| pages.name(other) == name).is_some() {
-                self.duplicates -= 1;
-            }
+            self.names.remove(self.mixer.one(self.pages.name(block)), block);
         }
     }
 

@@ -8,13 +8,10 @@ pub(super) const PAGE: u32 = 8;
 /// No page, run or block.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Two cache lines: what queries read, and what events read.
+/// One cache line.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(align(128))]
-struct Page {
-    contents: [u64; PAGE as usize],
-    names: [u64; PAGE as usize],
-}
+#[repr(align(64))]
+struct Page([u64; PAGE as usize]);
 
 #[derive(Clone, Copy, Debug)]
 struct Meta {
@@ -41,7 +38,9 @@ pub(super) struct Extent {
 /// All pages. A block's number is its page's number and its place in it.
 #[derive(Clone, Debug)]
 pub(super) struct Pages {
-    pages: Slab<Page>,
+    /// What queries read, and what events read.
+    contents: Slab<Page>,
+    names: Slab<Page>,
     meta: Slab<Meta>,
     vacant: Vec<Extent>,
     vacant_pages: usize,
@@ -49,17 +48,17 @@ pub(super) struct Pages {
 
 impl Pages {
     pub(super) fn new() -> Self {
-        Self { pages: Slab::new(), meta: Slab::new(), vacant: Vec::new(), vacant_pages: 0 }
+        Self { contents: Slab::new(), names: Slab::new(), meta: Slab::new(), vacant: Vec::new(), vacant_pages: 0 }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.pages.bytes() + self.meta.bytes() + self.vacant.capacity() * size_of::<Extent>()
+        self.contents.bytes() + self.names.bytes() + self.meta.bytes() + self.vacant.capacity() * size_of::<Extent>()
     }
 
     /// Bytes by which it would grow for `pages` pages more.
     pub(super) fn growth(&self, pages: usize) -> usize {
         let new = pages.saturating_sub(self.vacant_pages);
-        if new == 0 { 0 } else { self.pages.growth(new) + self.meta.growth(new) }
+        if new == 0 { 0 } else { 2 * self.contents.growth(new) + self.meta.growth(new) }
     }
 
     /// Takes up to `pages` neighbouring pages for a run, for blocks from `depth` (in pages) on.
@@ -76,7 +75,8 @@ impl Pages {
                 taken
             }
             None => {
-                let page = self.pages.grow(pages as usize) as u32;
+                let page = self.contents.grow(pages as usize) as u32;
+                self.names.grow(pages as usize);
                 self.meta.grow(pages as usize);
                 Extent { page, pages }
             }
@@ -120,51 +120,66 @@ impl Pages {
     }
 
     pub(super) fn name(&self, block: u32) -> u64 {
-        self.pages[block / PAGE].names[(block % PAGE) as usize]
+        self.names[block / PAGE].0[(block % PAGE) as usize]
     }
 
     pub(super) fn content(&self, block: u32) -> u64 {
-        self.pages[block / PAGE].contents[(block % PAGE) as usize]
+        self.contents[block / PAGE].0[(block % PAGE) as usize]
     }
 
     /// Notes the blocks of a page from place `from` on.
     pub(super) fn write(&mut self, page: u32, from: u32, names: &[BlockHash], contents: &[BlockHash]) {
-        let page = &mut self.pages[page];
-        let from = from as usize;
-        for (to, hash) in page.names[from..].iter_mut().zip(names) {
-            *to = hash.0;
-        }
-        for (to, hash) in page.contents[from..].iter_mut().zip(contents) {
-            *to = hash.0;
+        for (column, hashes) in [(&mut self.names, names), (&mut self.contents, contents)] {
+            for (to, hash) in column[page].0[from as usize..].iter_mut().zip(hashes) {
+                *to = hash.0;
+            }
         }
     }
 
-    /// How many contents from place `from` of a page on are `contents`.
+    /// How many of the blocks from a place on, in neighbouring pages, have these contents: at most as many as are in
+    /// `pages` pages.
     #[inline]
-    pub(super) fn matching_contents(&self, page: u32, from: u32, contents: &[BlockHash]) -> u32 {
-        matching(&self.pages[page].contents, from, contents)
+    pub(super) fn matching_contents(&self, extent: Extent, from: u32, contents: &[BlockHash]) -> u32 {
+        matching(&self.contents, extent, from, contents)
     }
 
-    /// How many names from place `from` of a page on are `names`.
+    /// The same for names.
     #[inline]
-    pub(super) fn matching_names(&self, page: u32, from: u32, names: &[BlockHash]) -> u32 {
-        matching(&self.pages[page].names, from, names)
+    pub(super) fn matching_names(&self, extent: Extent, from: u32, names: &[BlockHash]) -> u32 {
+        matching(&self.names, extent, from, names)
     }
 }
 
 #[inline]
-fn matching(page: &[u64; PAGE as usize], from: u32, hashes: &[BlockHash]) -> u32 {
-    if from == 0
-        && let Some(hashes) = hashes.first_chunk::<{ PAGE as usize }>()
-    {
-        // All at once, without a branch for each: this is where lookups spend their time.
-        let mut unlike = 0;
-        for (a, b) in page.iter().zip(hashes) {
-            unlike |= a ^ b.0;
+fn matching(column: &Slab<Page>, mut extent: Extent, from: u32, hashes: &[BlockHash]) -> u32 {
+    let one_by_one = |page: &Page, from: u32, hashes: &[BlockHash]| {
+        let known = &page.0[from as usize..];
+        known.iter().zip(hashes).take_while(|(a, b)| **a == b.0).count() as u32
+    };
+    let mut done = 0;
+    if from > 0 {
+        let some = (PAGE - from).min(hashes.len() as u32);
+        done = one_by_one(&column[extent.page], from, &hashes[..some as usize]);
+        if done < some {
+            return done;
         }
-        if unlike == 0 {
-            return PAGE;
-        }
+        extent = Extent { page: extent.page + 1, pages: extent.pages - 1 };
     }
-    page[from as usize..].iter().zip(hashes).take_while(|(a, b)| **a == b.0).count() as u32
+    while extent.pages > 0 && done < hashes.len() as u32 {
+        let piece = column.piece(extent.page, extent.pages);
+        let (whole, rest) = hashes[done as usize..].as_chunks::<{ PAGE as usize }>();
+        // All of a page at once, without a branch for each: this is where lookups spend their time.
+        let unlike = |(page, hashes): &(&Page, &[BlockHash; PAGE as usize])| {
+            page.0.iter().zip(*hashes).fold(0, |unlike, (a, b)| unlike | (a ^ b.0)) != 0
+        };
+        let alike = piece.iter().zip(whole).position(|pair| unlike(&pair));
+        let pages = alike.unwrap_or(piece.len().min(whole.len()));
+        done += pages as u32 * PAGE;
+        if pages < piece.len() {
+            let hashes = whole.get(pages).map_or(rest, |hashes| hashes.as_slice());
+            return done + one_by_one(&piece[pages], 0, hashes);
+        }
+        extent = Extent { page: extent.page + pages as u32, pages: extent.pages - pages as u32 };
+    }
+    done
 }

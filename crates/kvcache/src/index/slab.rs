@@ -1,11 +1,12 @@
 //! A growing array in chunks: nothing moves when it grows, and it is never much larger than what is in it.
 
 /// Items of a chunk.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 
+/// Items of one kind by number.
 #[derive(Clone, Debug)]
 pub(super) struct Slab<T> {
-    chunks: Vec<Box<[T; CHUNK]>>,
+    chunks: Vec<Box<[T]>>,
     len: usize,
 }
 
@@ -24,18 +25,25 @@ impl<T: Default> Slab<T> {
         let first = self.len;
         self.len += count;
         while self.chunks.len() * CHUNK < self.len {
-            self.chunks.push(Box::new(core::array::from_fn(|_| T::default())));
+            self.chunks.push(core::iter::repeat_with(T::default).take(CHUNK).collect());
         }
         first
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<T>() + self.chunks.capacity() * size_of::<usize>()
+        self.chunks.len() * CHUNK * size_of::<T>() + self.chunks.capacity() * size_of::<Box<[T]>>()
     }
 
     /// Bytes by which it would grow for `count` items more.
     pub(super) fn growth(&self, count: usize) -> usize {
         (self.len + count).div_ceil(CHUNK).saturating_sub(self.chunks.len()) * CHUNK * size_of::<T>()
+    }
+
+    /// Neighbouring items from a number on, as many as lie in one piece, up to `count`.
+    #[inline]
+    pub(super) fn piece(&self, at: u32, count: u32) -> &[T] {
+        let from = at as usize % CHUNK;
+        &self.chunks[at as usize / CHUNK][from..CHUNK.min(from + count as usize)]
     }
 }
 

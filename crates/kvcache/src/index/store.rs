@@ -237,13 +237,12 @@ impl FleetIndex {
         };
         self.ranks[rank.index()].held += count(names);
         self.pairs += u64::from(count(names));
-        for (name, depth) in names.iter().zip(first..) {
-            let block = self.forest.block(run, depth);
-            let clash = self.forest.enter(block);
-            if (clash || !self.ranks[rank.index()].is_plain())
-                && let Some(other) = self.resolve(rank, name.0, block)
-            {
-                self.drop_block(rank, other);
+        if !self.ranks[rank.index()].is_plain() {
+            // A name of the rank's own that stood for another block stands for this one from now on.
+            for name in names {
+                if let Some(other) = self.ranks[rank.index()].block_of(name.0) {
+                    self.drop_block(rank, other);
+                }
             }
         }
         let last = first + count(names) - 1;
@@ -300,7 +299,7 @@ impl FleetIndex {
                 Change::Removed { names, .. } => names.first(),
                 _ => None,
             };
-            *block = name.map_or(NONE, |name| self.forest.touch_name(name.0));
+            *block = name.and_then(|name| self.forest.guess(name.0)).unwrap_or(NONE);
         }
         let mut read = 0;
         for block in blocks.into_iter().filter(|&block| block != NONE) {

@@ -1,15 +1,21 @@
-//! Hash tables from a key that is kept elsewhere to a number: 12 entries in a cache line.
+//! Hash tables from a key that is kept elsewhere to a number: ten entries in a cache line.
 
 /// Entries of a line.
-const LANES: usize = 12;
+const LANES: usize = 10;
+/// Changes that wait in front of a segment.
+const FRONT: usize = 16;
 /// Tag of an empty lane.
-const EMPTY: u8 = 0;
+const EMPTY: u16 = 0;
 
 /// A table of numbers whose keys the caller keeps: it gives the key's hash, and says whether a number has the key.
 ///
-/// It is cut into segments that grow one at a time, by a third, so that the table is never much larger than what is in
-/// it and no insertion pays for all. Each line counts what found no room in it and lies further on, so a search ends
-/// where nothing passed by.
+/// It is cut into segments that grow one at a time and by little, so that the table is never much larger than what is in
+/// it and no insertion pays for all. An entry's place in its segment follows from the 16 bits of its hash that stand
+/// beside it, so a segment grows without a look at any key. Each line counts what found no room in it and lies further
+/// on, so a search ends where nothing passed by.
+///
+/// Changes wait in front of their segment until there are some of them: their lines are then fetched side by side, from
+/// few pages of memory. An entry that was removed may still be offered to a search until then.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     segments: Box<[Segment]>,
@@ -20,17 +26,25 @@ pub(crate) struct Table {
     lines: usize,
 }
 
+/// Two cache lines.
 #[derive(Clone, Debug, Default)]
+#[repr(align(128))]
 struct Segment {
     lines: Box<[Line]>,
+    /// Entries in the lines.
     len: u32,
+    /// Changes that wait, and which of them are removals.
+    waiting: u16,
+    removals: u16,
+    tags: [u16; FRONT],
+    numbers: [u32; FRONT],
 }
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Line {
     numbers: [u32; LANES],
-    tags: [u8; LANES],
+    tags: [u16; LANES],
     /// Entries that passed by, at the most: it stays at its own maximum.
     passed: u16,
 }
@@ -38,43 +52,144 @@ struct Line {
 impl Line {
     const NEW: Self = Self { numbers: [0; LANES], tags: [EMPTY; LANES], passed: 0 };
 
-    /// Lanes with this tag, one bit each.
-    fn lanes(&self, tag: u8) -> u32 {
-        let mut found = 0;
-        for (lane, &of) in self.tags.iter().enumerate() {
-            found |= u32::from(of == tag) << lane;
-        }
-        found
+    /// Lanes with this tag. The first one is right; others may be one off in the tag, but are empty only if that is asked
+    /// for.
+    #[inline]
+    fn lanes(&self, tag: u16) -> Lanes {
+        let [most @ .., last_but_one, last] = &self.tags;
+        Lanes { most: alike(most, tag), rest: u32::from(*last_but_one == tag) | u32::from(*last == tag) << 1 }
     }
 }
 
-fn tag(hash: u64) -> u8 {
-    (hash as u8).max(1)
+/// The top bit of each tag that is like `tag`. The first one is right; one above it may be one off.
+#[inline]
+fn alike(tags: &[u16; 8], tag: u16) -> u128 {
+    // Tags that are zero, by a borrow out of each: one above a zero may be a one and be taken for it.
+    const ONES: u128 = u128::MAX / 0xffff;
+    let mut bytes = [0; 16];
+    for (bytes, tag) in bytes.chunks_exact_mut(2).zip(tags) {
+        bytes.copy_from_slice(&tag.to_le_bytes());
+    }
+    let unlike = u128::from_le_bytes(bytes) ^ (u128::from(tag) * ONES);
+    unlike.wrapping_sub(ONES) & !unlike & (ONES << 15)
+}
+
+/// Some lanes of a line.
+struct Lanes {
+    most: u128,
+    rest: u32,
+}
+
+impl Iterator for Lanes {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.most != 0 {
+            let lane = self.most.trailing_zeros() / 16;
+            self.most &= self.most - 1;
+            return Some(lane as usize);
+        }
+        (self.rest != 0).then(|| {
+            let lane = 8 + self.rest.trailing_zeros() as usize;
+            self.rest &= self.rest - 1;
+            lane
+        })
+    }
+}
+
+/// The bits of a hash that stand beside an entry: never [`EMPTY`], nor one beside it.
+#[inline]
+fn tag(hash: u64) -> u16 {
+    (hash as u16).max(2)
 }
 
 impl Segment {
-    fn home(&self, hash: u64, bits: u32) -> usize {
-        let fraction = (hash << bits) >> 32;
-        ((fraction * self.lines.len() as u64) >> 32) as usize
+    #[inline]
+    fn home(&self, tag: u16) -> usize {
+        (usize::from(tag) * self.lines.len()) >> 16
     }
 
+    #[inline]
     fn next(&self, line: usize) -> usize {
         if line + 1 == self.lines.len() { 0 } else { line + 1 }
     }
 
-    /// Entries beyond which it grows: nine tenths of its lanes.
-    fn room(&self) -> u32 {
-        (self.lines.len() * LANES * 9 / 10) as u32
+    /// Places of the waiting changes with this tag, one bit each.
+    #[inline]
+    fn front(&self, tag: u16) -> u32 {
+        let mut found = 0;
+        for (at, &of) in self.tags.iter().enumerate() {
+            found |= u32::from(of == tag) << at;
+        }
+        found & ((1 << self.waiting) - 1)
     }
 
-    fn place(&mut self, hash: u64, bits: u32, number: u32) {
-        let mut at = self.home(hash, bits);
+    #[inline]
+    fn push(&mut self, tag: u16, number: u32, is_removal: bool) {
+        let at = usize::from(self.waiting) % FRONT;
+        self.tags[at] = tag;
+        self.numbers[at] = number;
+        self.removals |= u16::from(is_removal) << at;
+        self.waiting += 1;
+    }
+
+    /// Takes a waiting insertion back; says whether there was one.
+    #[inline]
+    fn take_back(&mut self, tag: u16, number: u32) -> bool {
+        let mut places = self.front(tag) & !u32::from(self.removals);
+        while places != 0 {
+            let at = places.trailing_zeros() as usize;
+            if self.numbers[at] == number {
+                let last = usize::from(self.waiting) - 1;
+                self.tags[at] = self.tags[last];
+                self.numbers[at] = self.numbers[last];
+                let removal = self.removals >> last & 1;
+                self.removals &= !(1 << last) & !(1 << at);
+                self.removals |= if at == last { 0 } else { removal << at };
+                self.waiting -= 1;
+                return true;
+            }
+            places &= places - 1;
+        }
+        false
+    }
+
+    /// Makes the waiting changes; says by how many lines the segment has changed.
+    fn flush(&mut self) -> isize {
+        let before = self.lines.len();
+        let (waiting, removals) = (usize::from(self.waiting), self.removals);
+        let inserted = waiting - removals.count_ones() as usize;
+        let (tags, numbers) = (self.tags, self.numbers);
+        // The lines are read side by side.
+        let read = |tag: &u16| self.lines.get(self.home(*tag)).map_or(0, |line| line.numbers[0]);
+        core::hint::black_box(tags[..waiting].iter().fold(0, |sum, tag| sum ^ read(tag)));
+
+        // Insertions first: a number that comes and goes and comes again is in it once at the end, whatever the order.
+        if (self.len as usize + inserted) * 8 > self.lines.len() * LANES * 7 {
+            let lines = self.lines.len();
+            self.resize((lines + lines / 3).max((self.len as usize + inserted).div_ceil(LANES * 3 / 4)));
+        }
+        for at in (0..waiting).filter(|at| removals >> at & 1 == 0) {
+            self.place(tags[at], numbers[at]);
+        }
+        for at in (0..waiting).filter(|at| removals >> at & 1 == 1) {
+            self.displace(tags[at], numbers[at]);
+        }
+        (self.waiting, self.removals) = (0, 0);
+        if self.len as usize * 4 < self.lines.len() * LANES {
+            self.resize(if self.len == 0 { 0 } else { self.lines.len().div_ceil(2) });
+        }
+        self.lines.len() as isize - before as isize
+    }
+
+    #[inline]
+    fn place(&mut self, tag: u16, number: u32) {
+        let mut at = self.home(tag);
         loop {
             let line = &mut self.lines[at];
-            let free = line.lanes(EMPTY);
-            if free != 0 {
-                let lane = free.trailing_zeros() as usize;
-                line.tags[lane] = tag(hash);
+            if let Some(lane) = line.lanes(EMPTY).next() {
+                line.tags[lane] = tag;
                 line.numbers[lane] = number;
                 break;
             }
@@ -84,11 +199,73 @@ impl Segment {
         self.len += 1;
     }
 
-    fn resize(&mut self, lines: usize, bits: u32, hash_of: impl Fn(u32) -> u64) {
-        let old = core::mem::replace(self, Self { lines: vec![Line::NEW; lines].into(), len: 0 });
-        for line in &old.lines {
-            for lane in (0..LANES).filter(|&lane| line.tags[lane] != EMPTY) {
-                self.place(hash_of(line.numbers[lane]), bits, line.numbers[lane]);
+    /// Takes an entry out of the lines. It must be there.
+    #[inline]
+    fn displace(&mut self, tag: u16, number: u32) {
+        let mut at = self.home(tag);
+        loop {
+            let next = self.next(at);
+            let line = &mut self.lines[at];
+            if let Some(lane) = line.lanes(tag).find(|&lane| line.numbers[lane] == number) {
+                line.tags[lane] = EMPTY;
+                break;
+            }
+            if line.passed < u16::MAX {
+                line.passed -= 1;
+            }
+            at = next;
+        }
+        self.len -= 1;
+    }
+
+    fn resize(&mut self, lines: usize) {
+        let old = core::mem::replace(&mut self.lines, vec![Line::NEW; lines].into());
+        // Old lines come in the order of the new ones, nearly: each new line is filled from its first lane on.
+        let mut filled = vec![0_u8; lines];
+        for line in &old {
+            for (&number, &tag) in line.numbers.iter().zip(&line.tags).filter(|(_, tag)| **tag != EMPTY) {
+                let mut at = self.home(tag);
+                while usize::from(filled[at]) == LANES {
+                    self.lines[at].passed = self.lines[at].passed.saturating_add(1);
+                    at = self.next(at);
+                }
+                let lane = usize::from(filled[at]);
+                filled[at] += 1;
+                self.lines[at].tags[lane] = tag;
+                self.lines[at].numbers[lane] = number;
+            }
+        }
+    }
+
+    #[inline]
+    fn find(&self, tag: u16, is_it: &mut impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut places = self.front(tag) & !u32::from(self.removals);
+        while places != 0 {
+            let number = self.numbers[places.trailing_zeros() as usize % FRONT];
+            if is_it(number) {
+                return Some(number);
+            }
+            places &= places - 1;
+        }
+        if self.len == 0 {
+            return None;
+        }
+        let home = self.home(tag);
+        let mut at = home;
+        loop {
+            let line = &self.lines[at];
+            for lane in line.lanes(tag) {
+                let number = line.numbers[lane];
+                if is_it(number) {
+                    return Some(number);
+                }
+            }
+            if line.passed == 0 {
+                return None;
+            }
+            at = self.next(at);
+            if at == home {
+                return None;
             }
         }
     }
@@ -100,112 +277,55 @@ impl Table {
         Self { segments: vec![Segment::default(); 1 << bits].into(), bits, len: 0, lines: 0 }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Entries that fit in before most segments must grow.
-    pub(super) fn room(&self) -> usize {
-        self.lines * LANES * 4 / 5
+    pub(crate) fn room(&self) -> usize {
+        self.lines * LANES * 3 / 4
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.segments.len() * size_of::<Segment>() + self.lines * size_of::<Line>()
     }
 
+    #[inline]
     fn segment(&self, hash: u64) -> usize {
         (hash >> (64 - self.bits)) as usize
     }
 
-    /// The first number with this hash that `is_it` accepts.
+    /// The first number with this hash that `is_it` accepts. It may be asked about numbers that were removed.
+    #[inline]
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let segment = &self.segments[self.segment(hash)];
-        if segment.len == 0 {
-            return None;
-        }
-        let home = segment.home(hash, self.bits);
-        let tag = tag(hash);
-        let mut at = home;
-        loop {
-            let line = &segment.lines[at];
-            let mut lanes = line.lanes(tag);
-            while lanes != 0 {
-                let number = line.numbers[lanes.trailing_zeros() as usize];
-                if is_it(number) {
-                    return Some(number);
-                }
-                lanes &= lanes - 1;
-            }
-            if line.passed == 0 {
-                return None;
-            }
-            at = segment.next(at);
-            if at == home {
-                return None;
-            }
-        }
-    }
-
-    /// Reads the line where a hash would be, so that a search for it soon finds it near. Gives a number that may be the
-    /// hash's, or `u32::MAX`.
-    pub(super) fn touch(&self, hash: u64) -> u32 {
-        let segment = &self.segments[self.segment(hash)];
-        if segment.len == 0 {
-            return u32::MAX;
-        }
-        let line = &segment.lines[segment.home(hash, self.bits)];
-        let lanes = line.lanes(tag(hash));
-        if lanes == 0 { u32::MAX } else { line.numbers[lanes.trailing_zeros() as usize] }
+        self.segments[self.segment(hash)].find(tag(hash), &mut is_it)
     }
 
     /// Adds an entry, also beside one with the same key.
-    pub(crate) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
-        let (at, bits) = (self.segment(hash), self.bits);
-        let segment = &mut self.segments[at];
-        if segment.len >= segment.room() {
-            let lines = segment.lines.len();
-            let more = lines + (lines / 3).max(1);
-            segment.resize(more, bits, hash_of);
-            self.lines += more - lines;
-        }
-        segment.place(hash, bits, number);
+    #[inline]
+    pub(crate) fn insert(&mut self, hash: u64, number: u32) {
+        self.change(hash, number, false);
         self.len += 1;
     }
 
     /// Takes an entry out. It must be there.
-    pub(crate) fn remove(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
-        let (at, bits) = (self.segment(hash), self.bits);
-        let segment = &mut self.segments[at];
-        let home = segment.home(hash, bits);
-        let tag = tag(hash);
-        let mut at = home;
-        'search: loop {
-            let next = segment.next(at);
-            let line = &mut segment.lines[at];
-            let mut lanes = line.lanes(tag);
-            while lanes != 0 {
-                let lane = lanes.trailing_zeros() as usize;
-                if line.numbers[lane] == number {
-                    line.tags[lane] = EMPTY;
-                    break 'search;
-                }
-                lanes &= lanes - 1;
-            }
-            if line.passed < u16::MAX {
-                line.passed -= 1;
-            }
-            at = next;
+    #[inline]
+    pub(crate) fn remove(&mut self, hash: u64, number: u32) {
+        let segment = self.segment(hash);
+        if !self.segments[segment].take_back(tag(hash), number) {
+            self.change(hash, number, true);
         }
-        segment.len -= 1;
         self.len -= 1;
-        let lines = segment.lines.len();
-        if (segment.len as usize) < lines * LANES / 4 {
-            let fewer = if segment.len == 0 { 0 } else { lines.div_ceil(2) };
-            if fewer < lines {
-                segment.resize(fewer, bits, hash_of);
-                self.lines -= lines - fewer;
-            }
+    }
+
+    #[inline]
+    fn change(&mut self, hash: u64, number: u32, is_removal: bool) {
+        let at = self.segment(hash);
+        let segment = &mut self.segments[at];
+        if usize::from(segment.waiting) == FRONT {
+            self.lines = self.lines.wrapping_add_signed(segment.flush());
         }
+        segment.push(tag(hash), number, is_removal);
     }
 }
 
@@ -228,7 +348,7 @@ impl Mixer {
         Self { a: word(1), b: word(2) | 1 }
     }
 
-    pub(super) fn one(self, key: u64) -> u64 {
+    pub(crate) fn one(self, key: u64) -> u64 {
         fold(key ^ self.a, self.b)
     }
 
