@@ -129,7 +129,8 @@ impl Forest {
         while depth < self.runs[run].start {
             run = self.runs[run].parent;
         }
-        Some((run, depth))
+        // A page that begins in the middle has vacant places before its first block.
+        (self.runs[run].page(depth) == block / PAGE).then_some((run, depth))
     }
 
     /// How many blocks of a run from `depth` on have these contents.

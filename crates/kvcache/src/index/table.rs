@@ -33,8 +33,8 @@ struct Segment {
     lines: Box<[Line]>,
     /// Entries in the lines.
     len: u32,
-    /// Changes that wait, and which of them are removals.
-    waiting: u16,
+    /// Changes that wait: insertions from the first place on, removals from the last.
+    insertions: u16,
     removals: u16,
     tags: [u16; FRONT],
     numbers: [u32; FRONT],
@@ -44,16 +44,17 @@ struct Segment {
 #[repr(align(64))]
 struct Line {
     numbers: [u32; LANES],
+    /// [`EMPTY`] from place `len` on.
     tags: [u16; LANES],
+    len: u16,
     /// Entries that passed by, at the most: it stays at its own maximum.
     passed: u16,
 }
 
 impl Line {
-    const NEW: Self = Self { numbers: [0; LANES], tags: [EMPTY; LANES], passed: 0 };
+    const NEW: Self = Self { numbers: [0; LANES], tags: [EMPTY; LANES], len: 0, passed: 0 };
 
-    /// Lanes with this tag. The first one is right; others may be one off in the tag, but are empty only if that is asked
-    /// for.
+    /// Lanes with this tag. The first one is right; others may be one off in the tag, but are not empty.
     #[inline]
     fn lanes(&self, tag: u16) -> Lanes {
         let [most @ .., last_but_one, last] = &self.tags;
@@ -115,68 +116,59 @@ impl Segment {
         if line + 1 == self.lines.len() { 0 } else { line + 1 }
     }
 
-    /// Places of the waiting changes with this tag, one bit each.
+    /// Places of the waiting insertions with this tag, one bit each.
     #[inline]
     fn front(&self, tag: u16) -> u32 {
         let mut found = 0;
         for (at, &of) in self.tags.iter().enumerate() {
             found |= u32::from(of == tag) << at;
         }
-        found & ((1 << self.waiting) - 1)
+        found & ((1 << self.insertions) - 1)
+    }
+
+    fn is_full(&self) -> bool {
+        usize::from(self.insertions + self.removals) == FRONT
     }
 
     #[inline]
-    fn push(&mut self, tag: u16, number: u32, is_removal: bool) {
-        let at = usize::from(self.waiting) % FRONT;
+    fn push_insertion(&mut self, tag: u16, number: u32) {
+        let at = usize::from(self.insertions) % FRONT;
         self.tags[at] = tag;
         self.numbers[at] = number;
-        self.removals |= u16::from(is_removal) << at;
-        self.waiting += 1;
+        self.insertions += 1;
     }
 
-    /// Takes a waiting insertion back; says whether there was one.
     #[inline]
-    fn take_back(&mut self, tag: u16, number: u32) -> bool {
-        let mut places = self.front(tag) & !u32::from(self.removals);
-        while places != 0 {
-            let at = places.trailing_zeros() as usize;
-            if self.numbers[at] == number {
-                let last = usize::from(self.waiting) - 1;
-                self.tags[at] = self.tags[last];
-                self.numbers[at] = self.numbers[last];
-                let removal = self.removals >> last & 1;
-                self.removals &= !(1 << last) & !(1 << at);
-                self.removals |= if at == last { 0 } else { removal << at };
-                self.waiting -= 1;
-                return true;
-            }
-            places &= places - 1;
-        }
-        false
+    fn push_removal(&mut self, tag: u16, number: u32) {
+        self.removals += 1;
+        let at = (FRONT - usize::from(self.removals)) % FRONT;
+        self.tags[at] = tag;
+        self.numbers[at] = number;
     }
 
     /// Makes the waiting changes; says by how many lines the segment has changed.
     fn flush(&mut self) -> isize {
         let before = self.lines.len();
-        let (waiting, removals) = (usize::from(self.waiting), self.removals);
-        let inserted = waiting - removals.count_ones() as usize;
+        let (insertions, removals) = (usize::from(self.insertions), usize::from(self.removals));
         let (tags, numbers) = (self.tags, self.numbers);
-        // The lines are read side by side.
-        let read = |tag: &u16| self.lines.get(self.home(*tag)).map_or(0, |line| line.numbers[0]);
-        core::hint::black_box(tags[..waiting].iter().fold(0, |sum, tag| sum ^ read(tag)));
-
-        // Insertions first: a number that comes and goes and comes again is in it once at the end, whatever the order.
-        if (self.len as usize + inserted) * 8 > self.lines.len() * LANES * 7 {
-            let lines = self.lines.len();
-            self.resize((lines + lines / 3).max((self.len as usize + inserted).div_ceil(LANES * 3 / 4)));
+        (self.insertions, self.removals) = (0, 0);
+        if !self.lines.is_empty() {
+            // The lines are read side by side: all places, also those where nothing waits.
+            let read = |tag: u16| self.lines[self.home(tag)].len;
+            core::hint::black_box(tags.into_iter().fold(0, |sum, tag| sum ^ read(tag)));
         }
-        for at in (0..waiting).filter(|at| removals >> at & 1 == 0) {
+        // Insertions first: a number that comes and goes and comes again is in it once at the end, whatever the order.
+        let len = self.len as usize + insertions;
+        if len * 5 > self.lines.len() * LANES * 4 {
+            let lines = self.lines.len();
+            self.resize((lines + lines / 4).max((len * 4).div_ceil(LANES * 3)));
+        }
+        for at in 0..insertions {
             self.place(tags[at], numbers[at]);
         }
-        for at in (0..waiting).filter(|at| removals >> at & 1 == 1) {
+        for at in FRONT - removals..FRONT {
             self.displace(tags[at], numbers[at]);
         }
-        (self.waiting, self.removals) = (0, 0);
         if self.len as usize * 4 < self.lines.len() * LANES {
             self.resize(if self.len == 0 { 0 } else { self.lines.len().div_ceil(2) });
         }
@@ -188,9 +180,11 @@ impl Segment {
         let mut at = self.home(tag);
         loop {
             let line = &mut self.lines[at];
-            if let Some(lane) = line.lanes(EMPTY).next() {
+            let lane = usize::from(line.len);
+            if lane < LANES {
                 line.tags[lane] = tag;
                 line.numbers[lane] = number;
+                line.len += 1;
                 break;
             }
             line.passed = line.passed.saturating_add(1);
@@ -207,7 +201,11 @@ impl Segment {
             let next = self.next(at);
             let line = &mut self.lines[at];
             if let Some(lane) = line.lanes(tag).find(|&lane| line.numbers[lane] == number) {
-                line.tags[lane] = EMPTY;
+                line.len -= 1;
+                let last = usize::from(line.len) % LANES;
+                line.tags[lane] = line.tags[last];
+                line.numbers[lane] = line.numbers[last];
+                line.tags[last] = EMPTY;
                 break;
             }
             if line.passed < u16::MAX {
@@ -220,26 +218,17 @@ impl Segment {
 
     fn resize(&mut self, lines: usize) {
         let old = core::mem::replace(&mut self.lines, vec![Line::NEW; lines].into());
-        // Old lines come in the order of the new ones, nearly: each new line is filled from its first lane on.
-        let mut filled = vec![0_u8; lines];
+        self.len = 0;
         for line in &old {
-            for (&number, &tag) in line.numbers.iter().zip(&line.tags).filter(|(_, tag)| **tag != EMPTY) {
-                let mut at = self.home(tag);
-                while usize::from(filled[at]) == LANES {
-                    self.lines[at].passed = self.lines[at].passed.saturating_add(1);
-                    at = self.next(at);
-                }
-                let lane = usize::from(filled[at]);
-                filled[at] += 1;
-                self.lines[at].tags[lane] = tag;
-                self.lines[at].numbers[lane] = number;
+            for lane in 0..usize::from(line.len).min(LANES) {
+                self.place(line.tags[lane], line.numbers[lane]);
             }
         }
     }
 
     #[inline]
     fn find(&self, tag: u16, is_it: &mut impl FnMut(u32) -> bool) -> Option<u32> {
-        let mut places = self.front(tag) & !u32::from(self.removals);
+        let mut places = self.front(tag);
         while places != 0 {
             let number = self.numbers[places.trailing_zeros() as usize % FRONT];
             if is_it(number) {
@@ -304,28 +293,25 @@ impl Table {
     /// Adds an entry, also beside one with the same key.
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, number: u32) {
-        self.change(hash, number, false);
+        self.segment_with_room(hash).push_insertion(tag(hash), number);
         self.len += 1;
     }
 
     /// Takes an entry out. It must be there.
     #[inline]
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
-        let segment = self.segment(hash);
-        if !self.segments[segment].take_back(tag(hash), number) {
-            self.change(hash, number, true);
-        }
+        self.segment_with_room(hash).push_removal(tag(hash), number);
         self.len -= 1;
     }
 
     #[inline]
-    fn change(&mut self, hash: u64, number: u32, is_removal: bool) {
+    fn segment_with_room(&mut self, hash: u64) -> &mut Segment {
         let at = self.segment(hash);
         let segment = &mut self.segments[at];
-        if usize::from(segment.waiting) == FRONT {
+        if segment.is_full() {
             self.lines = self.lines.wrapping_add_signed(segment.flush());
         }
-        segment.push(tag(hash), number, is_removal);
+        segment
     }
 }
 
