@@ -367,6 +367,14 @@ impl FleetIndex {
                 continue;
             }
             self.forest.trim(run);
+            // What was cut and is whole again is made one, with the run before and with the one behind.
+            let parent = self.forest.run(run).parent;
+            if parent != NONE && self.forest.run(run).len > 0 {
+                self.forest.merge(parent);
+            }
+            if self.forest.merge(run) {
+                continue;
+            }
             let of = self.forest.run(run);
             let crowded = of.coverages().find(|(_, coverage)| coverage.parts().len() > CROWD);
             if let Some(at) = crowded.and_then(|(_, coverage)| coverage.middle(of.len)) {

@@ -292,6 +292,52 @@ impl Forest {
         self.branches.remove(self.mixer.two(parent, content), run);
     }
 
+    /// Makes one run of a run and its only child, if the same ranks hold all of both. Says whether it did: the child is
+    /// left then, with the blocks of both.
+    pub(super) fn merge(&mut self, run: u32) -> bool {
+        let of = &self.runs[run];
+        if of.len == 0 || of.children != 1 || of.child == NONE {
+            return false;
+        }
+        let (child, parent, start, len) = (of.child, of.parent, of.start, of.len);
+        let next = &self.runs[child];
+        if next.parent != run || next.len == 0 || next.stamp != of.stamp || !of.is_held_alike(next) {
+            return false;
+        }
+        // Where the cut is within a page, both must have their blocks in the same one.
+        let shares = !next.start.is_multiple_of(PAGE);
+        if shares && next.first.page != of.page(next.start - 1) {
+            return false;
+        }
+        let (content, next_content) = (self.first_content(run), self.first_content(child));
+        self.remove_branch(run, content);
+        self.remove_branch(child, next_content);
+        let mut extents = vec![self.runs[run].first];
+        extents.extend_from_slice(self.runs[run].extents());
+        for extent in &extents {
+            for page in extent.page..extent.page + extent.pages {
+                self.pages.set_owner(page, child);
+            }
+        }
+        self.edit(child, |child| {
+            let mut rest = vec![child.first];
+            rest.extend_from_slice(child.extents());
+            if shares {
+                rest[0] = Extent { page: rest[0].page + 1, pages: rest[0].pages - 1 };
+            }
+            extents.extend(rest.into_iter().filter(|extent| extent.pages > 0));
+            child.set_extents(&extents);
+            (child.parent, child.start, child.len) = (parent, start, len + child.len);
+        });
+        self.edit(run, |run| *run = Run::default());
+        self.vacant.push(run);
+        if parent != NONE {
+            self.runs[parent].children -= 1;
+        }
+        self.adopt(parent, child);
+        true
+    }
+
     /// Frees what nobody holds at the end of a run, and of those before it that this leaves without a child.
     pub(super) fn trim(&mut self, run: u32) {
         let mut run = run;

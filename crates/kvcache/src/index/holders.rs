@@ -20,6 +20,19 @@ impl Default for Holders {
     }
 }
 
+impl PartialEq for Holders {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Many(some), Self::Many(others)) => {
+                let shared = some.len().min(others.len());
+                let rest = some[shared..].iter().chain(&others[shared..]);
+                some[..shared] == others[..shared] && rest.into_iter().all(|&word| word == 0)
+            }
+            _ => self.iter().eq(other.iter()),
+        }
+    }
+}
+
 impl Holders {
     pub(crate) const NONE: Self = Self::Few { len: 0, ranks: [0; FEW] };
 

@@ -41,8 +41,8 @@ struct Odd {
     copies: Map<(u16, u32), u32>,
 }
 
-/// Bytes of the tables for one rank's name or copy: two keys, two values, a control byte each, at half load.
-const ODD_BYTES: usize = 68;
+/// Bytes of a table for each entry that it has room for: key, value and a control byte, at seven eighths of its load.
+const ENTRY: usize = (size_of::<(u64, u64)>() + 1) * 8 / 7;
 
 impl Rank {
     pub(super) fn new() -> Self {
@@ -60,7 +60,10 @@ impl Rank {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.odd.as_ref().map_or(0, |odd| (odd.by_name.len() + odd.copies.len()) * ODD_BYTES + size_of::<Odd>())
+        self.odd.as_ref().map_or(0, |odd| {
+            let room = odd.by_name.capacity() + odd.by_block.capacity() + odd.copies.capacity();
+            room * ENTRY + size_of::<Odd>()
+        })
     }
 
     /// The block to which the rank gives a name that is not the block's own.
@@ -126,8 +129,17 @@ impl Rank {
     }
 
     fn release(&mut self) {
-        if self.odd.as_ref().is_some_and(|odd| odd.by_name.is_empty() && odd.copies.is_empty()) {
+        let Some(odd) = &mut self.odd else { return };
+        if odd.by_name.is_empty() && odd.copies.is_empty() {
             self.odd = None;
+            return;
+        }
+        if odd.by_name.len() < odd.by_name.capacity() / 8 {
+            odd.by_name.shrink_to(2 * odd.by_name.len());
+            odd.by_block.shrink_to(2 * odd.by_block.len());
+        }
+        if odd.copies.len() < odd.copies.capacity() / 8 {
+            odd.copies.shrink_to(2 * odd.copies.len());
         }
     }
 }

@@ -87,6 +87,7 @@ impl FleetIndex {
             });
             self.dirty.push(run);
             self.clean_up();
+            self.shed_over_bound(run);
         }
         count
     }
@@ -115,5 +116,43 @@ impl FleetIndex {
         self.pairs -= 1;
         self.dirty.push(run);
         self.clean_up();
+        self.shed_over_bound(run);
+    }
+
+    /// Holes take memory, and at the bound there is none: who holds a run in parts does not hold it at all then. The
+    /// answer is less than the truth, never more.
+    fn shed_over_bound(&mut self, run: u32) {
+        if self.bytes() + self.margin() / 2 <= self.config.max_bytes {
+            return;
+        }
+        let of = self.forest.run(run);
+        let (start, len) = (of.start, of.len);
+        let parts: Vec<_> = of
+            .coverages()
+            .flat_map(|(layer, coverage)| coverage.parts().iter().map(move |&part| (layer, part)))
+            .collect();
+        for (layer, part) in parts {
+            let rank = RankId(part.rank);
+            self.forest.edit(run, |run| run.coverage_mut(layer).uncover(part.rank, part.from, part.to, len));
+            if self.is_stale(rank, self.forest.run(run)) {
+                continue;
+            }
+            if !self.is_plain(rank) {
+                for depth in start + part.from..start + part.to {
+                    let block = self.forest.block(run, depth);
+                    let held = self.forest.run(run).held_somewhere(part.rank, depth);
+                    self.edit_rank(rank, |rank, _| {
+                        rank.forget_copies(layer, block);
+                        if !held {
+                            rank.forget_name(block);
+                        }
+                    });
+                }
+            }
+            self.ranks[rank.index()].held -= part.to - part.from;
+            self.pairs -= u64::from(part.to - part.from);
+        }
+        self.forest.edit(run, super::run::Run::tidy);
+        self.forest.trim(run);
     }
 }

@@ -202,6 +202,12 @@ impl Run {
         core::iter::once((0, &mut self.main)).chain(others.iter_mut().map(|(layer, coverage)| (*layer, coverage)))
     }
 
+    /// Whether the same ranks hold all of both runs, and no rank a part of one.
+    pub(super) fn is_held_alike(&self, other: &Self) -> bool {
+        let whole = |run: &Self| !run.has_layers() && run.main.parts().is_empty();
+        whole(self) && whole(other) && self.main.full == other.main.full
+    }
+
     pub(super) fn has_layers(&self) -> bool {
         self.extra.as_ref().is_some_and(|extra| !extra.layers.is_empty())
     }

@@ -119,7 +119,7 @@ impl FleetIndex {
     }
 
     /// Bytes that a further holder of a run may take, and what tables may grow by unevenly.
-    fn margin(&self) -> usize {
+    pub(super) fn margin(&self) -> usize {
         self.ranks.len() / 8 + 1024 + self.config.max_bytes / 32
     }
 
@@ -169,9 +169,8 @@ impl FleetIndex {
         self.forest.cover(run, layer, |coverage| coverage.cover(rank.0, from, to, len));
         self.ranks[rank.index()].held += to - from;
         self.pairs += u64::from(to - from);
-        let crowded =
-            self.forest.run(run).coverage(layer).is_some_and(|coverage| coverage.parts().len() > super::CROWD);
-        if crowded {
+        let of = self.forest.run(run);
+        if of.coverage(layer).is_some_and(|coverage| coverage.parts().len() > super::CROWD) || of.children == 1 {
             self.dirty.push(run);
         }
     }
@@ -190,17 +189,19 @@ impl FleetIndex {
         let at = depth - of.start;
         let repeated = of.coverage(layer).is_some_and(|coverage| coverage.held(rank.0, at, at + 1) == 1);
         let at_bound = self.ranks[rank.index()].held >= self.config.max_rank_blocks;
-        if !repeated && (at_bound || self.is_full()) {
+        let block = self.forest.block(run, depth);
+        // What takes memory: a block more, a copy more, or a name of the rank's own.
+        let own_name = self.forest.pages.name(block) != name;
+        if !repeated && at_bound || (!repeated || self.config.counted_copies || own_name) && self.is_full() {
             return Err(AtBound);
         }
-        let block = self.forest.block(run, depth);
         if let Some(other) = self.resolve(rank, name, block) {
             self.drop_block(rank, other);
         }
-        if self.forest.pages.name(block) == name {
-            self.edit_rank(rank, |rank, _| rank.forget_name(block));
-        } else {
+        if own_name {
             self.edit_rank(rank, |rank, seed| rank.rename(block, name, seed));
+        } else {
+            self.edit_rank(rank, |rank, _| rank.forget_name(block));
         }
         if repeated {
             applied.repeated += 1;

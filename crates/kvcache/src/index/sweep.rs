@@ -7,7 +7,7 @@ use super::run::Run;
 use crate::RankId;
 
 /// Runs that a change sweeps at the least, while there is something to sweep.
-const SOME: u64 = 16;
+const SOME: u64 = 4;
 
 /// How far the sweep is. Each clear begins an epoch; a run's stamp says up to which epoch it was swept, and a rank that
 /// was cleared later holds none of the run's blocks, whatever stands there.
