@@ -316,7 +316,10 @@ impl Forest {
         extents.extend_from_slice(self.runs[run].extents());
         for extent in &extents {
             for page in extent.page..extent.page + extent.pages {
-                self.pages.set_owner(page, child);
+                // The last page may belong to a run further behind.
+                if self.pages.owner(page) == run {
+                    self.pages.set_owner(page, child);
+                }
             }
         }
         self.edit(child, |child| {

@@ -5,6 +5,9 @@ use super::names::Guess;
 use super::pages::NONE;
 use crate::{Applied, BlockHash, Change, Layer, RankId};
 
+/// Runs that are swept where room is wanted.
+const SWEPT_AT_BOUND: u64 = 4096;
+
 /// A block is left out: a bound is reached.
 struct AtBound;
 
@@ -112,10 +115,15 @@ impl FleetIndex {
     }
 
     /// How many of so many blocks can be added.
-    fn room_for(&self, rank: RankId, blocks: usize) -> usize {
+    fn room_for(&mut self, rank: RankId, blocks: usize) -> usize {
         let left = self.config.max_rank_blocks - self.ranks[rank.index()].held.min(self.config.max_rank_blocks);
         let blocks = blocks.min(left as usize);
-        if self.bytes() + self.forest.growth(blocks) + self.margin() > self.config.max_bytes { 0 } else { blocks }
+        let fits =
+            |index: &Self| index.bytes() + index.forest.growth(blocks) + index.margin() <= index.config.max_bytes;
+        if !fits(self) && self.sweep.is_pending() {
+            self.sweep_runs(SWEPT_AT_BOUND);
+        }
+        if fits(self) { blocks } else { 0 }
     }
 
     /// Bytes that a further holder of a run may take, and what tables may grow by unevenly.

@@ -82,7 +82,7 @@ impl FleetIndex {
         }
     }
 
-    fn sweep_runs(&mut self, count: u64) {
+    pub(super) fn sweep_runs(&mut self, count: u64) {
         for _ in 0..count {
             let runs = self.forest.runs();
             if self.sweep.visits - self.sweep.last_clear >= u64::from(runs) {

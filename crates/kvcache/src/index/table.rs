@@ -200,7 +200,7 @@ impl Segment {
         loop {
             let next = self.next(at);
             let line = &mut self.lines[at];
-            if let Some(lane) = line.lanes(tag).find(|&lane| line.numbers[lane] == number) {
+            if let Some(lane) = line.lanes(tag).find(|&lane| line.numbers[lane] == number && line.tags[lane] == tag) {
                 line.len -= 1;
                 let last = usize::from(line.len) % LANES;
                 line.tags[lane] = line.tags[last];
