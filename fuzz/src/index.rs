@@ -19,7 +19,8 @@ const OPERATIONS: usize = 200;
 pub fn run(data: &[u8]) {
     let mut bytes = Bytes::new(data);
     let fleet = fleet(&mut bytes);
-    let manner = [Manner::Alike, Manner::Own, Manner::Lying][bytes.below(3)];
+    let kind = bytes.below(6);
+    let (manner, small) = ([Manner::Alike, Manner::Own, Manner::Lying][kind / 2], kind % 2 == 1);
     let bounded = fleet.max_bytes.is_some();
     let mut world = World::new(Fleet { lying: manner == Manner::Lying, ..fleet });
     world.record();
@@ -28,6 +29,7 @@ pub fn run(data: &[u8]) {
             break;
         }
         let operation = Operation::read(core::array::from_fn(|_| bytes.byte()), manner);
+        let operation = if small { operation.small() } else { operation };
         // Those who come need room that no bound can refuse.
         if !bounded || !matches!(operation, Operation::Join) {
             world.step(&operation);

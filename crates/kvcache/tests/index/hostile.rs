@@ -112,9 +112,8 @@ fn numbers_made_to_defeat_a_table() {
         |n| n.reverse_bits(),
         |n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
     ];
-    let mut world = World::new(Fleet::of(2));
+    let mut world = World::new(Fleet::of(shapes.len()));
     for (rank, shape) in shapes.into_iter().enumerate() {
-        let rank = rank % 2;
         let numbers: Vec<BlockHash> = (0..6_000).map(|n| BlockHash(shape(n))).collect();
         for prompt in numbers.chunks(40) {
             let change = Change::Stored { layer: Layer::MAIN, parent: None, names: prompt, contents: prompt };

@@ -15,7 +15,8 @@ fn live(manner: Manner, fleet: &Fleet) {
     for life in 0..u64::from(cases(200).cases.div_ceil(100)) {
         let operations = operations(4_000, manner, life);
         hold(&operations, |operations| {
-            let mut world = World::new(Fleet { seed: life, ..fleet.clone() });
+            let counted_copies = life % 2 == 0;
+            let mut world = World::new(Fleet { counted_copies, seed: life, ..fleet.clone() });
             for operation in operations {
                 world.step(operation);
             }
@@ -39,11 +40,26 @@ fn invariant_9_in_a_long_life_of_engines_with_seeds_of_their_own() {
 
 #[test]
 fn invariant_9_in_a_long_life_of_liars() {
-    live(Manner::Lying, &Fleet::of(20));
+    live(Manner::Lying, &Fleet { lying: true, ..Fleet::of(20) });
+}
+
+/// Few ranks and very short prompts: places are given back and taken again all the time.
+#[test]
+fn invariant_9_in_long_lives_on_a_few_pages() {
+    for life in 0..u64::from(cases(200).cases.div_ceil(25)) {
+        let manner = [Manner::Alike, Manner::Own, Manner::Alike, Manner::Lying][life as usize % 4];
+        let operations: Vec<Operation> = operations(4_000, manner, life).into_iter().map(Operation::small).collect();
+        hold(&operations, |operations| {
+            let (lying, counted_copies) = (manner == Manner::Lying, life / 2 % 2 == 0);
+            let mut world = World::new(Fleet { lying, counted_copies, seed: life, ..Fleet::of(3) });
+            operations.iter().for_each(|operation| world.step(operation));
+            world.count_all();
+        });
+    }
 }
 
 #[test]
 fn invariant_10_in_a_long_life_at_the_bounds() {
-    let fleet = Fleet { max_rank_blocks: Some(300), lying: true, ..Fleet::of(20) };
-    live(Manner::Lying, &fleet);
+    live(Manner::Alike, &Fleet { max_rank_blocks: Some(300), ..Fleet::of(20) });
+    live(Manner::Lying, &Fleet { max_rank_blocks: Some(300), lying: true, ..Fleet::of(20) });
 }

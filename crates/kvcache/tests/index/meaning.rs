@@ -133,30 +133,20 @@ fn what_is_stored_twice_goes_when_it_is_removed_twice() {
     assert_eq!(fleet.depths("ab"), [(0, 1)]);
 }
 
+/// An engine that names two blocks alike holds both; by that name it can remove both, one after the other.
 #[test]
-fn a_name_given_to_another_path_takes_the_former_one_out_everywhere() {
-    let mut fleet = Told::new(2);
-    for rank in 0..2 {
-        fleet.store(rank, "", "123", "abc");
-        fleet.store_in(CPU, rank, "", "12", "ab");
-    }
-    assert_eq!(fleet.store(0, "", "2", "x"), [1, 0, 0, 0, 0]);
-    assert_eq!(fleet.depths("abc"), [(0, 1), (1, 3)]);
-    assert_eq!(fleet.depths_in(CPU, "abc"), [(0, 1), (1, 2)]);
-    assert_eq!(fleet.depths("x"), [(0, 1)]);
-}
-
-#[test]
-fn a_name_twice_in_one_store_ends_at_the_last_place() {
-    let mut fleet = Told::new(1);
-    assert_eq!(fleet.store(0, "", "11", "ab"), [2, 0, 0, 0, 0]);
-    assert_eq!(fleet.depths("ab"), [], "the first block is gone, as its name went on");
-    assert_eq!(fleet.remove(0, "11"), [0, 0, 1, 1, 0]);
-    assert_eq!(fleet.store(0, "", "3", "a"), [1, 0, 0, 0, 0]);
-    assert_eq!(fleet.store(0, "3", "3", "b"), [1, 0, 0, 0, 0], "a block that calls itself its parent goes behind it");
-    assert_eq!(fleet.depths("ab"), []);
-    assert_eq!(fleet.store(0, "", "4", "a"), [1, 0, 0, 0, 0]);
-    assert_eq!(fleet.depths("ab"), [(0, 2)]);
+fn a_name_for_two_blocks_takes_one_of_them() {
+    let mut fleet = Told(World::new(Fleet { lying: true, ..Fleet::of(1) }));
+    assert_eq!(fleet.store(0, "", "1", "a"), [1, 0, 0, 0, 0]);
+    assert_eq!(fleet.store(0, "", "1", "x"), [1, 0, 0, 0, 0]);
+    assert_eq!(fleet.0.index.pairs(), 2);
+    assert_eq!(fleet.remove(0, "1"), [0, 0, 1, 0, 0]);
+    assert_eq!(fleet.0.index.pairs(), 1);
+    assert_eq!(fleet.remove(0, "1"), [0, 0, 1, 0, 0]);
+    assert_eq!(fleet.remove(0, "1"), [0, 0, 0, 1, 0]);
+    assert_eq!(fleet.store(0, "", "11", "ab"), [2, 0, 0, 0, 0], "in one store, too");
+    assert_eq!(fleet.remove(0, "111"), [0, 0, 2, 1, 0]);
+    assert_eq!(fleet.0.index.pairs(), 0);
 }
 
 #[test]
@@ -185,6 +175,29 @@ fn layers_are_apart_and_share_names() {
     assert_eq!(fleet.depths("abc"), [(0, 2)]);
     assert_eq!(fleet.store_in(CPU, 0, "", "1", ""), [0, 1, 0, 0, 0]);
     assert_eq!(fleet.remove_in(CPU, 0, "11"), [0, 1, 1, 0, 0], "copies are counted by layer");
+}
+
+/// Found by chance among 20,000 sequences: a place of a page keeps its last name when the page goes to another branch.
+#[test]
+fn a_name_that_is_gone_is_not_found_where_it_was() {
+    let mut fleet = Told::new(2);
+    fleet.store(0, "", "12", "ab");
+    fleet.remove(0, "1");
+    fleet.store(1, "", "7", "x");
+    fleet.remove(0, "2");
+    fleet.store(0, "", "73", "xy");
+    assert_eq!(fleet.remove(0, "1"), [0, 0, 0, 1, 0], "the next to go has gone already");
+    assert_eq!(fleet.depths("xy"), [(0, 2), (1, 1)]);
+
+    let mut fleet = Told::new(2);
+    for rank in 0..2 {
+        fleet.store(rank, "", "78", "xy");
+    }
+    fleet.store(0, "", "12", "ab");
+    fleet.remove(0, "21");
+    fleet.store(1, "8", "9", "z");
+    assert_eq!(fleet.store(0, "2", "5", "q"), [0, 0, 0, 1, 0], "the last one stored is no parent any more");
+    assert_eq!(fleet.depths("xyq"), [(0, 2), (1, 2)]);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use phalanx_kvcache::{BlockHash, Change, Layer};
 
+use super::Counts;
+
 /// What a rank of the model told.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub(crate) rank: usize,
-    /// Blocks that found no room.
-    pub(crate) left_out: u32,
+    /// What became of its blocks.
+    pub(crate) counts: Counts,
     kind: Kind,
 }
 
@@ -19,7 +21,7 @@ enum Kind {
 }
 
 impl Told {
-    pub(crate) fn new(rank: usize, change: Change<'_>, left_out: u32) -> Self {
+    pub(crate) fn new(rank: usize, change: Change<'_>, counts: Counts) -> Self {
         let kind = match change {
             Change::Stored { layer, parent, names, contents } => {
                 Kind::Stored { layer, parent, names: names.to_vec(), contents: contents.to_vec() }
@@ -27,7 +29,7 @@ impl Told {
             Change::Removed { layer, names } => Kind::Removed { layer, names: names.to_vec() },
             Change::Cleared => Kind::Cleared,
         };
-        Self { rank, left_out, kind }
+        Self { rank, counts, kind }
     }
 
     pub(crate) fn change(&self) -> Change<'_> {

@@ -1,6 +1,6 @@
 //! What became of the blocks of a change.
 
-use phalanx_kvcache::Applied;
+use phalanx_kvcache::{Applied, Change};
 
 /// As `Applied` tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,23 @@ impl Counts {
         self.removed += other.removed;
         self.unplaced += other.unplaced;
         self.left_out += other.left_out;
+    }
+
+    /// Whether each block of a change is counted once, and the rank's blocks went from `before` to `after` by that. A
+    /// store may cost it blocks that it gave the same name.
+    pub(crate) fn add_up(&self, change: Change<'_>, before: u32, after: u32) -> bool {
+        let Self { stored, repeated, removed, unplaced, left_out } = *self;
+        match change {
+            Change::Stored { names, .. } => {
+                let all = (stored + repeated + unplaced + left_out) as usize;
+                all == names.len() && removed == 0 && after <= before + stored
+            }
+            Change::Removed { names, .. } => {
+                let all = (removed + repeated + unplaced) as usize;
+                all == names.len() && stored + left_out == 0 && after + removed == before
+            }
+            Change::Cleared => *self == Self::default() && after == 0,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod operation;
 mod paths;
 mod prompt;
 mod rank;
+mod testimony;
 mod world;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use paths::{Path, Paths};
 use prompt::Prompt;
 pub(crate) use prompt::mix;
 use rank::Rank;
+use testimony::Testimony;
 pub(crate) use world::{Fleet, World};
 
 /// Why a change is refused.
@@ -124,6 +126,12 @@ impl Model {
         let prefixes = self.paths.prefixes(contents);
         let depth = |rank: &Rank| prefixes.iter().take_while(|&&path| rank.holds(layer, path)).count() as u32;
         self.ranks().map(|(number, rank)| (number, depth(rank))).filter(|&(_, depth)| depth > 0).collect()
+    }
+
+    /// The same of one rank; 0 if it holds none, or is not there.
+    pub(crate) fn depth(&self, rank: usize, layer: Layer, contents: &[BlockHash]) -> u32 {
+        let Some(rank) = self.ranks.get(&rank) else { return 0 };
+        self.paths.prefixes(contents).into_iter().take_while(|&path| rank.holds(layer, path)).count() as u32
     }
 
     /// All (layer, path) pairs of all ranks.

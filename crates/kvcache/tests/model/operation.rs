@@ -63,6 +63,13 @@ pub(crate) enum Operation {
         layer: Layer,
         pick: u16,
     },
+    /// One of the last names that the rank removed or stored goes once more, or is continued, whether it is there or not.
+    Haunt {
+        rank: u16,
+        layer: Layer,
+        pick: u8,
+        removed: bool,
+    },
     /// Who holds how much?
     Ask {
         layer: Layer,
@@ -87,6 +94,8 @@ pub(crate) enum Naming {
 /// What a store says to come after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parent {
+    /// As an engine does: the store begins at the first block that is missing, wherever it was to begin.
+    Missing,
     /// The block before its first one.
     Right,
     /// None, wherever the blocks come from.
@@ -191,13 +200,38 @@ impl Operation {
             }
             125..165 => Self::Evict { rank, layer, pick: u16::from_le_bytes([stem, blocks]) },
             165..185 => Self::Place { rank, layer, prompt, from, blocks, naming },
-            185..215 => Self::Ask { layer, prompt, blocks },
+            185..203 => Self::Ask { layer, prompt, blocks },
+            203..215 => Self::Haunt { rank, layer, pick: from, removed: how < 128 },
             215..221 => Self::StoreAll { layer, prompt, blocks, naming },
             221..231 => Self::Join,
             231..240 => Self::Leave { rank },
             240..250 => Self::Clear { rank },
             250.. => Self::Ragged { rank, layer, names: blocks, contents: blocks ^ (1 + from) },
         }
+    }
+
+    /// The same with prompts so short and so much alike that all of them share a few pages.
+    pub(crate) fn small(mut self) -> Self {
+        match &mut self {
+            Self::Store { prompt, from, blocks, .. }
+            | Self::Place { prompt, from, blocks, .. }
+            | Self::Remove { prompt, from, blocks, .. } => {
+                *from %= 4;
+                *blocks = *blocks % 5 + 1;
+                prompt.turns.iter_mut().for_each(|(turn, _)| *turn %= 5);
+            }
+            Self::StoreAll { prompt, blocks, .. } | Self::Ask { prompt, blocks, .. } => {
+                *blocks = *blocks % 5 + 1;
+                prompt.turns.iter_mut().for_each(|(turn, _)| *turn %= 5);
+            }
+            Self::Join
+            | Self::Leave { .. }
+            | Self::Clear { .. }
+            | Self::Ragged { .. }
+            | Self::Evict { .. }
+            | Self::Haunt { .. } => {}
+        }
+        self
     }
 
     /// What it is about: the layer, and the prompt up to where it goes.
@@ -211,7 +245,12 @@ impl Operation {
             Self::StoreAll { layer, prompt, blocks, .. } | Self::Ask { layer, prompt, blocks } => {
                 (layer, prompt, usize::from(blocks))
             }
-            Self::Join | Self::Leave { .. } | Self::Clear { .. } | Self::Ragged { .. } | Self::Evict { .. } => {
+            Self::Join
+            | Self::Leave { .. }
+            | Self::Clear { .. }
+            | Self::Ragged { .. }
+            | Self::Evict { .. }
+            | Self::Haunt { .. } => {
                 return None;
             }
         };
@@ -236,9 +275,11 @@ impl Operation {
 impl Manner {
     fn naming(self, how: u8) -> (Naming, Parent) {
         match (self, how) {
-            (Manner::Alike, 0..250) => (Naming::Fleet, Parent::Right),
+            (Manner::Alike, 0..190) => (Naming::Fleet, Parent::Missing),
+            (Manner::Alike, 190..250) => (Naming::Fleet, Parent::Right),
             (Manner::Alike, _) => (Naming::Fleet, Parent::Unknown),
-            (Manner::Own, 0..250) => (Naming::Own, Parent::Right),
+            (Manner::Own, 0..190) => (Naming::Own, Parent::Missing),
+            (Manner::Own, 190..250) => (Naming::Own, Parent::Right),
             (Manner::Own, _) => (Naming::Own, Parent::Unknown),
             (Manner::Lying, 0..60) => (Naming::Fleet, Parent::Right),
             (Manner::Lying, 60..100) => (Naming::Own, Parent::Right),

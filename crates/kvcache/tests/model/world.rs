@@ -1,12 +1,15 @@
 //! An index beside its model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use phalanx_kvcache::{BlockHash, Change, FleetIndex, IndexConfig, IndexError, Layer, Overlap, RankId};
 
 use super::change::Told;
 use super::operation::{Naming, Parent};
-use super::{Counts, Model, Operation, Prompt, Refusal, check};
+use super::{Counts, Model, Operation, Prompt, Refusal, Testimony, check, mix};
+
+/// Names of each rank that are remembered.
+const PAST: usize = 32;
 
 /// What a world begins with.
 #[derive(Clone, Debug)]
@@ -15,8 +18,8 @@ pub(crate) struct Fleet {
     pub(crate) idle_before: Vec<u16>,
     pub(crate) max_bytes: Option<usize>,
     pub(crate) max_rank_blocks: Option<u32>,
-    /// Whether the index alone knows when the bound on a rank is reached: an event that contradicts itself may free room
-    /// for its own end, and that is not counted on.
+    /// Whether engines give one name to several blocks: then the index need not be the model, only claim no more than it
+    /// was told.
     pub(crate) lying: bool,
     pub(crate) counted_copies: bool,
     pub(crate) seed: u64,
@@ -53,6 +56,10 @@ pub(crate) struct World {
     active: Vec<usize>,
     /// The last ones to leave, unless their numbers came back.
     gone: Vec<RankId>,
+    /// What each rank of liars told.
+    testimonies: BTreeMap<usize, Testimony>,
+    /// The last names of each rank, the newest first.
+    past: BTreeMap<usize, VecDeque<BlockHash>>,
     /// What the index was told, if that is kept.
     told: Option<Vec<Told>>,
     overlap: Overlap,
@@ -66,6 +73,8 @@ impl World {
             ids: BTreeMap::new(),
             active: Vec::new(),
             gone: Vec::new(),
+            testimonies: BTreeMap::new(),
+            past: BTreeMap::new(),
             told: None,
             overlap: Overlap::new(),
             fleet,
@@ -99,8 +108,8 @@ impl World {
             told = rest;
             let mut counts = Counts::default();
             for told in batch {
-                let one = world.model.apply(told.rank, told.change(), told.left_out);
-                counts.add(one.expect("it was applied before"));
+                counts.add(told.counts);
+                world.learn(told.rank, told.change(), told.counts.left_out).expect("it was applied before");
             }
             let changes: Vec<_> = batch.iter().map(|told| (world.ids[&told.rank], told.change())).collect();
             let applied = world.index.apply_batch(&changes).expect("each was applied before");
@@ -149,29 +158,47 @@ impl World {
     /// One change in both: what becomes of each block must be the same.
     pub(crate) fn tell(&mut self, rank: usize, change: Change<'_>) -> Option<Counts> {
         let id = self.ids[&rank];
+        if let Change::Stored { names, .. } | Change::Removed { names, .. } = change {
+            let past = self.past.entry(rank).or_default();
+            names.iter().rev().take(PAST).rev().for_each(|&name| past.push_front(name));
+            past.truncate(PAST);
+        }
+        let before = self.index.blocks_of(id);
         let answer = self.index.apply(id, change);
         // Under a bound on memory the index alone knows when it is reached.
-        let told = self.fleet.max_bytes.is_some() || (self.fleet.lying && self.fleet.max_rank_blocks.is_some());
-        let cut = answer.as_ref().ok().filter(|_| told).map_or(0, |applied| applied.left_out);
-        match (answer, self.model.apply(rank, change, cut)) {
-            (Ok(applied), Ok(counts)) => {
-                assert_eq!(Counts::from(applied), counts, "what became of {change:?} of {id:?}");
-                if let Some(told) = &mut self.told {
-                    told.push(Told::new(rank, change, cut));
-                }
-                self.count();
-                assert_eq!(self.index.blocks_of(id), self.blocks(rank), "blocks of {id:?} after {change:?}");
-                let bound = self.fleet.max_rank_blocks.unwrap_or(u32::MAX);
-                assert!(self.blocks(rank) <= bound, "{id:?} has more than {bound} blocks");
-                Some(counts)
-            }
+        let cut = answer.as_ref().ok().filter(|_| self.fleet.max_bytes.is_some()).map_or(0, |applied| applied.left_out);
+        let (counts, expected) = match (answer, self.learn(rank, change, cut)) {
+            (Ok(applied), Ok(expected)) => (Counts::from(applied), expected),
             (Err(IndexError::Lengths { names, contents }), Err(Refusal::Lengths(n, c))) => {
                 assert_eq!((names, contents), (n, c), "the lengths that do not fit");
                 self.count();
-                None
+                return None;
             }
             (answer, model) => panic!("{change:?} of {id:?}: the index says {answer:?}, the model {model:?}"),
+        };
+        let after = self.index.blocks_of(id);
+        if self.fleet.lying {
+            assert!(counts.add_up(change, before, after), "{change:?} of {id:?} from {before} to {after}: {counts:?}");
+        } else {
+            assert_eq!(counts, expected, "what became of {change:?} of {id:?}");
+            assert_eq!(after, self.blocks(rank), "blocks of {id:?} after {change:?}");
         }
+        let bound = self.fleet.max_rank_blocks.unwrap_or(u32::MAX);
+        assert!(after <= bound, "{id:?} has {after} blocks, more than {bound}");
+        if let Some(told) = &mut self.told {
+            told.push(Told::new(rank, change, counts));
+        }
+        self.count();
+        Some(counts)
+    }
+
+    /// The model's part of a change.
+    fn learn(&mut self, rank: usize, change: Change<'_>, cut: u32) -> Result<Counts, Refusal> {
+        let counts = self.model.apply(rank, change, cut)?;
+        if self.fleet.lying {
+            self.testimonies.entry(rank).or_default().hear(change);
+        }
+        Ok(counts)
     }
 
     fn blocks(&self, rank: usize) -> u32 {
@@ -180,7 +207,12 @@ impl World {
 
     /// The figures of the whole.
     fn count(&self) {
-        assert_eq!(self.index.pairs(), self.model.pairs(), "pairs");
+        if self.fleet.lying {
+            let pairs: u64 = self.ids.values().map(|&id| u64::from(self.index.blocks_of(id))).sum();
+            assert_eq!(self.index.pairs(), pairs, "pairs are the ranks' blocks");
+        } else {
+            assert_eq!(self.index.pairs(), self.model.pairs(), "pairs");
+        }
         if let Some(bytes) = self.fleet.max_bytes {
             assert!(self.index.bytes() <= bytes, "{} bytes of {bytes}", self.index.bytes());
         }
@@ -188,11 +220,14 @@ impl World {
 
     /// Every rank's own figure, the number of different blocks, and that nobody is there who left.
     pub(crate) fn count_all(&self) {
-        for (rank, id) in self.ids() {
-            assert_eq!(self.index.blocks_of(id), self.blocks(rank), "blocks of {id:?}");
+        self.count();
+        if !self.fleet.lying {
+            for (rank, id) in self.ids() {
+                assert_eq!(self.index.blocks_of(id), self.blocks(rank), "blocks of {id:?}");
+            }
+            // Blocks that nobody holds are kept before those that somebody does, and until they are swept.
+            assert!(self.index.blocks() >= self.model.distinct() as u64, "{} different blocks", self.index.blocks());
         }
-        // Blocks that nobody holds are kept before those that somebody does, and until they are swept.
-        assert!(self.index.blocks() >= self.model.distinct() as u64, "{} different blocks", self.index.blocks());
         let mut index = self.index.clone();
         for &id in &self.gone {
             let rank = id.index();
@@ -204,21 +239,33 @@ impl World {
 
     /// Who holds how much of these contents?
     pub(crate) fn ask(&mut self, layer: Layer, contents: &[BlockHash]) {
-        let expected = self.expected(layer, contents, &self.ids);
+        let expected = match self.fleet.lying {
+            true => self.plausible(layer, contents),
+            false => self.expected(layer, contents),
+        };
         check(&self.index, &mut self.overlap, layer, contents, &expected);
     }
 
-    /// The holders as an index should tell them that knows the ranks by these ids.
-    pub(crate) fn expected(
-        &self,
-        layer: Layer,
-        contents: &[BlockHash],
-        ids: &BTreeMap<usize, RankId>,
-    ) -> Vec<(RankId, u32)> {
+    /// The holders as the model knows them.
+    fn expected(&self, layer: Layer, contents: &[BlockHash]) -> Vec<(RankId, u32)> {
         let holders = self.model.overlap_in(layer, contents).into_iter();
-        let mut expected: Vec<_> = holders.map(|(rank, blocks)| (ids[&rank], blocks)).collect();
+        let mut expected: Vec<_> = holders.map(|(rank, blocks)| (self.ids[&rank], blocks)).collect();
         expected.sort_unstable();
         expected
+    }
+
+    /// The holders as the index tells them, each of which told so itself.
+    fn plausible(&mut self, layer: Layer, contents: &[BlockHash]) -> Vec<(RankId, u32)> {
+        self.index.overlap_in(layer, contents, &mut self.overlap);
+        let mut pairs = Vec::new();
+        self.overlap.pairs_into(&mut pairs);
+        for &(id, blocks) in &pairs {
+            assert!(blocks <= self.index.blocks_of(id), "{id:?} has {blocks} blocks of one prompt, and fewer in all");
+            let rank = self.ids().find(|&(_, of)| of == id).expect("it has joined").0;
+            let most = self.testimonies.get(&rank).map_or(0, |told| told.most(layer, contents));
+            assert!(blocks <= most, "{id:?} is said to hold {blocks} blocks of {contents:?}, and told of {most}");
+        }
+        pairs
     }
 
     /// One operation, and questions about what it touched.
@@ -241,8 +288,13 @@ impl World {
                 let (from, to) = (usize::from(from), usize::from(from) + usize::from(blocks));
                 let contents = prompt.contents(to);
                 let names = naming.names(rank, &contents);
+                let from = match parent {
+                    Parent::Missing => self.model.depth(rank, layer, &contents) as usize,
+                    _ => from,
+                };
                 let parent = match parent {
-                    Parent::Right => from.checked_sub(1).map(|at| names[at]),
+                    Parent::Missing if from == to => return,
+                    Parent::Missing | Parent::Right => from.checked_sub(1).map(|at| names[at]),
                     Parent::None => None,
                     Parent::Unknown => Some(BlockHash(0xdead_beef_dead_beef)),
                     Parent::Other(at) => Some(names.get(usize::from(at)).copied().unwrap_or(BlockHash(u64::MAX))),
@@ -284,6 +336,17 @@ impl World {
                 let Some(pick) = usize::from(pick).checked_rem(names.len()) else { return };
                 let name: Vec<BlockHash> = names.skip(pick).take(1).collect();
                 self.tell(rank, Change::Removed { layer, names: &name });
+            }
+            Operation::Haunt { rank, layer, pick, removed } => {
+                let Some(rank) = self.active(rank) else { return };
+                let past = self.past.get(&rank).and_then(|past| past.get(usize::from(pick)));
+                let Some(&name) = past else { return };
+                if removed {
+                    self.tell(rank, Change::Removed { layer, names: &[name] });
+                } else {
+                    let (block, below) = ([BlockHash(0xb0b)], [BlockHash(mix(name.0.rotate_left(5) ^ 0xb0b))]);
+                    self.tell(rank, Change::Stored { layer, parent: Some(name), names: &below, contents: &block });
+                }
             }
             Operation::Ask { layer, prompt, blocks } => self.ask(layer, &prompt.contents(usize::from(blocks))),
         }
