@@ -268,11 +268,6 @@ impl FleetIndex {
         self.forest.bytes() + self.ranks.capacity() * size_of::<Rank>() + self.odd
     }
 
-    /// Debug.
-    pub fn memory(&self) -> String {
-        self.forest.memory()
-    }
-
     /// The bounds and habits that it was made with.
     pub fn config(&self) -> &IndexConfig {
         &self.config

@@ -47,19 +47,6 @@ impl Forest {
         tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
     }
 
-    pub(super) fn memory(&self) -> String {
-        format!(
-            "names {} branches {} runs {} ({} vacant {}) pages {} heap {}",
-            self.names.bytes(),
-            self.branches.bytes(),
-            self.runs.bytes(),
-            self.runs.len(),
-            self.vacant.len(),
-            self.pages.bytes(),
-            self.heap
-        )
-    }
-
     /// Bytes by which it may grow for `blocks` blocks more in one path.
     pub(super) fn growth(&self, blocks: usize) -> usize {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };

@@ -59,40 +59,54 @@ impl<'a> Best<'a> {
 
     /// Of a set as bits, the rank with the least load: the first of equals.
     fn least_loaded(&self, words: &[u64]) -> Option<RankId> {
-        let (mut least, mut at) = (u64::MAX, 0);
-        for (place, (&word, loads)) in words.iter().zip(self.loads.chunks(64)).enumerate() {
-            if word == 0 {
-                continue;
-            }
-            let load = match loads.first_chunk::<64>() {
-                Some(loads) => least_of(word, loads),
-                None => each(word, loads).map(|(_, load)| u64::from(load)).min().unwrap_or(u64::MAX),
-            };
-            if load < least {
-                (least, at) = (load, place);
+        let (chunks, rest) = self.loads.as_chunks::<64>();
+        let mut lanes = [i32::MAX; LANES];
+        for (&word, loads) in words.iter().zip(chunks) {
+            if word != 0 {
+                narrow(&mut lanes, word, loads);
             }
         }
-        let loads = self.loads.chunks(64).nth(at)?;
-        let (bit, _) = each(*words.get(at)?, loads).find(|&(_, load)| u64::from(load) == least)?;
-        Some(RankId(at as u32 * 64 + bit))
+        // From here on the order of unsigned numbers again.
+        let mut least = lanes.into_iter().min().map(|least| least as u32 ^ SIGN)?;
+        let last = words.get(chunks.len()).copied().unwrap_or(0);
+        for (_, load) in each(last, rest) {
+            least = least.min(load);
+        }
+        let first = |(at, (&word, loads)): (usize, (&u64, &[u32]))| {
+            // Whether it is among them is quickly seen; where, only once.
+            let here = loads.iter().fold(false, |here, &load| here | (load == least));
+            let (bit, _) = here.then(|| each(word, loads).find(|&(_, load)| load == least))??;
+            Some(RankId(at as u32 * 64 + bit))
+        };
+        words.iter().zip(self.loads.chunks(64)).enumerate().find_map(first)
+    }
+}
+
+/// Loads that are compared side by side.
+const LANES: usize = 16;
+
+/// Turns the order of unsigned numbers into that of signed ones: which any vector unit can compare.
+const SIGN: u32 = 1 << 31;
+
+/// Takes those of 64 loads whose bit is set into the least of each lane.
+#[inline]
+fn narrow(lanes: &mut [i32; LANES], word: u64, loads: &[u32; 64]) {
+    for (bits, loads) in word.to_le_bytes().as_chunks::<2>().0.iter().zip(loads.as_chunks::<LANES>().0) {
+        let bits = u32::from(u16::from_le_bytes(*bits));
+        for (at, (lane, &load)) in lanes.iter_mut().zip(loads).enumerate() {
+            let load = (load ^ SIGN) as i32;
+            let load = if bits & 1 << at == 0 { i32::MAX } else { load };
+            *lane = if load < *lane { load } else { *lane };
+        }
     }
 }
 
 /// Bits of a word that have a load, and the load.
 fn each(word: u64, loads: &[u32]) -> impl Iterator<Item = (u32, u32)> {
-    loads.iter().zip(0..).filter(move |&(_, bit)| word >> bit & 1 == 1).map(|(&load, bit)| (bit, load))
-}
-
-/// The least of 64 loads whose bit is set. `u64::MAX` if none is.
-fn least_of(word: u64, loads: &[u32; 64]) -> u64 {
-    if word == u64::MAX {
-        return u64::from(loads.iter().fold(u32::MAX, |least, &load| least.min(load)));
-    }
-    let mut least = u64::MAX;
     let mut left = word;
-    while left != 0 {
-        least = least.min(u64::from(loads[left.trailing_zeros() as usize]));
+    core::iter::from_fn(move || {
+        let bit = (left != 0).then(|| left.trailing_zeros())?;
         left &= left - 1;
-    }
-    least
+        Some((bit, *loads.get(bit as usize)?))
+    })
 }
