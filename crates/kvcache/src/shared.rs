@@ -33,7 +33,8 @@ use crate::{Applied, BlockHash, Change, FleetIndex, IndexConfig, IndexError, Lay
 /// - **a change costs twice** what it costs a bare index, and writers take turns;
 /// - **a question costs** two locks' worth of atomic operations more (13 ns when nobody else asks, more when many
 ///   processors do at once, since they share a counter). It never waits: it takes a second turn only if a writer has
-///   published in between;
+///   published in between. Beside a writer that never pauses it takes about twice its time, as what was changed has to
+///   come from the other processor's caches;
 /// - **an answer** is that of one moment: all changes of a write are seen or none, and nobody who has seen a change, or
 ///   has been told of it, is answered without it.
 ///

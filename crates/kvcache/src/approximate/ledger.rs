@@ -97,9 +97,9 @@ pub struct ApproximateLedger {
 
 impl ApproximateLedger {
     /// Bytes for a block of the capacity, at the most.
-    pub const ENTRY_BYTES: usize = 50;
+    pub const ENTRY_BYTES: usize = 52;
     /// Bytes whatever the capacity, at the most.
-    pub const BASE_BYTES: usize = 4096;
+    pub const BASE_BYTES: usize = 8192;
 
     /// A ledger of a rank that keeps up to `capacity` blocks, empty.
     ///
