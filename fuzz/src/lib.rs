@@ -9,3 +9,4 @@ pub mod inventory;
 pub mod notation;
 pub mod place;
 mod planned;
+pub mod wire;

@@ -44,3 +44,8 @@ fn notation() {
 fn place() {
     replay("place", phalanx_fuzz::place::run);
 }
+
+#[test]
+fn wire() {
+    replay("wire", phalanx_fuzz::wire::run);
+}

@@ -237,7 +237,7 @@ proptest! {
     /// Invariant 9 of the design, from the engine to the index: it equals a recount, or says that it does not and claims
     /// nothing that is not so.
     #[test]
-    fn the_index_is_true_behind_any_channel(
+    fn invariant_9_the_index_is_true_behind_any_channel(
         steps in prop::collection::vec(any_step(), 0..120),
         prompts in prop::collection::vec(any_prompt(), 8),
     ) {

@@ -296,7 +296,7 @@ proptest! {
 
     /// Invariant 9 of the design: a gap in a rank's sequence is noticed, and its entries are resynchronised or dropped.
     #[test]
-    fn entries_are_never_trusted_behind_a_gap(
+    fn invariant_9_entries_are_never_trusted_behind_a_gap(
         steps in prop::collection::vec(any_step(), 0..300),
         room in prop_oneof![Just(ROOM), 0..1000_usize],
     ) {
@@ -325,7 +325,7 @@ proptest! {
 
     /// Without replays, nothing untrue is ever there.
     #[test]
-    fn without_replays_entries_are_dropped_at_once(steps in prop::collection::vec(any_step(), 0..300)) {
+    fn invariant_9_without_replays_entries_are_dropped_at_once(steps in prop::collection::vec(any_step(), 0..300)) {
         let mut world = World::new(Feed::new().without_replays());
         for step in steps {
             world.step(step);
@@ -441,6 +441,18 @@ fn batches_of_a_replay_that_come_live_as_well_are_applied_once() {
     assert_eq!((drain(&mut feed).as_str(), feed.standing()), ("", Standing::Whole));
     feed.on_live(100, b"a", Duration::ZERO);
     assert_eq!(drain(&mut feed), "apply 100");
+}
+
+#[test]
+fn invariant_10_what_is_held_back_has_room() {
+    let mut feed = Feed::<&[u8]>::new().room(3 * (64 + 1));
+    (1..1000).for_each(|seq| feed.on_live(seq, b"a", Duration::ZERO));
+    assert_eq!((drain(&mut feed).as_str(), feed.held()), ("ask 1 from 0", 3));
+    (0..5).for_each(|seq| feed.on_replayed(1, seq, b"a", Duration::ZERO));
+    feed.on_replay_end(1, Duration::ZERO);
+    assert_eq!(drain(&mut feed), "apply 0, apply 1, apply 2, apply 3, apply 4");
+    feed.on_live(1000, b"a", Duration::ZERO); // what was let go shows as a gap
+    assert_eq!(drain(&mut feed), "ask 2 from 4");
 }
 
 #[test]

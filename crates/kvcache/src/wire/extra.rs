@@ -39,12 +39,15 @@ impl ExtraKey {
     /// Reads a key of any form.
     fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         const EXPECTED: &str = "a key";
+        let start = reader.at();
         Ok(match reader.peek(EXPECTED)? {
-            text!() => Self::Text(reader.text(EXPECTED)?.to_owned()),
+            text!() => match core::str::from_utf8(reader.raw_text(EXPECTED)?) {
+                Ok(text) => Self::Text(text.to_owned()),
+                Err(_) => Self::Other(reader.since(start).to_vec()),
+            },
             Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => Self::Bytes(reader.bytes(EXPECTED)?.to_vec()),
             int!() => Self::Number(reader.int(EXPECTED)?.bits),
             _ => {
-                let start = reader.at();
                 let mut form = *reader;
                 if let Some(object) = Self::object(&mut form) {
                     *reader = form;

@@ -192,11 +192,20 @@ impl<'p> Reader<'p> {
 
     /// An integer from 0 up to the largest `u32`.
     pub(super) fn u32(&mut self, expected: &'static str) -> Result<u32, WireError> {
-        // Nearly every number in a payload is a token id of one, two or three bytes.
-        if let Some(&byte @ 0..=0x7f) = self.payload.get(self.at) {
-            self.at += 1;
-            return Ok(u32::from(byte));
-        }
+        // Nearly every value of a payload is a token id in one of these forms.
+        let (value, bytes) = match self.payload[self.at..] {
+            [id @ 0..=0x7f, ..] => (u32::from(id), 1),
+            [0xcc, id, ..] => (u32::from(id), 2),
+            [0xcd, a, b, ..] => (u32::from(u16::from_be_bytes([a, b])), 3),
+            [0xce, a, b, c, d, ..] => (u32::from_be_bytes([a, b, c, d]), 5),
+            _ => return self.u32_of_any_form(expected),
+        };
+        self.at += bytes;
+        Ok(value)
+    }
+
+    #[cold]
+    fn u32_of_any_form(&mut self, expected: &'static str) -> Result<u32, WireError> {
         let offset = self.at;
         let value = self.int(expected)?;
         let found = if value.negative { "a negative number" } else { "a larger number" };
@@ -220,6 +229,11 @@ impl<'p> Reader<'p> {
     pub(super) fn hash(&mut self) -> Result<BlockHash, WireError> {
         const EXPECTED: &str = "a block hash: an integer, or 8 to 32 bytes";
         let offset = self.at;
+        // As vLLM sends them.
+        if let [0xcf, a, b, c, d, e, f, g, h, ..] = self.payload[self.at..] {
+            self.at += 9;
+            return Ok(BlockHash(u64::from_be_bytes([a, b, c, d, e, f, g, h])));
+        }
         match self.peek(EXPECTED)? {
             Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => {
                 let digest = self.bytes(EXPECTED)?;

@@ -124,6 +124,16 @@ fn objects_of_an_unknown_form_stay_what_they_are() {
 }
 
 #[test]
+fn text_that_is_no_utf8_is_another_key() {
+    let key = b"\xa2\xc3(";
+    let payload =
+        [b"\x92\x00\x91\x99\xabBlockStored\x91\x01\xc0\x91\x05\x01\xc0\xc0\xc0\x91\x91".as_slice(), key].concat();
+    let batch = read(&payload);
+    let Some(Event::Stored(stored)) = batch.events().next() else { panic!("a stored event") };
+    assert_eq!(stored.extras, [Extra { block: 0, key: ExtraKey::Other(key.to_vec()) }]);
+}
+
+#[test]
 fn a_map_in_the_place_of_the_adapters_name() {
     let blocks = names(&[1, 2]);
     let mut salted = stored(&blocks);

@@ -131,7 +131,7 @@ fn errors_name_the_place_and_what_belongs_there() {
 }
 
 #[test]
-fn announced_lengths_are_not_believed() {
+fn invariant_10_announced_lengths_are_not_believed() {
     // A list of events, of block hashes, of tokens, a map, text, bytes and an extension of 2^32 - 1 each.
     let stored = |more: &[u8]| [b"\x92\x00\x91\x96\xabBlockStored".as_slice(), more].concat();
     let unknown = |more: &[u8]| [b"\x92\x00\x91\x92\xa1x".as_slice(), more].concat();
@@ -154,7 +154,7 @@ fn announced_lengths_are_not_believed() {
 }
 
 #[test]
-fn depth_costs_nothing() {
+fn invariant_10_depth_costs_nothing() {
     let deep = 1_000_000;
     let nested = [vec![0x91; deep], vec![0xc0]].concat();
     let payload = [b"\x93\x00\x90\xc0".as_slice(), &nested].concat();

@@ -44,7 +44,8 @@ impl ApproximateLedger {
 
     /// All that is believed as prompts, the least recently used one first: another ledger that
     /// [learns](Self::learn) them in this order believes the same, and forgets in the same order. So a new gateway begins
-    /// with what a peer has learned.
+    /// with what a peer has learned. Where the index came from the peer as well, [clear](crate::FleetIndex::clear) the rank
+    /// in it first: it is told all that is learned.
     ///
     /// A prompt that others continue is told apart only if it was used later than they were. Linear in the blocks of the
     /// prompts, all together.

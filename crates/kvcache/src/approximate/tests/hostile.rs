@@ -8,7 +8,7 @@ fn bound(ledger: &ApproximateLedger) -> usize {
 }
 
 #[test]
-fn a_flood_of_distinct_prompts_stays_within_the_bound() {
+fn invariant_10_a_flood_of_distinct_prompts_stays_within_the_bound() {
     for capacity in [0, 1, 7, 100, 333, 1000, 2000, 4096, 9999, 30_000] {
         let mut ledger = ApproximateLedger::new(capacity);
         let mut block = 0u64;
