@@ -57,7 +57,7 @@ pub struct Workload {
     pub churn: Stream,
     /// Prompts to ask for after the churn.
     pub queries: Vec<Query>,
-    /// A load a rank, in blocks, as a router keeps them.
+    /// A load a rank, in blocks, as a router keeps them; none is idle.
     pub loads: Vec<u32>,
 }
 
@@ -81,7 +81,7 @@ impl Workload {
         let (fill, held) = plan.replay(&plan.once, |_| u32::MAX);
         let (churn, _) = plan.replay(&plan.again, |rank| (f64::from(held[rank as usize]) * 0.35) as u32);
         let mut random = Random::new(3);
-        let loads = (0..ranks).map(|_| random.below(256)).collect();
+        let loads = (0..ranks).map(|_| 64 + random.below(256)).collect();
         Self { ranks, fill, churn, queries: plan.queries(queries), loads }
     }
 
