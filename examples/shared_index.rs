@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use phalanx_kvcache::{
-    BlockHash, BlockSize, ChainHasher, Change, IndexConfig, Overlap, Pool, RankId, RankWriter, SharedIndex,
+    BlockHash, BlockSize, ChainHasher, Change, IndexConfig, Loads, Overlap, Pool, RankId, RankWriter, SharedIndex,
 };
 
 /// Runs the example; panics if it does not do what it says.
@@ -72,12 +72,13 @@ fn serve(mut writer: RankWriter, prompts: &[Vec<BlockHash>]) -> RankWriter {
 /// A router's thread: asks for every prompt until the engines are done, and once more. Gives how often it asked.
 fn route(shared: &SharedIndex, prompts: &[Vec<BlockHash>], done: &AtomicBool) -> usize {
     let mut overlap = Overlap::new(); // each thread keeps its own: once warm, asking does not allocate
+    let loads = Loads::from(vec![0, 0]);
     let mut asked = 0;
     loop {
         let last = done.load(Ordering::Acquire);
         for prompt in prompts {
             shared.overlap(prompt, &mut overlap);
-            if let Some((_, blocks)) = overlap.best(&[0, 0]) {
+            if let Some((_, blocks)) = overlap.best(&loads) {
                 assert!((1..=8).contains(&blocks));
             }
             asked += 1;

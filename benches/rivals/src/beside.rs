@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use phalanx_kvcache::{BlockHash, IndexConfig, Overlap, SharedIndex};
+use phalanx_kvcache::{BlockHash, IndexConfig, Loads, Overlap, SharedIndex};
 
 use crate::clock::{quantile, spent};
 use crate::index::{Chain, Index, OursFeed};
@@ -55,9 +55,10 @@ fn ours(workload: &str, work: &Workload, before: &Stream, beside: &Stream, table
     let prompts: Vec<Vec<BlockHash>> = work.queries.iter().map(|query| hashes(&query.contents)).collect();
     let feed = OursFeed::new(beside);
     let mut overlap = Overlap::new();
+    let loads = Loads::from(work.loads.clone());
     let ask = |prompt: &Vec<BlockHash>| {
         shared.overlap(prompt, &mut overlap);
-        overlap.best(&work.loads).map_or(0, |best| best.1)
+        overlap.best(&loads).map_or(0, |best| best.1)
     };
     let seen = race(&prompts, ask, || apply(&feed));
     note("ours levels", workload, work, beside.ops(), seen, table);

@@ -71,7 +71,7 @@ pub use identity::{BlockObjects, ChainHasher, SglangHasher};
 pub use identity::{VllmAlgorithm, VllmDigest, VllmDigestError, VllmExtra, VllmHasher, VllmKeys, VllmMedia};
 pub use index::{FleetIndex, IndexConfig, IndexError};
 pub use layer::{Layer, Tier};
-pub use overlap::{Level, Overlap, RankSet};
+pub use overlap::{Level, Loads, Overlap, RankSet};
 pub use pool::{AllocateError, Pool, SealError, Sequence};
 pub use rank::RankId;
 pub use shared::{ClaimError, RankWriter, SharedIndex};

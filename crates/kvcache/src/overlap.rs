@@ -1,8 +1,10 @@
 //! The answer of the fleet index for one prompt.
 
 mod best;
+mod loads;
 mod set;
 
+pub use self::loads::Loads;
 pub use self::set::RankSet;
 use crate::RankId;
 use crate::index::holders::Holders;
@@ -132,11 +134,11 @@ impl Overlap {
     /// The rank with the greatest sum of blocks held less its load, and its blocks. Of equals the least loaded, of these
     /// the one with the lowest number.
     ///
-    /// `loads` has a load for each rank, in blocks, by [`RankId::index`]; ranks without one are passed over, and so are
-    /// those that hold nothing. A level is looked at only if it can beat what a deeper one offers.
+    /// Ranks without a load are passed over, and so are those that hold nothing. A level is looked at only if it can beat
+    /// what a deeper one offers, and of a level only the neighbourhoods of low loads.
     ///
     /// ```
-    /// use phalanx_kvcache::{BlockHash, CacheEvent, Change, FleetIndex, Overlap};
+    /// use phalanx_kvcache::{BlockHash, CacheEvent, Change, FleetIndex, Loads, Overlap};
     ///
     /// let mut index = FleetIndex::new();
     /// let (a, b) = (index.join(), index.join());
@@ -146,11 +148,11 @@ impl Overlap {
     /// let _ = index.apply(b, Change::from(&stored(&blocks[..6])))?;
     /// let mut overlap = Overlap::new();
     /// index.overlap(&blocks, &mut overlap);
-    /// assert_eq!(overlap.best(&[0, 0]), Some((a, 10)));
-    /// assert_eq!(overlap.best(&[7, 0]), Some((b, 6)), "six blocks for nothing are more than ten at the price of seven");
+    /// assert_eq!(overlap.best(&Loads::from(vec![0, 0])), Some((a, 10)));
+    /// assert_eq!(overlap.best(&Loads::from(vec![7, 0])), Some((b, 6)), "six blocks for nothing are more than ten at the price of seven");
     /// # Ok::<(), phalanx_kvcache::IndexError>(())
     /// ```
-    pub fn best(&self, loads: &[u32]) -> Option<(RankId, u32)> {
+    pub fn best(&self, loads: &Loads) -> Option<(RankId, u32)> {
         let mut best = best::Best::new(loads);
         for &(rank, blocks) in &self.partial {
             best.offer(blocks, rank);

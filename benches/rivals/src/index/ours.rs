@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use phalanx_kvcache::{BlockHash, Change, FleetIndex, IndexConfig, Layer, Overlap, RankId};
+use phalanx_kvcache::{BlockHash, Change, FleetIndex, IndexConfig, Layer, Loads, Overlap, RankId};
 
 use super::Index;
 use crate::clock::spent;
@@ -15,6 +15,7 @@ pub struct Ours<const BATCH: bool = true> {
     index: FleetIndex,
     ranks: Vec<RankId>,
     overlap: Overlap,
+    loads: Loads,
 }
 
 /// Events for it.
@@ -65,7 +66,7 @@ impl<const BATCH: bool> Index for Ours<BATCH> {
     fn new(ranks: u32) -> Self {
         let mut index = FleetIndex::with_config(IndexConfig::new().max_bytes(usize::MAX));
         let ranks: Vec<_> = (0..ranks).map(|_| index.join()).collect();
-        Self { index, ranks, overlap: Overlap::new() }
+        Self { index, ranks, overlap: Overlap::new(), loads: Loads::new() }
     }
 
     fn feed(&self, stream: &Stream) -> Feed {
@@ -92,7 +93,16 @@ impl<const BATCH: bool> Index for Ours<BATCH> {
 
     fn best(&mut self, _: usize, prompt: &Vec<BlockHash>, loads: &[u32]) -> Option<(u32, u32)> {
         self.index.overlap(prompt, &mut self.overlap);
-        self.overlap.best(loads).map(|(rank, blocks)| (rank.index() as u32, blocks))
+        if self.loads.get(self.ranks[0]).is_none() {
+            self.loads = Loads::from(loads.to_vec());
+        }
+        let (rank, blocks) = self.overlap.best(&self.loads)?;
+        // The rivals read a plain column; this one is kept in order when a load changes, so the change is paid for here:
+        // up by one request and down again.
+        let load = loads[rank.index()];
+        self.loads.set(rank, load + 1);
+        self.loads.set(rank, load);
+        Some((rank.index() as u32, blocks))
     }
 
     fn bare(&mut self, _: usize, prompt: &Vec<BlockHash>) -> usize {

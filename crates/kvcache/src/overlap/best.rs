@@ -1,12 +1,12 @@
 //! The best of an answer's ranks under a load.
 
-use super::RankSet;
+use super::{Loads, RankSet};
 use crate::RankId;
 
 /// The best offer so far, of blocks less load.
 #[derive(Debug)]
 pub(super) struct Best<'a> {
-    loads: &'a [u32],
+    loads: &'a Loads,
     best: Option<Offer>,
 }
 
@@ -24,7 +24,7 @@ impl Offer {
 }
 
 impl<'a> Best<'a> {
-    pub(super) fn new(loads: &'a [u32]) -> Self {
+    pub(super) fn new(loads: &'a Loads) -> Self {
         Self { loads, best: None }
     }
 
@@ -38,7 +38,7 @@ impl<'a> Best<'a> {
     }
 
     pub(super) fn offer(&mut self, blocks: u32, rank: RankId) {
-        let Some(&load) = self.loads.get(rank.index()) else { return };
+        let Some(load) = self.loads.get(rank) else { return };
         let offer = Offer { rank, blocks, load };
         let key = |offer: &Offer| (-offer.score(), offer.load, offer.rank);
         if self.best.is_none_or(|best| key(&offer) < key(&best)) {
@@ -57,56 +57,28 @@ impl<'a> Best<'a> {
         }
     }
 
-    /// Of a set as bits, the rank with the least load: the first of equals.
+    /// Of a set as bits, the rank with the least load: the first of equals. A word is looked into only if the least load
+    /// of its ranks, in the set or not, is less than what was found before.
     fn least_loaded(&self, words: &[u64]) -> Option<RankId> {
-        let (chunks, rest) = self.loads.as_chunks::<64>();
-        let mut lanes = [i32::MAX; LANES];
-        for (&word, loads) in words.iter().zip(chunks) {
-            if word != 0 {
-                narrow(&mut lanes, word, loads);
+        let mut best: Option<(u32, RankId)> = None;
+        for (at, &word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
+            let Some(bound) = self.loads.least(at) else { break };
+            if best.is_some_and(|(least, _)| least <= bound) {
+                continue;
+            }
+            let mut left = word;
+            while left != 0 {
+                let rank = RankId(at as u32 * 64 + left.trailing_zeros());
+                left &= left - 1;
+                let Some(load) = self.loads.get(rank) else { break };
+                if best.is_none_or(|(least, _)| load < least) {
+                    best = Some((load, rank));
+                    if load == bound {
+                        break;
+                    }
+                }
             }
         }
-        // From here on the order of unsigned numbers again.
-        let mut least = lanes.into_iter().min().map(|least| least as u32 ^ SIGN)?;
-        let last = words.get(chunks.len()).copied().unwrap_or(0);
-        for (_, load) in each(last, rest) {
-            least = least.min(load);
-        }
-        let first = |(at, (&word, loads)): (usize, (&u64, &[u32]))| {
-            // Whether it is among them is quickly seen; where, only once.
-            let here = loads.iter().fold(false, |here, &load| here | (load == least));
-            let (bit, _) = here.then(|| each(word, loads).find(|&(_, load)| load == least))??;
-            Some(RankId(at as u32 * 64 + bit))
-        };
-        words.iter().zip(self.loads.chunks(64)).enumerate().find_map(first)
+        best.map(|(_, rank)| rank)
     }
-}
-
-/// Loads that are compared side by side.
-const LANES: usize = 16;
-
-/// Turns the order of unsigned numbers into that of signed ones: which any vector unit can compare.
-const SIGN: u32 = 1 << 31;
-
-/// Takes those of 64 loads whose bit is set into the least of each lane.
-#[inline]
-fn narrow(lanes: &mut [i32; LANES], word: u64, loads: &[u32; 64]) {
-    for (bits, loads) in word.to_le_bytes().as_chunks::<2>().0.iter().zip(loads.as_chunks::<LANES>().0) {
-        let bits = u32::from(u16::from_le_bytes(*bits));
-        for (at, (lane, &load)) in lanes.iter_mut().zip(loads).enumerate() {
-            let load = (load ^ SIGN) as i32;
-            let load = if bits & 1 << at == 0 { i32::MAX } else { load };
-            *lane = if load < *lane { load } else { *lane };
-        }
-    }
-}
-
-/// Bits of a word that have a load, and the load.
-fn each(word: u64, loads: &[u32]) -> impl Iterator<Item = (u32, u32)> {
-    let mut left = word;
-    core::iter::from_fn(move || {
-        let bit = (left != 0).then(|| left.trailing_zeros())?;
-        left &= left - 1;
-        Some((bit, *loads.get(bit as usize)?))
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phalanx_kvcache::{BlockHash, FleetIndex, Layer, Overlap, RankId};
+use phalanx_kvcache::{BlockHash, FleetIndex, Layer, Loads, Overlap, RankId};
 
 use super::mix;
 
@@ -86,7 +86,11 @@ fn check_best(overlap: &Overlap, expected: &[(RankId, u32)]) {
             let loads = &loads[..known];
             let part = expected.iter().filter(|(rank, _)| rank.index() < known);
             let best = part.min_by_key(|pair| key(pair)).copied();
-            assert_eq!(overlap.best(loads), best, "the best rank under loads of up to {most} for {known} ranks");
+            assert_eq!(
+                overlap.best(&Loads::from(loads.to_vec())),
+                best,
+                "the best rank under loads of up to {most} for {known} ranks"
+            );
         }
     }
 }
