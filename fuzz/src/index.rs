@@ -49,12 +49,14 @@ fn fleet(bytes: &mut Bytes<'_>) -> Fleet {
         160..240 => vec![0, 61, 0, 0, 2],
         _ => vec![1, 62, 200, 0, 70],
     };
-    let idle = usize::from(idle_before.iter().sum::<u16>());
-    let max_bytes = match bytes.byte() {
+    let room = match bytes.byte() {
         0..180 => None,
-        room => Some((64 << 10) + 512 * idle + 512 * usize::from(room - 180)),
+        room => Some(512 * usize::from(room - 180)),
     };
     let max_rank_blocks = Some(u32::from(bytes.byte())).filter(|&blocks| blocks > 180).map(|blocks| blocks - 181);
     let (counted_copies, seed) = (!bytes.flag(), u64::from(bytes.byte()));
-    Fleet { idle_before, max_bytes, max_rank_blocks, counted_copies, seed, lying: false }
+    let fleet = Fleet { idle_before, max_bytes: None, max_rank_blocks, counted_copies, seed, lying: false };
+    // What an empty index takes, no bound can refuse.
+    let max_bytes = room.map(|room| World::new(fleet.clone()).index.bytes() + room);
+    Fleet { max_bytes, ..fleet }
 }

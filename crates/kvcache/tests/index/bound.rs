@@ -1,8 +1,8 @@
 //! Floods: memory stays within its bound, and one rank within its own.
 
-use phalanx_kvcache::{Change, Layer};
+use phalanx_kvcache::{BlockHash, Change, Layer, Tier};
 
-use crate::hostile::{fresh, store};
+use crate::hostile::{fresh, named, remove, store};
 use crate::model::{Fleet, World};
 use crate::random::Random;
 
@@ -35,6 +35,67 @@ fn invariant_10_a_flood_of_blocks_stays_within_the_bound() {
     }
     assert!(left_out > 10_000, "{left_out} blocks were left out");
     world.count_all();
+}
+
+/// Prompts that one rank holds up to a bound on memory, and another one, too, as far as there is room.
+fn full(max_bytes: usize, counted_copies: bool) -> (World, Vec<Vec<BlockHash>>) {
+    let mut world = World::new(Fleet { max_bytes: Some(max_bytes), counted_copies, ..Fleet::of(3) });
+    let prompts: Vec<Vec<BlockHash>> = (0..200).map(|prompt| fresh(1_000 * prompt..1_000 * prompt + 100)).collect();
+    let left_out = prompts.iter().filter(|prompt| store(&mut world, 0, prompt).left_out > 0).count();
+    assert!(left_out > 10, "there is room for all");
+    for prompt in &prompts {
+        store(&mut world, 1, prompt);
+    }
+    (world, prompts)
+}
+
+#[test]
+fn invariant_10_copies_stay_within_the_bound() {
+    let (mut world, prompts) = full(256 << 10, true);
+    for _ in 0..2 {
+        for prompt in &prompts {
+            store(&mut world, 0, prompt);
+            store(&mut world, 1, &prompt[..50]);
+        }
+    }
+}
+
+#[test]
+fn invariant_10_new_names_stay_within_the_bound() {
+    let (mut world, prompts) = full(256 << 10, false);
+    for (at, prompt) in prompts.iter().enumerate() {
+        let names = fresh(1_000_000 + 1_000 * at as u64..1_000_000 + 1_000 * at as u64 + prompt.len() as u64);
+        world.tell(at % 2, Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents: prompt });
+    }
+    for prompt in prompts.iter().step_by(7) {
+        world.ask(Layer::MAIN, prompt);
+    }
+}
+
+#[test]
+fn invariant_10_holes_stay_within_the_bound() {
+    let (mut world, prompts) = full(256 << 10, false);
+    for step in [2, 3, 5] {
+        for (at, prompt) in prompts.iter().enumerate() {
+            let names: Vec<BlockHash> = named(prompt).into_iter().skip(at % 3).step_by(step).collect();
+            remove(&mut world, at % 2, &names);
+        }
+    }
+    for prompt in prompts.iter().step_by(7) {
+        world.ask(Layer::MAIN, prompt);
+    }
+}
+
+#[test]
+fn invariant_10_layers_stay_within_the_bound() {
+    let (mut world, prompts) = full(256 << 10, false);
+    for (at, prompt) in prompts.iter().enumerate() {
+        let names = named(prompt);
+        for group in 0..20 {
+            let layer = Layer { group, tier: Tier::Cpu };
+            world.tell(at % 2, Change::Stored { layer, parent: None, names: &names[..at % 100], contents: &[] });
+        }
+    }
 }
 
 #[test]

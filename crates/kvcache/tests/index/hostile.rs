@@ -17,11 +17,11 @@ pub(crate) fn store(world: &mut World, rank: usize, contents: &[BlockHash]) -> C
     world.tell(rank, change).expect("as many names as contents")
 }
 
-fn remove(world: &mut World, rank: usize, names: &[BlockHash]) -> Counts {
+pub(crate) fn remove(world: &mut World, rank: usize, names: &[BlockHash]) -> Counts {
     world.tell(rank, Change::Removed { layer: Layer::MAIN, names }).expect("the rank is there")
 }
 
-fn named(contents: &[BlockHash]) -> Vec<BlockHash> {
+pub(crate) fn named(contents: &[BlockHash]) -> Vec<BlockHash> {
     let chain = contents.iter().scan(0, |path, &BlockHash(content)| {
         *path = mix(*path ^ content);
         Some(BlockHash(*path))

@@ -22,8 +22,8 @@ impl Counts {
     }
 
     /// Whether each block of a change is counted once, and the rank's blocks went from `before` to `after` by that. A
-    /// store may cost it blocks that it gave the same name.
-    pub(crate) fn add_up(&self, change: Change<'_>, before: u32, after: u32) -> bool {
+    /// store may cost it blocks that it gave the same name; and where memory is short, a removal may cost it more.
+    pub(crate) fn add_up(&self, change: Change<'_>, before: u32, after: u32, sheds: bool) -> bool {
         let Self { stored, repeated, removed, unplaced, left_out } = *self;
         match change {
             Change::Stored { names, .. } => {
@@ -32,7 +32,10 @@ impl Counts {
             }
             Change::Removed { names, .. } => {
                 let all = (removed + repeated + unplaced) as usize;
-                all == names.len() && stored + left_out == 0 && after + removed == before
+                let gone = before.checked_sub(after);
+                all == names.len()
+                    && stored + left_out == 0
+                    && gone.is_some_and(|gone| gone == removed || sheds && gone > removed)
             }
             Change::Cleared => *self == Self::default() && after == 0,
         }

@@ -72,9 +72,8 @@ impl Model {
         self.ranks.iter().map(|(&number, rank)| (number, rank))
     }
 
-    /// One change. The last `cut` blocks of a store found no memory and must be left out; what memory there is, only the
-    /// index can say.
-    pub(crate) fn apply(&mut self, rank: usize, change: Change<'_>, cut: u32) -> Result<Counts, Refusal> {
+    /// One change.
+    pub(crate) fn apply(&mut self, rank: usize, change: Change<'_>) -> Result<Counts, Refusal> {
         let rank = self.ranks.get_mut(&rank).ok_or(Refusal::Unknown)?;
         let mut counts = Counts::default();
         match change {
@@ -83,11 +82,10 @@ impl Model {
                     counts.unplaced = names.len() as u32;
                     return Ok(counts);
                 };
-                let room = names.len().saturating_sub(cut as usize);
                 for (at, (&name, &content)) in names.iter().zip(contents).enumerate() {
                     path = self.paths.child(path, content);
                     let new = !rank.holds(layer, path);
-                    if at >= room || (new && rank.blocks() >= self.max_rank_blocks) {
+                    if new && rank.blocks() >= self.max_rank_blocks {
                         counts.left_out = (names.len() - at) as u32;
                         break;
                     }
@@ -96,11 +94,10 @@ impl Model {
                 }
             }
             Change::Stored { layer, names, contents: [], .. } => {
-                let room = names.len().saturating_sub(cut as usize);
                 for (at, &name) in names.iter().enumerate() {
                     let path = rank.path(name);
                     let new = path.is_some_and(|path| !rank.holds(layer, path));
-                    if at >= room || (new && rank.blocks() >= self.max_rank_blocks) {
+                    if new && rank.blocks() >= self.max_rank_blocks {
                         counts.left_out = (names.len() - at) as u32;
                         break;
                     }
