@@ -70,7 +70,7 @@ fn all_sorts() -> FleetIndex {
     let other = [1, 2, 30, 40].map(BlockHash);
     let names = contents.map(|BlockHash(content)| BlockHash(content + 70));
     let mine = contents.map(|BlockHash(content)| BlockHash(content + 700));
-    let mut tell = |rank: usize, change| drop(index.apply(ranks[rank], change).expect("it has joined"));
+    let mut tell = |rank: usize, change| index.apply(ranks[rank], change).map(drop).expect("it has joined");
     tell(0, stored(&names, &contents));
     tell(1, stored(&names[..3], &contents[..3]));
     tell(2, stored(&mine[..4], &contents[..4]));
@@ -274,7 +274,7 @@ proptest! {
         let mut world = World::new(Fleet { lying: false, ..fleet });
         run(&mut world, &operations);
         let mut ranks = FleetIndex::new();
-        (0..world.index.ranks().last().map_or(0, |last| last.index() + 1)).for_each(|_| drop(ranks.join()));
+        (0..world.index.ranks().last().map_or(0, |last| last.index() + 1)).for_each(|_| _ = ranks.join());
         let config = world.index.config().clone().max_bytes(ranks.bytes() + room);
         let Restored { index, left_out, .. } = restored(&written(&world.index), &config);
         prop_assert!(index.bytes() <= ranks.bytes() + room, "{} of {}", index.bytes(), ranks.bytes() + room);
