@@ -1,10 +1,12 @@
-//! Who holds how much of a prompt: 64 ranks, 1,024 conversations held twice, prompts of 256 blocks of 16 tokens.
+//! Who holds how much of a prompt: 64 ranks, 1,024 conversations held twice, prompts of 256 blocks of 16 tokens. And the
+//! index as bytes: 1.5 million blocks of 30,000 conversations, each behind one of 64 system prompts and held by two of
+//! 64 ranks.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use phalanx_benches::Prefixes;
-use phalanx_kvcache::{BlockSize, ChainHasher};
+use phalanx_kvcache::{BlockHash, BlockSize, ChainHasher, Change, FleetIndex, IndexConfig, Layer};
 
 fn overlap(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("index/overlap");
@@ -26,5 +28,42 @@ fn hash(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, overlap, hash);
+/// Conversations of 50 blocks, each behind 32 blocks that others share.
+fn conversations() -> FleetIndex {
+    let mut index = FleetIndex::new();
+    let ranks: Vec<_> = (0..64).map(|_| index.join()).collect();
+    let hash = |word: u64| BlockHash((word + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
+    for conversation in 0..30_000 {
+        let system = conversation % 64 * 32;
+        let own = 1 << 20 | conversation << 32;
+        let contents: Vec<BlockHash> = (system..system + 32).chain(own..own + 50).map(hash).collect();
+        let names: Vec<BlockHash> = contents.iter().map(|&BlockHash(content)| BlockHash(!content)).collect();
+        for holder in [conversation, conversation / 64] {
+            let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents: &contents };
+            let _ = index.apply(ranks[holder as usize % 64], stored).expect("it has joined");
+        }
+    }
+    index
+}
+
+fn snapshot(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("index/snapshot");
+    group.sample_size(10);
+    let index = conversations();
+    group.throughput(Throughput::Elements(index.blocks()));
+    let mut bytes = Vec::new();
+    group.bench_function("write", |bencher| {
+        bencher.iter(|| {
+            bytes.clear();
+            black_box(&index).snapshot(|_| "pod", &mut bytes);
+        });
+    });
+    group.bench_function("restore", |bencher| {
+        bencher.iter_with_large_drop(|| FleetIndex::restore(black_box(&bytes), IndexConfig::new()));
+    });
+    group.finish();
+    println!("{} blocks: {} bytes, {} in memory", index.blocks(), bytes.len(), index.bytes());
+}
+
+criterion_group!(benches, overlap, hash, snapshot);
 criterion_main!(benches);

@@ -9,4 +9,5 @@ pub mod inventory;
 pub mod notation;
 pub mod place;
 mod planned;
+pub mod snapshot;
 pub mod wire;

@@ -46,6 +46,11 @@ fn place() {
 }
 
 #[test]
+fn snapshot() {
+    replay("snapshot", phalanx_fuzz::snapshot::run);
+}
+
+#[test]
 fn wire() {
     replay("wire", phalanx_fuzz::wire::run);
 }

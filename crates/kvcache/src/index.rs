@@ -10,6 +10,7 @@ mod query;
 mod remove;
 mod run;
 mod slab;
+mod snapshot;
 mod store;
 mod sweep;
 pub(crate) mod table;
@@ -312,6 +313,13 @@ impl FleetIndex {
     fn holds(&self, rank: RankId, run: u32, depth: u32) -> bool {
         let run = self.forest.run(run);
         !self.is_stale(rank, run) && run.held_somewhere(rank.0, depth)
+    }
+
+    /// Whether a rank holds a block in one layer.
+    fn holds_in(&self, rank: RankId, layer: u16, run: u32, depth: u32) -> bool {
+        let run = self.forest.run(run);
+        let at = depth - run.start;
+        !self.is_stale(rank, run) && run.coverage(layer).is_some_and(|of| of.held(rank.0, at, at + 1) == 1)
     }
 
     /// The block, other than `except`, that the rank's engine calls by this name and that the rank holds.

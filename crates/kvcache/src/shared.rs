@@ -18,6 +18,7 @@ use self::left_right::LeftRight;
 use self::notes::Notes;
 pub use self::rank_writer::RankWriter;
 use self::sync::{Mutex, whole};
+use crate::snapshot::{Restored, SnapshotError};
 use crate::{Applied, BlockHash, Change, FleetIndex, IndexConfig, IndexError, Layer, Overlap, RankId};
 
 /// A [`FleetIndex`] for many threads: one writer a rank, any number of readers, and readers never wait for writers.
@@ -213,6 +214,44 @@ impl SharedIndex {
     /// ```
     pub fn read<R>(&self, ask: impl FnOnce(&FleetIndex) -> R) -> R {
         ask(&self.0.index.look())
+    }
+
+    /// Like [`FleetIndex::snapshot`], from any thread. A look at the index as [`read`](Self::read) has it: the second
+    /// write from now waits for its end.
+    ///
+    /// `tag` must say of each rank how far its stream is *in the index*: have writers pause between their batches, or
+    /// take the snapshot on the one thread that applies them.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{IndexConfig, SharedIndex};
+    ///
+    /// let shared = SharedIndex::default();
+    /// let writer = shared.join();
+    /// let mut bytes = Vec::new();
+    /// shared.snapshot(|rank| format!("pod-{}", rank.index()), &mut bytes);
+    ///
+    /// let restored = SharedIndex::restore(&bytes, IndexConfig::new())?;
+    /// assert_eq!(restored.ranks, [(writer.rank(), b"pod-0".to_vec())]);
+    /// assert!(restored.index.writer(writer.rank()).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn snapshot<T: AsRef<[u8]>>(&self, tag: impl FnMut(RankId) -> T, out: &mut Vec<u8>) {
+        self.read(|index| index.snapshot(tag, out));
+    }
+
+    /// Like [`FleetIndex::restore`]. The ranks have no writers yet: see [`writer`](Self::writer).
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    ///
+    /// ```
+    /// use phalanx_kvcache::{IndexConfig, SharedIndex};
+    ///
+    /// assert!(SharedIndex::restore(b"something else", IndexConfig::new()).is_err());
+    /// ```
+    pub fn restore(bytes: &[u8], config: IndexConfig) -> Result<Restored<Self>, SnapshotError> {
+        let Restored { index, ranks, left_out } = FleetIndex::restore(bytes, config)?;
+        Ok(Restored { index: Self::from(&index), ranks, left_out })
     }
 
     /// Makes the changes that `fill` puts into an empty list.

@@ -44,3 +44,32 @@ pub struct Cursor {
     /// Whether nothing that the engine has is missing.
     pub whole: bool,
 }
+
+impl Cursor {
+    /// The cursor as bytes, in a form that stays: both numbers little-endian, and 1 if nothing is missing or 0.
+    ///
+    /// ```
+    /// use phalanx_kvcache::feed::Cursor;
+    ///
+    /// let cursor = Cursor { next: 7, last: 0x5eed, whole: true };
+    /// assert_eq!(Cursor::from_bytes(cursor.to_bytes()), cursor);
+    /// ```
+    pub fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [0; 17];
+        bytes[..8].copy_from_slice(&self.next.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.last.to_le_bytes());
+        bytes[16] = self.whole.into();
+        bytes
+    }
+
+    /// The cursor that [`to_bytes`](Self::to_bytes) wrote. Any bytes are one.
+    ///
+    /// ```
+    /// let cursor = phalanx_kvcache::feed::Cursor::from_bytes([0; 17]);
+    /// assert!(cursor.next == 0 && !cursor.whole);
+    /// ```
+    pub fn from_bytes(bytes: [u8; 17]) -> Self {
+        let word = |from: usize| u64::from_le_bytes(core::array::from_fn(|at| bytes[from + at]));
+        Self { next: word(0), last: word(8), whole: bytes[16] == 1 }
+    }
+}

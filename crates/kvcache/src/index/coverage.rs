@@ -184,6 +184,19 @@ impl Coverage {
         }
     }
 
+    /// Adds a part that comes after all of its rank's others, to be [settled](Self::settle) before anything is asked.
+    pub(super) fn restore(&mut self, part: Part, len: u32) {
+        self.cover_new(part, len);
+    }
+
+    /// Puts parts in order, and gives back room that they do not need.
+    pub(super) fn settle(&mut self) {
+        if let Some(parts) = &mut self.parts.0 {
+            parts.sort_unstable_by_key(|part| (part.rank, part.from));
+            parts.shrink_to_fit();
+        }
+    }
+
     fn insert(&mut self, part: Part) {
         let at = self.parts.partition_point(|of| (of.rank, of.from) < (part.rank, part.from));
         self.parts.list().insert(at, part);

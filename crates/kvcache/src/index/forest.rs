@@ -96,7 +96,7 @@ impl Forest {
         })
     }
 
-    fn first_content(&self, run: u32) -> u64 {
+    pub(super) fn first_content(&self, run: u32) -> u64 {
         let run = &self.runs[run];
         self.pages.content(run.first.page * PAGE + run.start % PAGE)
     }
@@ -160,6 +160,20 @@ impl Forest {
             }
         }
         done
+    }
+
+    /// Appends the contents and the names of a run's blocks, as bytes.
+    pub(super) fn copy_blocks(&self, run: u32, contents: &mut Vec<u8>, names: &mut Vec<u8>) {
+        let run = &self.runs[run];
+        let (mut from, mut left) = (run.start % PAGE, run.len);
+        for extent in core::iter::once(&run.first).chain(run.extents()) {
+            for page in extent.page..extent.page + extent.pages {
+                let to = PAGE.min(from + left);
+                self.pages.copy(page, from, to, contents, names);
+                left -= to - from;
+                from = 0;
+            }
+        }
     }
 
     /// The block with this name that `is_it` accepts.

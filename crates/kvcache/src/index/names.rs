@@ -93,8 +93,22 @@ impl Rank {
     }
 
     pub(super) fn add_copy(&mut self, layer: u16, block: u32, seed: u64) {
+        self.add_copies(layer, block, 1, seed);
+    }
+
+    pub(super) fn add_copies(&mut self, layer: u16, block: u32, more: u32, seed: u64) {
         let copies = self.odd(seed).copies.entry((layer, block)).or_insert(0);
-        *copies = copies.saturating_add(1);
+        *copies = copies.saturating_add(more);
+    }
+
+    /// Blocks to which it gives names of its own, in no order.
+    pub(super) fn own_names(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.odd.iter().flat_map(|odd| odd.by_block.iter().map(|(&block, &name)| (block, name)))
+    }
+
+    /// Copies beyond the first by (layer, block), in no order.
+    pub(super) fn copies(&self) -> impl Iterator<Item = ((u16, u32), u32)> {
+        self.odd.iter().flat_map(|odd| odd.copies.iter().map(|(&of, &more)| (of, more)))
     }
 
     /// Takes a copy beyond the first away, if there is one.

@@ -136,6 +136,14 @@ impl Pages {
         }
     }
 
+    /// Appends contents and names of a page's places, as bytes.
+    pub(super) fn copy(&self, page: u32, from: u32, to: u32, contents: &mut Vec<u8>, names: &mut Vec<u8>) {
+        for (column, out) in [(&self.contents, contents), (&self.names, names)] {
+            let page = column[page].0.map(u64::to_le_bytes);
+            out.extend_from_slice(page[from as usize..to as usize].as_flattened());
+        }
+    }
+
     /// How many of the blocks from a place on, in neighbouring pages, have these contents: at most as many as are in
     /// `pages` pages.
     #[inline]

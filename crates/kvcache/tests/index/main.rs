@@ -13,3 +13,4 @@ mod meaning;
 mod pool;
 mod properties;
 mod random;
+mod snapshot;

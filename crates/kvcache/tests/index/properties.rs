@@ -9,7 +9,7 @@ use crate::model::{Fleet, Manner, Operation, World, fingerprint};
 /// Operations of one run.
 const LONGEST: usize = 100;
 
-fn operations(manner: Manner) -> impl Strategy<Value = Vec<Operation>> {
+pub(crate) fn operations(manner: Manner) -> impl Strategy<Value = Vec<Operation>> {
     let operation = any::<[u8; Operation::BYTES]>().prop_map(move |bytes| Operation::read(bytes, manner));
     prop::collection::vec(operation, 0..LONGEST)
 }
@@ -25,7 +25,7 @@ fn any_operations() -> impl Strategy<Value = (bool, Vec<Operation>)> {
 }
 
 /// A few ranks that take part; now and then with others before and between them, so that their numbers lie far apart.
-fn fleet() -> impl Strategy<Value = Fleet> {
+pub(crate) fn fleet() -> impl Strategy<Value = Fleet> {
     let idle_before = prop_oneof![
         20 => prop::collection::vec(Just(0), 1..6),
         10 => Just(vec![0, 61, 0, 0, 2]),
@@ -45,11 +45,11 @@ fn fleet() -> impl Strategy<Value = Fleet> {
 }
 
 /// All that the operations are about.
-fn prompts(operations: &[Operation]) -> Vec<(Layer, Vec<BlockHash>)> {
+pub(crate) fn prompts(operations: &[Operation]) -> Vec<(Layer, Vec<BlockHash>)> {
     operations.iter().filter_map(Operation::prompt).collect()
 }
 
-fn run(world: &mut World, operations: &[Operation]) {
+pub(crate) fn run(world: &mut World, operations: &[Operation]) {
     for operation in operations {
         world.step(operation);
     }
@@ -57,7 +57,7 @@ fn run(world: &mut World, operations: &[Operation]) {
 }
 
 /// Asks about all prompts.
-fn review(world: &mut World, prompts: &[(Layer, Vec<BlockHash>)]) {
+pub(crate) fn review(world: &mut World, prompts: &[(Layer, Vec<BlockHash>)]) {
     for (layer, contents) in prompts {
         world.ask(*layer, contents);
     }
