@@ -204,6 +204,8 @@ impl Coverage {
 
     /// Gives memory back where no part is left.
     fn release(&mut self) {
-        if self.parts.is_empty() {}
+        if self.parts.is_empty() {
+            self.parts.0 = None;
+        }
     }
 }

@@ -138,6 +138,24 @@ impl Segment {
         self.insertions += 1;
     }
 
+    /// Takes a waiting insertion back; says whether there was one. What goes soon after it came costs no more than that.
+    #[inline]
+    fn take_back(&mut self, tag: u16, number: u32) -> bool {
+        let mut places = self.front(tag);
+        while places != 0 {
+            let at = places.trailing_zeros() as usize % FRONT;
+            if self.numbers[at] == number {
+                self.insertions -= 1;
+                let last = usize::from(self.insertions) % FRONT;
+                self.tags[at] = self.tags[last];
+                self.numbers[at] = self.numbers[last];
+                return true;
+            }
+            places &= places - 1;
+        }
+        false
+    }
+
     #[inline]
     fn push_removal(&mut self, tag: u16, number: u32) {
         self.removals += 1;
@@ -300,7 +318,10 @@ impl Table {
     /// Takes an entry out. It must be there.
     #[inline]
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
-        self.segment_with_room(hash).push_removal(tag(hash), number);
+        let at = self.segment(hash);
+        if !self.segments[at].take_back(tag(hash), number) {
+            self.segment_with_room(hash).push_removal(tag(hash), number);
+        }
         self.len -= 1;
     }
 

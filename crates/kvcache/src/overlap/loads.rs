@@ -67,7 +67,11 @@ impl Loads {
 
     fn least_of(&self, group: usize) -> u32 {
         let loads = &self.loads[group * GROUP..];
-        loads.iter().take(GROUP).fold(u32::MAX, |least, &load| least.min(load))
+        match loads.first_chunk::<GROUP>() {
+            // A known number of them, so that a vector unit can take some at a time.
+            Some(loads) => loads.iter().fold(u32::MAX, |least, &load| least.min(load)),
+            None => loads.iter().fold(u32::MAX, |least, &load| least.min(load)),
+        }
     }
 
     /// Counts the groups from one on again.
