@@ -60,6 +60,7 @@ mod lru;
 mod overlap;
 mod pool;
 mod rank;
+mod reuse;
 mod shared;
 pub mod snapshot;
 pub mod text;
@@ -76,6 +77,7 @@ pub use layer::{Layer, Tier};
 pub use overlap::{Level, Loads, Overlap, RankSet};
 pub use pool::{AllocateError, Pool, SealError, Sequence};
 pub use rank::RankId;
+pub use reuse::{CacheGroups, GroupRule, Reusable, Reuse};
 pub use shared::{ClaimError, RankWriter, SharedIndex};
 pub use text::{chat_text, text_tokens};
 
