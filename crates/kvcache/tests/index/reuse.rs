@@ -118,29 +118,29 @@ fn invariant_10_in_a_long_life_of_a_fleet() {
 #[test]
 fn coverage_from_before_a_clear_does_not_count() {
     let mut world = World::new(Fleet::of(2));
-    let blocks: Vec<_> = (1..40).map(BlockHash).collect();
-    let groups = CacheGroups::new().with(1, GroupRule::Window { blocks: 2 });
-    let (mut reuse, rank) = (Reuse::new(), 0);
-    for layer in [Layer::MAIN, Layer::new(0, Tier::Cpu), Layer::new(1, Tier::Gpu)] {
+    let blocks: Vec<_> = (1..100).map(BlockHash).collect();
+    let (window, mut reuse) = (Layer::new(1, Tier::Gpu), Reuse::new());
+    let groups = [
+        CacheGroups::new(),
+        CacheGroups::new().with(1, GroupRule::Window { blocks: 2 }),
+        CacheGroups::new().without(0).with(1, GroupRule::State),
+    ];
+    for layer in [Layer::MAIN, Layer::new(0, Tier::Cpu), window] {
         for rank in 0..2 {
             world.tell(rank, Change::Stored { layer, parent: None, names: &blocks, contents: &blocks });
         }
     }
-    // The runs are cut, so that some are swept later than others.
-    for to in [8, 16, 24, 32] {
-        let contents: Vec<_> = blocks[..to].iter().copied().chain([BlockHash(99)]).collect();
-        let names: Vec<_> =
-            contents.iter().map(|content| BlockHash(content.0 + to as u64 * 1000 * (content.0 / 99))).collect();
-        world.tell(1, Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents: &contents });
+    // Branches cut the path into runs, of which each change sweeps a few.
+    for (at, &parent) in blocks.iter().enumerate() {
+        let (names, contents) = ([BlockHash(1_000 + at as u64)], [BlockHash(1_000)]);
+        world.tell(1, Change::Stored { layer: Layer::MAIN, parent: Some(parent), names: &names, contents: &contents });
     }
-    for groups in [&groups, &CacheGroups::new()] {
-        assert_eq!(world.ask_reuse(&blocks, groups, &mut reuse), 2);
-    }
-    world.tell(rank, Change::Cleared);
-    let part =
-        Change::Stored { layer: Layer::new(1, Tier::Gpu), parent: None, names: &blocks[..9], contents: &blocks[..9] };
-    world.tell(rank, part);
-    for groups in [&groups, &CacheGroups::new(), &CacheGroups::new().without(0).with(1, GroupRule::State)] {
-        world.ask_reuse(&blocks, groups, &mut reuse);
+    assert!(groups.iter().all(|groups| world.ask_reuse(&blocks, groups, &mut reuse) == 2));
+    world.tell(0, Change::Cleared);
+    assert!(groups.iter().all(|groups| world.ask_reuse(&blocks, groups, &mut reuse) == 1));
+    let (names, contents) = (&blocks[..9], &blocks[..9]);
+    world.tell(0, Change::Stored { layer: window, parent: None, names, contents });
+    for groups in groups {
+        world.ask_reuse(&blocks, &groups, &mut reuse);
     }
 }
