@@ -8,6 +8,7 @@ mod names;
 mod pages;
 mod query;
 mod remove;
+mod reuse;
 mod run;
 mod slab;
 mod snapshot;
@@ -21,6 +22,7 @@ pub use self::config::IndexConfig;
 use self::forest::Forest;
 use self::names::Rank;
 use self::pages::NONE;
+pub(crate) use self::reuse::Survey;
 use self::sweep::Sweep;
 use crate::{Applied, Change, Layer, RankId};
 

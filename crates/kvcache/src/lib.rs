@@ -10,6 +10,7 @@
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
 //! | Which blocks does an engine probably hold that tells no events? | [`ApproximateLedger`]: learns from what it is sent |
 //! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
+//! | And of hybrid models, and from slower tiers? | [`FleetIndex::reuse`]: by the rules of [`CacheGroups`] |
 //! | How does a new replica of the gateway come to know it? | [`snapshot`]: the index as bytes, in a form that stays |
 //! | What does an engine say about its cache? | [`wire`]: what vLLM, SGLang and Dynamo publish, as events; [`feed`]: in order, and no longer trusted behind a gap |
 //!
@@ -60,6 +61,7 @@ mod lru;
 mod overlap;
 mod pool;
 mod rank;
+mod reuse;
 mod shared;
 pub mod snapshot;
 pub mod text;
@@ -76,6 +78,7 @@ pub use layer::{Layer, Tier};
 pub use overlap::{Level, Loads, Overlap, RankSet};
 pub use pool::{AllocateError, Pool, SealError, Sequence};
 pub use rank::RankId;
+pub use reuse::{CacheGroups, GroupRule, Reusable, Reuse};
 pub use shared::{ClaimError, RankWriter, SharedIndex};
 pub use text::{chat_text, text_tokens};
 

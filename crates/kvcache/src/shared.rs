@@ -19,7 +19,8 @@ use self::notes::Notes;
 pub use self::rank_writer::RankWriter;
 use self::sync::{Mutex, whole};
 use crate::snapshot::{Restored, SnapshotError};
-use crate::{Applied, BlockHash, Change, FleetIndex, IndexConfig, IndexError, Layer, Overlap, RankId};
+use crate::{Applied, BlockHash, CacheGroups, Change, FleetIndex};
+use crate::{IndexConfig, IndexError, Layer, Overlap, RankId, Reuse};
 
 /// A [`FleetIndex`] for many threads: one writer a rank, any number of readers, and readers never wait for writers.
 ///
@@ -199,6 +200,19 @@ impl SharedIndex {
     /// ```
     pub fn overlap_in(&self, layer: Layer, contents: &[BlockHash], out: &mut Overlap) {
         self.read(|index| index.overlap_in(layer, contents, out));
+    }
+
+    /// Like [`FleetIndex::reuse`], from any thread.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockHash, CacheGroups, Reuse, SharedIndex};
+    ///
+    /// let mut reuse = Reuse::new();
+    /// SharedIndex::default().reuse(&[BlockHash(1)], &CacheGroups::new(), &mut reuse);
+    /// assert!(reuse.ranks().is_empty());
+    /// ```
+    pub fn reuse(&self, contents: &[BlockHash], groups: &CacheGroups, out: &mut Reuse) {
+        self.read(|index| index.reuse(contents, groups, out));
     }
 
     /// Any questions to the index as it is at one moment: for several answers that must fit together, or to clone it.

@@ -61,6 +61,11 @@ impl Coverage {
         first..first + parts
     }
 
+    /// The rank's parts, in order; none if it holds all.
+    pub(super) fn parts_of(&self, rank: u32) -> &[Part] {
+        &self.parts[self.range_of(rank)]
+    }
+
     /// How many of the blocks at `from..to` the rank holds.
     pub(super) fn held(&self, rank: u32, from: u32, to: u32) -> u32 {
         if self.full.contains(rank) {

@@ -122,6 +122,19 @@ impl Holders {
         few.iter().copied().chain(bits(words))
     }
 
+    /// Adds all of them to bits.
+    pub(crate) fn mark(&self, words: &mut Vec<u64>) {
+        match self {
+            Self::Few { .. } => self.iter().for_each(|rank| set(words, rank)),
+            Self::Many(ranks) => {
+                if words.len() < ranks.len() {
+                    words.resize(ranks.len(), 0);
+                }
+                words.iter_mut().zip(ranks.iter()).for_each(|(word, ranks)| *word |= ranks);
+            }
+        }
+    }
+
     /// Memory beside the value itself, in bytes.
     pub(crate) fn heap(&self) -> usize {
         match self {
@@ -131,7 +144,8 @@ impl Holders {
     }
 }
 
-fn set(words: &mut Vec<u64>, rank: u32) {
+/// Adds a rank to bits.
+pub(crate) fn set(words: &mut Vec<u64>, rank: u32) {
     let word = rank as usize / 64;
     if word >= words.len() {
         words.reserve_exact(word + 1 - words.len());

@@ -55,7 +55,7 @@ impl FleetIndex {
         }
     }
 
-    fn overlap_at(&self, layer: u16, contents: &[BlockHash], out: &mut Overlap) {
+    pub(super) fn overlap_at(&self, layer: u16, contents: &[BlockHash], out: &mut Overlap) {
         out.clear();
         let mut run = NONE;
         let mut rest = contents;

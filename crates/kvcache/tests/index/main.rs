@@ -13,4 +13,5 @@ mod meaning;
 mod pool;
 mod properties;
 mod random;
+mod reuse;
 mod snapshot;

@@ -8,6 +8,7 @@ mod operation;
 mod paths;
 mod prompt;
 mod rank;
+mod reuse;
 mod testimony;
 mod world;
 
