@@ -40,8 +40,11 @@ use crate::{Applied, Change, Layer, RankId};
 /// whole fleet. No call depends on the number of ranks or blocks beyond that, except for a word of each wide set for 64
 /// ranks.
 ///
-/// [`clear`](Self::clear) and [`leave`](Self::leave) take constant time: what the rank held is ignored from then on,
-/// and swept away by and by, a few runs with each later change.
+/// [`clear`](Self::clear) and [`leave`](Self::leave) do not look for what the rank held: it is ignored from then on, and
+/// swept away by and by, a few runs with each later change (more of them while many ranks wait to leave).
+///
+/// An engine is expected to give a name to one block at a time. Of several blocks that it names alike at the same time,
+/// a removal takes one; of more than some hundred that are named alike in the whole fleet, the others are not kept.
 #[derive(Clone, Debug)]
 pub struct FleetIndex {
     config: IndexConfig,
@@ -138,7 +141,7 @@ impl FleetIndex {
         id
     }
 
-    /// Forgets a rank. Constant time: see [the index](Self).
+    /// Forgets a rank. Its blocks are swept away later: see [the index](Self).
     ///
     /// # Errors
     /// [`IndexError::UnknownRank`] if it is not there.
@@ -157,7 +160,7 @@ impl FleetIndex {
         Ok(())
     }
 
-    /// Forgets all that a rank holds; the rank stays. Constant time: see [the index](Self).
+    /// Forgets all that a rank holds; the rank stays. Its blocks are swept away later: see [the index](Self).
     ///
     /// # Errors
     /// [`IndexError::UnknownRank`] if it is not there.
@@ -367,6 +370,9 @@ impl FleetIndex {
 
     /// Trims and cuts the runs that the change at hand has touched.
     fn clean_up(&mut self) {
+        while let Some(block) = self.forest.take_lost() {
+            self.lose(block);
+        }
         while let Some(run) = self.dirty.pop() {
             if self.forest.run(run).len == 0 {
                 continue;

@@ -34,6 +34,8 @@ impl fmt::Display for Tier {
 
 /// One KV-cache group of a model in one tier. Models whose attention layers are all alike have the one group 0; hybrid
 /// ones have a group for each kind of layer, and an engine keeps and evicts the groups' blocks apart.
+///
+/// An index tells 1,024 of them apart; what is stored in a further one is left out, and counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Layer {
     /// Number of the group, as the engine counts them.

@@ -47,13 +47,13 @@ impl Forest {
         tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
     }
 
-    /// Bytes by which it may grow for `blocks` blocks more in one path.
-    pub(super) fn growth(&self, blocks: usize) -> usize {
+    /// Bytes by which it may grow for `blocks` blocks more in one path; `None` if it cannot.
+    pub(super) fn growth(&self, blocks: usize) -> Option<usize> {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };
-        let pages = self.pages.growth(blocks / PAGE as usize + 2);
+        let pages = self.pages.growth(blocks / PAGE as usize + 2)?;
         let full = self.names.len() + blocks > self.names.room();
         // An entry of a table, just after the table has grown, and the heap of some coverage.
-        runs + pages + if full { blocks * 10 } else { 0 } + 256
+        Some(runs + pages + if full { blocks * 10 } else { 0 } + 256)
     }
 
     /// Runs that were ever needed at a time: numbers below it may be vacant.
@@ -191,6 +191,13 @@ impl Forest {
         let owner = self.pages.owner(block / PAGE);
         let len = if owner == NONE { 0 } else { self.runs[owner].len };
         self.pages.name(block) ^ u64::from(len)
+    }
+
+    /// A block whose name found no room among too many that are alike: nobody can find it any more.
+    pub(super) fn take_lost(&mut self) -> Option<u32> {
+        // A branch that is lost is not found by queries, and that is all.
+        while self.branches.take_lost().is_some() {}
+        self.names.take_lost()
     }
 
     /// Adds a run behind `parent`, of at least one block, that nobody holds yet.

@@ -55,10 +55,13 @@ impl Pages {
         self.contents.bytes() + self.names.bytes() + self.meta.bytes() + self.vacant.capacity() * size_of::<Extent>()
     }
 
-    /// Bytes by which it would grow for `pages` pages more.
-    pub(super) fn growth(&self, pages: usize) -> usize {
+    /// Bytes by which it would grow for `pages` pages more; `None` if there are no numbers left for them.
+    pub(super) fn growth(&self, pages: usize) -> Option<usize> {
         let new = pages.saturating_sub(self.vacant_pages);
-        if new == 0 { 0 } else { 2 * self.contents.growth(new) + self.meta.growth(new) }
+        if self.contents.len() + new >= (NONE / PAGE) as usize {
+            return None;
+        }
+        Some(if new == 0 { 0 } else { 2 * self.contents.growth(new) + self.meta.growth(new) })
     }
 
     /// Takes up to `pages` neighbouring pages for a run, for blocks from `depth` (in pages) on.

@@ -24,12 +24,14 @@ impl FleetIndex {
         if names.is_empty() {
             return applied;
         }
-        let Some(layer) = self.open_layer(layer) else {
-            applied.left_out = count(names);
-            return applied;
-        };
         if contents.is_empty() {
-            self.store_by_name(rank, layer, names, &mut applied);
+            if !names.iter().any(|name| self.resolve(rank, name.0, NONE).is_some()) {
+                applied.unplaced = count(names);
+            } else if let Some(layer) = self.open_layer(layer) {
+                self.store_by_name(rank, layer, names, &mut applied);
+            } else {
+                applied.left_out = count(names);
+            }
             return applied;
         }
         let (run, depth) = match parent {
@@ -42,10 +44,12 @@ impl FleetIndex {
                 }
             },
         };
-        if names.len() as u64 + u64::from(depth) >= u64::from(u32::MAX) {
+        // Only one that has a block to put there opens a layer.
+        let layer = self.open_layer(layer).filter(|_| names.len() as u64 + u64::from(depth) < u64::from(u32::MAX));
+        let Some(layer) = layer else {
             applied.left_out = count(names);
             return applied;
-        }
+        };
         let done = self.store_path(rank, layer, (run, depth), names, contents, &mut applied);
         applied.left_out = count(&names[done..]);
         applied
@@ -118,8 +122,10 @@ impl FleetIndex {
     fn room_for(&mut self, rank: RankId, blocks: usize) -> usize {
         let left = self.config.max_rank_blocks - self.ranks[rank.index()].held.min(self.config.max_rank_blocks);
         let blocks = blocks.min(left as usize);
-        let fits =
-            |index: &Self| index.bytes() + index.forest.growth(blocks) + index.margin() <= index.config.max_bytes;
+        let fits = |index: &Self| {
+            let growth = index.forest.growth(blocks);
+            growth.is_some_and(|growth| index.bytes() + growth + index.margin() <= index.config.max_bytes)
+        };
         if !fits(self) && self.sweep.is_pending() {
             self.sweep_runs(SWEPT_AT_BOUND);
         }
@@ -269,6 +275,22 @@ impl FleetIndex {
             if self.hold_block(rank, layer, run, depth, name.0, applied).is_err() {
                 applied.left_out = count(&names[at..]);
                 return;
+            }
+        }
+    }
+
+    /// Nobody holds a block any more that cannot be found by its name: the answer is less than the truth, never more.
+    pub(super) fn lose(&mut self, block: u32) {
+        let Some((run, depth)) = self.forest.place(block) else { return };
+        let at = depth - self.forest.run(run).start;
+        let mut ranks = Vec::new();
+        for (_, coverage) in self.forest.run(run).coverages() {
+            ranks.extend(coverage.full.iter());
+            ranks.extend(coverage.parts().iter().filter(|part| part.from <= at && at < part.to).map(|part| part.rank));
+        }
+        for rank in ranks.into_iter().map(RankId) {
+            if self.holds(rank, run, depth) {
+                self.drop_block(rank, block);
             }
         }
     }

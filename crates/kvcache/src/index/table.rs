@@ -2,6 +2,8 @@
 
 /// Entries of a line.
 const LANES: usize = 10;
+/// Lines that an entry may lie behind its own: what finds no room in them is lost.
+const REACH: usize = 32;
 /// Changes that wait in front of a segment.
 const FRONT: usize = 16;
 /// Tag of an empty lane.
@@ -16,6 +18,9 @@ const EMPTY: u16 = 0;
 ///
 /// Changes wait in front of their segment until there are some of them: their lines are then fetched side by side, from
 /// few pages of memory. An entry that was removed may still be offered to a search until then.
+///
+/// An entry lies near its own line, or not at all: of keys that are all alike, some hundred find room, and the numbers of
+/// the others are [given back](Self::take_lost). So no search is long, whatever the keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     segments: Box<[Segment]>,
@@ -24,6 +29,7 @@ pub(crate) struct Table {
     len: usize,
     /// Lines, over all segments.
     lines: usize,
+    lost: Vec<u32>,
 }
 
 /// Two cache lines.
@@ -165,7 +171,7 @@ impl Segment {
     }
 
     /// Makes the waiting changes; says by how many lines the segment has changed.
-    fn flush(&mut self) -> isize {
+    fn flush(&mut self, lost: &mut Vec<u32>) -> isize {
         let before = self.lines.len();
         let (insertions, removals) = (usize::from(self.insertions), usize::from(self.removals));
         let (tags, numbers) = (self.tags, self.numbers);
@@ -179,44 +185,51 @@ impl Segment {
         let len = self.len as usize + insertions;
         if len * 5 > self.lines.len() * LANES * 4 {
             let lines = self.lines.len();
-            self.resize((lines + lines / 4).max((len * 4).div_ceil(LANES * 3)));
+            self.resize((lines + lines / 4).max((len * 4).div_ceil(LANES * 3)), lost);
         }
         for at in 0..insertions {
-            self.place(tags[at], numbers[at]);
+            self.place(tags[at], numbers[at], lost);
         }
         for at in FRONT - removals..FRONT {
             self.displace(tags[at], numbers[at]);
         }
         if self.len as usize * 4 < self.lines.len() * LANES {
-            self.resize(if self.len == 0 { 0 } else { self.lines.len().div_ceil(2) });
+            self.resize(if self.len == 0 { 0 } else { self.lines.len().div_ceil(2) }, lost);
         }
         self.lines.len() as isize - before as isize
     }
 
+    /// Lines from `home` on, as far as an entry may lie.
+    fn reach(&self) -> usize {
+        self.lines.len().min(REACH)
+    }
+
     #[inline]
-    fn place(&mut self, tag: u16, number: u32) {
-        let mut at = self.home(tag);
-        loop {
+    fn place(&mut self, tag: u16, number: u32, lost: &mut Vec<u32>) {
+        let home = self.home(tag);
+        let mut at = home;
+        for _ in 0..self.reach() {
             let line = &mut self.lines[at];
             let lane = usize::from(line.len);
             if lane < LANES {
                 line.tags[lane] = tag;
                 line.numbers[lane] = number;
                 line.len += 1;
-                break;
+                self.len += 1;
+                self.pass(home, at, |passed| passed.saturating_add(1));
+                return;
             }
-            line.passed = line.passed.saturating_add(1);
             at = self.next(at);
         }
-        self.len += 1;
+        lost.push(number);
     }
 
-    /// Takes an entry out of the lines. It must be there.
+    /// Takes an entry out of the lines, unless it was lost.
     #[inline]
     fn displace(&mut self, tag: u16, number: u32) {
-        let mut at = self.home(tag);
-        loop {
-            let next = self.next(at);
+        let home = self.home(tag);
+        let mut at = home;
+        for _ in 0..self.reach() {
             let line = &mut self.lines[at];
             if let Some(lane) = line.lanes(tag).find(|&lane| line.numbers[lane] == number && line.tags[lane] == tag) {
                 line.len -= 1;
@@ -224,22 +237,34 @@ impl Segment {
                 line.tags[lane] = line.tags[last];
                 line.numbers[lane] = line.numbers[last];
                 line.tags[last] = EMPTY;
-                break;
+                self.len -= 1;
+                // One that stands at its maximum has lost count.
+                self.pass(home, at, |passed| if passed < u16::MAX { passed - 1 } else { passed });
+                return;
             }
-            if line.passed < u16::MAX {
-                line.passed -= 1;
+            if line.passed == 0 {
+                return;
             }
-            at = next;
+            at = self.next(at);
         }
-        self.len -= 1;
     }
 
-    fn resize(&mut self, lines: usize) {
+    /// Counts an entry of the line `home` that lies in the line `at`, in those that it has passed.
+    #[inline]
+    fn pass(&mut self, home: usize, at: usize, count: impl Fn(u16) -> u16) {
+        let mut line = home;
+        while line != at {
+            self.lines[line].passed = count(self.lines[line].passed);
+            line = self.next(line);
+        }
+    }
+
+    fn resize(&mut self, lines: usize, lost: &mut Vec<u32>) {
         let old = core::mem::replace(&mut self.lines, vec![Line::NEW; lines].into());
         self.len = 0;
         for line in &old {
             for lane in 0..usize::from(line.len).min(LANES) {
-                self.place(line.tags[lane], line.numbers[lane]);
+                self.place(line.tags[lane], line.numbers[lane], lost);
             }
         }
     }
@@ -257,9 +282,8 @@ impl Segment {
         if self.len == 0 {
             return None;
         }
-        let home = self.home(tag);
-        let mut at = home;
-        loop {
+        let mut at = self.home(tag);
+        for _ in 0..self.reach() {
             let line = &self.lines[at];
             for lane in line.lanes(tag) {
                 let number = line.numbers[lane];
@@ -268,20 +292,18 @@ impl Segment {
                 }
             }
             if line.passed == 0 {
-                return None;
+                break;
             }
             at = self.next(at);
-            if at == home {
-                return None;
-            }
         }
+        None
     }
 }
 
 impl Table {
     /// An empty table of 2^`bits` segments.
     pub(crate) fn new(bits: u32) -> Self {
-        Self { segments: vec![Segment::default(); 1 << bits].into(), bits, len: 0, lines: 0 }
+        Self { segments: vec![Segment::default(); 1 << bits].into(), bits, len: 0, lines: 0, lost: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -315,7 +337,7 @@ impl Table {
         self.len += 1;
     }
 
-    /// Takes an entry out. It must be there.
+    /// Takes an entry out. It must be there, or lost.
     #[inline]
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
         let at = self.segment(hash);
@@ -325,12 +347,18 @@ impl Table {
         self.len -= 1;
     }
 
+    /// A number that found no room, if there is one: it is in the table no longer.
+    #[inline]
+    pub(crate) fn take_lost(&mut self) -> Option<u32> {
+        self.lost.pop()
+    }
+
     #[inline]
     fn segment_with_room(&mut self, hash: u64) -> &mut Segment {
         let at = self.segment(hash);
         let segment = &mut self.segments[at];
         if segment.is_full() {
-            self.lines = self.lines.wrapping_add_signed(segment.flush());
+            self.lines = self.lines.wrapping_add_signed(segment.flush(&mut self.lost));
         }
         segment
     }

@@ -1,6 +1,6 @@
 //! Those who mean the index harm: prompts, names and ranks made to cost much. Answers stay exact, and memory bounded.
 
-use phalanx_kvcache::{BlockHash, Change, Layer, Tier};
+use phalanx_kvcache::{BlockHash, Change, FleetIndex, Layer, Overlap, Tier};
 
 use crate::model::{Counts, Fleet, World, mix};
 use crate::random::Random;
@@ -343,4 +343,31 @@ fn a_block_in_a_thousand_layers() {
     world.tell(0, Change::Cleared);
     world.leave(1);
     assert_eq!(world.index.pairs(), 0);
+}
+
+/// An engine that calls all its blocks 0 is no weight on others: each step stays short, and nothing of it is left behind.
+#[test]
+fn invariant_10_one_name_for_all_blocks() {
+    let mut index = FleetIndex::new();
+    let (liar, other) = (index.join(), index.join());
+    let names = [BlockHash(0); 500];
+    for prompt in 0..200u64 {
+        let contents: Vec<_> =
+            (0..500).map(|block| BlockHash((prompt << 32 | block).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents: &contents };
+        let applied = index.apply(liar, stored).expect("the rank has joined");
+        assert_eq!(applied.stored + applied.left_out, 500);
+        let mut overlap = Overlap::new();
+        index.overlap(&contents, &mut overlap);
+        assert!(overlap.blocks_of(liar) <= index.blocks_of(liar));
+    }
+    assert!(index.blocks_of(liar) < 1_000, "{} blocks under one name", index.blocks_of(liar));
+    assert_eq!(index.pairs(), u64::from(index.blocks_of(liar)));
+    index.clear(liar).expect("the rank has joined");
+    for block in 1..200 {
+        let block = [BlockHash(block)];
+        let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &block, contents: &block };
+        assert_eq!(index.apply(other, stored).expect("the rank has joined").stored, 1);
+    }
+    assert_eq!((index.pairs(), index.blocks()), (199, 199));
 }

@@ -170,7 +170,8 @@ impl FleetIndex {
         odd.extend(copies.iter().map(|of| of.rank));
         odd.sort_unstable();
         let odd = odd.chunk_by(|a, b| a == b).map(|same| self.ranks[same[0] as usize].bytes() + same.len() * 100 + 512);
-        let needed = self.forest.growth(node.contents.len()) + coverage + odd.sum::<usize>() + 256;
+        let needed =
+            self.forest.growth(node.contents.len()).unwrap_or(usize::MAX / 2) + coverage + odd.sum::<usize>() + 256;
         self.bytes().saturating_add(needed).saturating_add(self.margin()) <= self.config.max_bytes
     }
 
