@@ -78,3 +78,25 @@ fn an_index_that_was_full_is_told_again() {
     ledger.replay(|change| apply(&mut larger, rank, change));
     assert_eq!(larger.blocks_of(rank), 5);
 }
+
+#[test]
+fn a_new_gateway_starts_warm() {
+    let (mut index, mut ledger) = (FleetIndex::new(), ApproximateLedger::new(100));
+    let rank = index.join();
+    for prompt in [&[1, 2, 3][..], &[1, 2, 4, 5], &[7]] {
+        ledger.learn(&blocks(prompt), at(1), |change| apply(&mut index, rank, change));
+    }
+    let mut bytes = Vec::new();
+    index.snapshot(|_| [], &mut bytes);
+
+    let mut restored = FleetIndex::restore(&bytes, crate::IndexConfig::new()).expect("our own bytes").index;
+    assert_eq!(restored.blocks_of(rank), 6, "all that was believed, and nobody takes it away");
+    restored.clear(rank).expect("it joined");
+    let mut heir = ApproximateLedger::new(100);
+    ledger.prompts(|prompt| {
+        heir.learn(prompt, at(2), |change| apply(&mut restored, rank, change));
+    });
+    assert_eq!((restored.blocks_of(rank), heir.blocks()), (6, 6));
+    heir.set_capacity(1, |change| apply(&mut restored, rank, change));
+    assert_eq!((restored.blocks_of(rank), heir.match_prefix(&blocks(&[7]))), (1, 1), "used last");
+}
