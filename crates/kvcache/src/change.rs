@@ -7,6 +7,10 @@ use crate::{BlockHash, CacheEvent, Layer};
 /// Each block has two hashes. Its *name* is what the engine calls it: names come again when the block is removed or
 /// continued. Its *content* is what a query asks for: a hash of the block's own tokens, not of what came before them
 /// (the index knows the path), or the chained identity where only that is known.
+///
+/// A rank gives a name to one block at a time; several ranks need not agree. One that gives it to several blocks at once
+/// contradicts itself: they are held as told, and what names them (a removal, a parent) means one of them, without a
+/// promise which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// Blocks that can be reused from now on; each continues the one before it.
@@ -55,7 +59,7 @@ pub struct Applied {
     pub repeated: u32,
     /// Not held any more.
     pub removed: u32,
-    /// Of unknown name, or behind a parent of unknown name: nothing was changed.
+    /// Of a name that the rank does not hold there, or behind a parent that it does not hold: nothing was changed.
     pub unplaced: u32,
     /// Not taken in, because a bound is reached.
     pub left_out: u32,

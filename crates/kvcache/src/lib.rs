@@ -1,7 +1,7 @@
 //! KV-cache blocks: their identity, one engine's pool, and who in a fleet holds which prefix.
 //!
 //! An inference engine keeps the attention keys and values of the tokens that it has seen, in blocks of equal size, and
-//! reuses them for a later prompt that begins with the same tokens. Four questions follow, and this crate answers them:
+//! reuses them for a later prompt that begins with the same tokens. Questions follow from that, and this crate answers them:
 //!
 //! | question | answer |
 //! |---|---|

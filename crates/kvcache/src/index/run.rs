@@ -212,7 +212,7 @@ impl Run {
         self.extra.as_ref().is_some_and(|extra| !extra.layers.is_empty())
     }
 
-    /// How many of the blocks at depths `from..to` the rank holds in any layer; at the most, where layers overlap.
+    /// Whether the rank holds the block at a depth, in any layer.
     pub(super) fn held_somewhere(&self, rank: u32, depth: u32) -> bool {
         let at = depth - self.start;
         self.coverages().any(|(_, coverage)| coverage.held(rank, at, at + 1) == 1)
