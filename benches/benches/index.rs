@@ -28,19 +28,25 @@ fn hash(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Conversations of 50 blocks, each behind 32 blocks that others share.
+/// Conversations of 50 blocks, each behind 32 blocks that others share; told as engines do, each block once.
 fn conversations() -> FleetIndex {
     let mut index = FleetIndex::new();
     let ranks: Vec<_> = (0..64).map(|_| index.join()).collect();
     let hash = |word: u64| BlockHash((word + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
-    for conversation in 0..30_000 {
-        let system = conversation % 64 * 32;
-        let own = 1 << 20 | conversation << 32;
-        let contents: Vec<BlockHash> = (system..system + 32).chain(own..own + 50).map(hash).collect();
+    let mut store = |rank: u64, parent: Option<BlockHash>, from: u64, blocks: u64| {
+        let contents: Vec<BlockHash> = (from..from + blocks).map(hash).collect();
         let names: Vec<BlockHash> = contents.iter().map(|&BlockHash(content)| BlockHash(!content)).collect();
-        for holder in [conversation, conversation / 64] {
-            let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &names, contents: &contents };
-            let _ = index.apply(ranks[holder as usize % 64], stored).expect("it has joined");
+        let stored = Change::Stored { layer: Layer::MAIN, parent, names: &names, contents: &contents };
+        let _ = index.apply(ranks[rank as usize], stored).expect("it has joined");
+    };
+    for rank in 0..64 {
+        (0..64).for_each(|system| store(rank, None, system * 32, 32));
+    }
+    for conversation in 0..30_000 {
+        let BlockHash(parent) = hash(conversation % 64 * 32 + 31);
+        let first = conversation / 64 % 64;
+        for rank in [first, (first + 1 + conversation % 63) % 64] {
+            store(rank, Some(BlockHash(!parent)), (1 << 20) + (conversation << 32), 50);
         }
     }
     index

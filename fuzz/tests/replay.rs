@@ -9,7 +9,8 @@ fn replay(target: &str, run: fn(&[u8])) {
     let (mut files, mut broken) = (0, Vec::new());
     for set in ["corpus", "regressions"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(set).join(target);
-        let list = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        // Nothing may have been broken yet.
+        let Ok(list) = fs::read_dir(&folder) else { continue };
         let mut paths: Vec<_> = list.map(|file| file.expect("the folder can be read").path()).collect();
         paths.sort();
         for path in paths {

@@ -14,7 +14,7 @@ impl FleetIndex {
     /// [`restore`](Self::restore). `tag` gives bytes to go with each rank: what it is called, and how far its stream
     /// was read. The same index gives the same bytes, and so does any other one that holds the same.
     ///
-    /// The configuration is not part of it. Some nanoseconds and 8 to 16 bytes a block.
+    /// The configuration is not part of it. Some 20 ns and 8 to 16 bytes a block, and little more for its holders.
     ///
     /// ```
     /// use phalanx_kvcache::{BlockHash, Change, FleetIndex, IndexConfig, Layer};
