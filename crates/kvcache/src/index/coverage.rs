@@ -125,10 +125,12 @@ impl Coverage {
             return true;
         }
         let range = self.range_of(rank);
-        let any = !range.is_empty();
+        if range.is_empty() {
+            return false;
+        }
         self.parts.list().drain(range);
         self.release();
-        any
+        true
     }
 
     /// End of the last block that somebody holds, of a run of `len`.
@@ -204,6 +206,11 @@ impl Coverage {
 
     /// Gives memory back where no part is left.
     fn release(&mut self) {
-        if self.parts.is_empty() {}
+        if self.parts.is_empty() {
+            self.parts = Parts(None);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

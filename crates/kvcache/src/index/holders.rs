@@ -151,3 +151,6 @@ pub(crate) fn bits(words: &[u64]) -> impl Iterator<Item = u32> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;
