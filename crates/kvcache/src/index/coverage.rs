@@ -130,10 +130,12 @@ impl Coverage {
             return true;
         }
         let range = self.range_of(rank);
-        let any = !range.is_empty();
+        if range.is_empty() {
+            return false;
+        }
         self.parts.list().drain(range);
         self.release();
-        any
+        true
     }
 
     /// End of the last block that somebody holds, of a run of `len`.
@@ -214,3 +216,6 @@ impl Coverage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

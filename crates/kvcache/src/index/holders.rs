@@ -165,3 +165,6 @@ pub(crate) fn bits(words: &[u64]) -> impl Iterator<Item = u32> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

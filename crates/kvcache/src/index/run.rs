@@ -259,3 +259,6 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

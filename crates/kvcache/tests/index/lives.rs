@@ -39,6 +39,12 @@ fn invariant_9_in_a_long_life_of_engines_with_seeds_of_their_own() {
 }
 
 #[test]
+fn invariant_9_in_a_long_life_of_engines_that_name_blocks_anew() {
+    live(Manner::Fickle, &Fleet::of(20));
+    live(Manner::Slots, &Fleet::of(20));
+}
+
+#[test]
 fn invariant_9_in_a_long_life_of_liars() {
     live(Manner::Lying, &Fleet { lying: true, ..Fleet::of(20) });
 }
@@ -47,7 +53,7 @@ fn invariant_9_in_a_long_life_of_liars() {
 #[test]
 fn invariant_9_in_long_lives_on_a_few_pages() {
     for life in 0..u64::from(cases(200).cases.div_ceil(25)) {
-        let manner = [Manner::Alike, Manner::Own, Manner::Alike, Manner::Lying][life as usize % 4];
+        let manner = [Manner::Alike, Manner::Own, Manner::Fickle, Manner::Slots, Manner::Lying][life as usize % 5];
         let operations: Vec<Operation> = operations(4_000, manner, life).into_iter().map(Operation::small).collect();
         hold(&operations, |operations| {
             let (lying, counted_copies) = (manner == Manner::Lying, life / 2 % 2 == 0);

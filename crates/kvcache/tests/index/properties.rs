@@ -16,7 +16,13 @@ pub(crate) fn operations(manner: Manner) -> impl Strategy<Value = Vec<Operation>
 
 /// Operations in any one manner, some of them on prompts of a few blocks; and whether they contradict themselves.
 fn any_operations() -> impl Strategy<Value = (bool, Vec<Operation>)> {
-    let manner = prop_oneof![Just(Manner::Alike), Just(Manner::Own), Just(Manner::Lying)];
+    let manner = prop_oneof![
+        2 => Just(Manner::Alike),
+        2 => Just(Manner::Own),
+        1 => Just(Manner::Fickle),
+        1 => Just(Manner::Slots),
+        2 => Just(Manner::Lying),
+    ];
     (manner, any::<bool>()).prop_flat_map(|(manner, small)| {
         let small = move |operation: Operation| if small { operation.small() } else { operation };
         let operations = operations(manner).prop_map(move |operations| operations.into_iter().map(small).collect());
@@ -74,6 +80,24 @@ proptest! {
 
     #[test]
     fn invariant_9_whatever_names_the_engines_give(fleet in fleet(), operations in operations(Manner::Own)) {
+        run(&mut World::new(fleet), &operations);
+    }
+
+    #[test]
+    fn invariant_9_if_blocks_get_new_names(
+        fleet in fleet(), operations in operations(Manner::Fickle), small in any::<bool>(),
+    ) {
+        let small = |operation: Operation| if small { operation.small() } else { operation };
+        let operations: Vec<Operation> = operations.into_iter().map(small).collect();
+        run(&mut World::new(fleet), &operations);
+    }
+
+    #[test]
+    fn invariant_9_if_names_are_used_again_for_other_blocks(
+        fleet in fleet(), operations in operations(Manner::Slots), small in any::<bool>(),
+    ) {
+        let small = |operation: Operation| if small { operation.small() } else { operation };
+        let operations: Vec<Operation> = operations.into_iter().map(small).collect();
         run(&mut World::new(fleet), &operations);
     }
 

@@ -132,6 +132,26 @@ impl Model {
         self.paths.prefixes(contents).into_iter().take_while(|&path| rank.holds(layer, path)).count() as u32
     }
 
+    /// The rank holds nothing, whatever it told.
+    pub(crate) fn forgive(&mut self, rank: usize) {
+        self.ranks.insert(rank, Rank::default());
+    }
+
+    /// The path of a content behind the block with a name.
+    pub(crate) fn child(&mut self, rank: usize, name: BlockHash, content: BlockHash) -> Option<Path> {
+        let path = self.ranks[&rank].path(name)?;
+        Some(self.paths.child(path, content))
+    }
+
+    /// Names for a prompt's blocks: those that they have, and numbers that no other block of the rank has.
+    pub(crate) fn slots(&self, rank: usize, contents: &[BlockHash]) -> Vec<BlockHash> {
+        let rank = &self.ranks[&rank];
+        let paths = self.paths.prefixes(contents).into_iter().map(Some).chain(core::iter::repeat(None));
+        let mut free = (0..).map(BlockHash).filter(|&name| rank.path(name).is_none());
+        let name = |path: Option<Path>| path.and_then(|path| rank.name_of(path)).or_else(|| free.next());
+        paths.take(contents.len()).map_while(name).collect()
+    }
+
     /// All (layer, path) pairs of all ranks.
     pub(crate) fn pairs(&self) -> u64 {
         self.ranks.values().map(|rank| rank.blocks() as u64).sum()

@@ -85,6 +85,10 @@ pub(crate) enum Naming {
     Fleet,
     /// By its path and a seed of the rank's own: honest, and no two alike.
     Own,
+    /// By its path and one of some seeds: a block that is stored again has another name from then on.
+    Salted(u8),
+    /// By a number that no block of the rank has at the time, and that is another one's when the block is gone.
+    Slots,
     /// By its content, whatever is before it: a name comes back behind another prefix.
     Content,
     /// By one of so many names.
@@ -122,13 +126,15 @@ impl Naming {
     pub(crate) fn names(self, rank: usize, contents: &[BlockHash]) -> Vec<BlockHash> {
         let mut path = match self {
             Naming::Own => mix(rank as u64 + 1),
+            Naming::Salted(seed) => mix(u64::from(seed) << 32),
             _ => 0,
         };
         let name = |&BlockHash(content): &BlockHash| {
             path = mix(path.rotate_left(5) ^ content);
             BlockHash(match self {
-                Naming::Fleet | Naming::Own => path,
+                Naming::Fleet | Naming::Own | Naming::Salted(_) => path,
                 Naming::Content => content,
+                Naming::Slots => unreachable!("what is free, the model knows"),
                 Naming::Few(1..) if path.is_multiple_of(7) => u64::MAX,
                 Naming::Few(names) => path % u64::from(names.max(1)),
             })
@@ -159,6 +165,10 @@ pub(crate) enum Manner {
     Alike,
     /// Names are functions of the path and of the rank.
     Own,
+    /// Blocks get new names.
+    Fickle,
+    /// Names are used again for other blocks, when the former ones are gone.
+    Slots,
     /// Any names, any parents.
     Lying,
 }
@@ -281,6 +291,10 @@ impl Manner {
             (Manner::Own, 0..190) => (Naming::Own, Parent::Missing),
             (Manner::Own, 190..250) => (Naming::Own, Parent::Right),
             (Manner::Own, _) => (Naming::Own, Parent::Unknown),
+            (Manner::Fickle, 0..190) => (Naming::Salted(how % 3), Parent::Missing),
+            (Manner::Fickle, _) => (Naming::Salted(how % 3), Parent::Right),
+            (Manner::Slots, 0..190) => (Naming::Slots, Parent::Missing),
+            (Manner::Slots, _) => (Naming::Slots, Parent::Right),
             (Manner::Lying, 0..60) => (Naming::Fleet, Parent::Right),
             (Manner::Lying, 60..100) => (Naming::Own, Parent::Right),
             (Manner::Lying, 100..140) => (Naming::Content, Parent::Right),

@@ -14,11 +14,17 @@ pub(crate) struct Rank {
     name_of: BTreeMap<Path, BlockHash>,
     /// How often, by path and layer.
     held: BTreeMap<(Path, Layer), u32>,
+    /// Whether it gave one name to several paths that it held at the same time.
+    lied: bool,
 }
 
 impl Rank {
     pub(crate) fn path(&self, name: BlockHash) -> Option<Path> {
         self.named.get(&name).copied()
+    }
+
+    pub(crate) fn name_of(&self, path: Path) -> Option<BlockHash> {
+        self.name_of.get(&path).copied()
     }
 
     pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = BlockHash> {
@@ -39,6 +45,11 @@ impl Rank {
         self.name_of.keys().copied()
     }
 
+    /// Whether the engine has contradicted itself since it was last cleared.
+    pub(crate) fn has_lied(&self) -> bool {
+        self.lied
+    }
+
     /// From now on the name stands for the path, and only the name does. If it stood for another one, the engine
     /// contradicts itself, and that one is gone from all layers.
     pub(crate) fn name(&mut self, name: BlockHash, path: Path) {
@@ -49,6 +60,7 @@ impl Rank {
                 self.held.remove(&(other, layer));
             }
             self.name_of.remove(&other);
+            self.lied = true;
         }
         if let Some(old) = self.name_of.insert(path, name)
             && old != name

@@ -6,7 +6,7 @@ use phalanx_kvcache::{BlockHash, Change, FleetIndex, IndexConfig, IndexError, La
 
 use super::change::Told;
 use super::operation::{Naming, Parent};
-use super::{Counts, Model, Operation, Prompt, Refusal, Testimony, check, mix};
+use super::{Counts, Model, Operation, Prompt, Rank, Refusal, Testimony, check, mix};
 
 /// Names of each rank that are remembered.
 const PAST: usize = 32;
@@ -18,8 +18,8 @@ pub(crate) struct Fleet {
     pub(crate) idle_before: Vec<u16>,
     pub(crate) max_bytes: Option<usize>,
     pub(crate) max_rank_blocks: Option<u32>,
-    /// Whether engines give one name to several blocks: then the index need not be the model, only claim no more than it
-    /// was told.
+    /// Whether engines may give one name to several blocks: from there on the index need not be the model for that rank,
+    /// only claim no more than the rank told, until it clears.
     pub(crate) lying: bool,
     pub(crate) counted_copies: bool,
     pub(crate) seed: u64,
@@ -30,12 +30,6 @@ impl Fleet {
     pub(crate) fn of(ranks: usize) -> Self {
         let idle_before = vec![0; ranks];
         Self { idle_before, max_bytes: None, max_rank_blocks: None, lying: false, counted_copies: true, seed: 1 }
-    }
-
-    /// Whether the index must be the model. At a bound on memory it may forget more than it is told to, but never hold more
-    /// than the model does without a bound.
-    fn is_exact(&self) -> bool {
-        !self.lying && self.max_bytes.is_none()
     }
 
     fn config(&self) -> IndexConfig {
@@ -75,7 +69,7 @@ impl World {
     pub(crate) fn new(fleet: Fleet) -> Self {
         let mut world = Self {
             index: FleetIndex::with_config(fleet.config()),
-            model: Model::new(fleet.max_rank_blocks.filter(|_| fleet.is_exact()), fleet.counted_copies),
+            model: Model::new(fleet.max_rank_blocks.filter(|_| fleet.max_bytes.is_none()), fleet.counted_copies),
             ids: BTreeMap::new(),
             active: Vec::new(),
             gone: Vec::new(),
@@ -181,7 +175,7 @@ impl World {
             (answer, model) => panic!("{change:?} of {id:?}: the index says {answer:?}, the model {model:?}"),
         };
         let after = self.index.blocks_of(id);
-        if self.fleet.is_exact() {
+        if self.is_exact(rank) {
             assert_eq!(counts, expected, "what became of {change:?} of {id:?}");
         } else {
             let sheds = self.fleet.max_bytes.is_some();
@@ -194,8 +188,21 @@ impl World {
         if let Some(told) = &mut self.told {
             told.push(Told::new(rank, change, counts));
         }
+        if after == 0 && !self.is_exact(rank) {
+            // It holds nothing, so that there is no doubt about it any more.
+            self.model.forgive(rank);
+            self.testimonies.remove(&rank);
+        }
         self.count();
         Some(counts)
+    }
+
+    /// Whether the index must be the model for this rank. At a bound on memory it may forget more than it is told to, but
+    /// never hold more than the model does without a bound. For one that contradicts itself there is no model.
+    fn is_exact(&self, rank: usize) -> bool {
+        let has_lied = self.model.rank(rank).is_some_and(Rank::has_lied);
+        assert!(self.fleet.lying || !has_lied, "this was to be a fleet of engines that do not contradict themselves");
+        self.fleet.max_bytes.is_none() && !has_lied
     }
 
     /// The model's part of a change.
@@ -210,7 +217,7 @@ impl World {
     /// The figure of one rank.
     fn count_one(&self, rank: usize, id: RankId) {
         let blocks = self.model.rank(rank).map_or(0, |rank| rank.blocks() as u32);
-        if self.fleet.is_exact() {
+        if self.is_exact(rank) {
             assert_eq!(self.index.blocks_of(id), blocks, "blocks of {id:?}");
         } else if !self.fleet.lying {
             assert!(self.index.blocks_of(id) <= blocks, "{id:?} has more than its {blocks} blocks");
@@ -219,12 +226,12 @@ impl World {
 
     /// The figures of the whole.
     fn count(&self) {
-        if self.fleet.is_exact() {
-            assert_eq!(self.index.pairs(), self.model.pairs(), "pairs");
+        let pairs = if self.fleet.lying || self.fleet.max_bytes.is_some() {
+            self.ids.values().map(|&id| u64::from(self.index.blocks_of(id))).sum()
         } else {
-            let pairs: u64 = self.ids.values().map(|&id| u64::from(self.index.blocks_of(id))).sum();
-            assert_eq!(self.index.pairs(), pairs, "pairs are the ranks' blocks");
-        }
+            self.model.pairs()
+        };
+        assert_eq!(self.index.pairs(), pairs, "pairs are the ranks' blocks");
         if let Some(bytes) = self.fleet.max_bytes {
             assert!(self.index.bytes() <= bytes, "{} bytes of {bytes}", self.index.bytes());
         }
@@ -236,7 +243,7 @@ impl World {
         for (rank, id) in self.ids() {
             self.count_one(rank, id);
         }
-        if self.fleet.is_exact() {
+        if !self.fleet.lying && self.fleet.max_bytes.is_none() {
             // Blocks that nobody holds are kept before those that somebody does, and until they are swept.
             assert!(self.index.blocks() >= self.model.distinct() as u64, "{} different blocks", self.index.blocks());
         }
@@ -251,29 +258,30 @@ impl World {
 
     /// Who holds how much of these contents?
     pub(crate) fn ask(&mut self, layer: Layer, contents: &[BlockHash]) {
-        let expected = match self.fleet.is_exact() {
-            true => self.expected(layer, contents),
-            false => self.plausible(layer, contents),
-        };
+        let mut expected = self.plausible(layer, contents);
+        for (rank, blocks) in self.model.overlap_in(layer, contents) {
+            if self.is_exact(rank) {
+                expected.push((self.ids[&rank], blocks));
+            }
+        }
+        expected.sort_unstable();
         check(&self.index, &mut self.overlap, layer, contents, &expected);
     }
 
-    /// The holders as the model knows them.
-    fn expected(&self, layer: Layer, contents: &[BlockHash]) -> Vec<(RankId, u32)> {
-        let holders = self.model.overlap_in(layer, contents).into_iter();
-        let mut expected: Vec<_> = holders.map(|(rank, blocks)| (self.ids[&rank], blocks)).collect();
-        expected.sort_unstable();
-        expected
-    }
-
-    /// The holders as the index tells them, each of which told so itself; and not removed it since, if that is known.
+    /// Those for which there is no exact model, as the index tells of them: each of them told so itself; and has not removed
+    /// it since, if that is known.
     fn plausible(&mut self, layer: Layer, contents: &[BlockHash]) -> Vec<(RankId, u32)> {
+        if !self.fleet.lying && self.fleet.max_bytes.is_none() {
+            return Vec::new();
+        }
         self.index.overlap_in(layer, contents, &mut self.overlap);
         let mut pairs = Vec::new();
         self.overlap.pairs_into(&mut pairs);
+        let ranks: BTreeMap<RankId, usize> = self.ids().map(|(rank, id)| (id, rank)).collect();
+        pairs.retain(|(id, _)| !self.is_exact(ranks[id]));
         for &(id, blocks) in &pairs {
             assert!(blocks <= self.index.blocks_of(id), "{id:?} has {blocks} blocks of one prompt, and fewer in all");
-            let rank = self.ids().find(|&(_, of)| of == id).expect("it has joined").0;
+            let rank = ranks[&id];
             let most = match self.fleet.lying {
                 true => self.testimonies.get(&rank).map_or(0, |told| told.most(layer, contents)),
                 false => self.model.depth(rank, layer, contents),
@@ -302,7 +310,7 @@ impl World {
                 let Some(rank) = self.active(rank) else { return };
                 let (from, to) = (usize::from(from), usize::from(from) + usize::from(blocks));
                 let contents = prompt.contents(to);
-                let names = naming.names(rank, &contents);
+                let names = self.names_of(rank, &contents, naming);
                 let from = match parent {
                     Parent::Missing => self.model.depth(rank, layer, &contents) as usize,
                     _ => from,
@@ -322,7 +330,7 @@ impl World {
                 let contents = prompt.contents(usize::from(blocks));
                 let ranks: Vec<usize> = self.ids.keys().copied().collect();
                 for rank in ranks {
-                    let names = naming.names(rank, &contents);
+                    let names = self.names_of(rank, &contents, naming);
                     self.tell(rank, Change::Stored { layer, parent: None, names: &names, contents: &contents });
                 }
                 self.ask_around(layer, prompt, usize::from(blocks));
@@ -360,6 +368,11 @@ impl World {
                     self.tell(rank, Change::Removed { layer, names: &[name] });
                 } else {
                     let (block, below) = ([BlockHash(0xb0b)], [BlockHash(mix(name.0.rotate_left(5) ^ 0xb0b))]);
+                    let path = self.model.child(rank, name, block[0]);
+                    let taken = self.model.rank(rank).and_then(|rank| rank.path(below[0]));
+                    if !self.fleet.lying && taken.is_some() && taken != path {
+                        return;
+                    }
                     self.tell(rank, Change::Stored { layer, parent: Some(name), names: &below, contents: &block });
                 }
             }
@@ -369,7 +382,14 @@ impl World {
 
     fn names(&self, rank: usize, prompt: Prompt, from: u8, blocks: u8, naming: Naming) -> Vec<BlockHash> {
         let contents = prompt.contents(usize::from(from) + usize::from(blocks));
-        naming.names(rank, &contents).split_off(usize::from(from))
+        self.names_of(rank, &contents, naming).split_off(usize::from(from))
+    }
+
+    fn names_of(&self, rank: usize, contents: &[BlockHash], naming: Naming) -> Vec<BlockHash> {
+        match naming {
+            Naming::Slots => self.model.slots(rank, contents),
+            _ => naming.names(rank, contents),
+        }
     }
 
     /// A prompt that an operation touched, a little further than it went; in the main layer, too.
