@@ -69,7 +69,7 @@ fn check(table: &Table, naive: &Naive) {
     let mut held: BTreeMap<(usize, u16), Vec<u32>> = BTreeMap::new();
     let mut lines = 0;
     for (at, segment) in flushed.segments.iter_mut().enumerate() {
-        segment.flush();
+        segment.flush(&mut Vec::new());
         for line in &segment.lines {
             assert!(line.tags[usize::from(line.len)..].iter().all(|&tag| tag == super::EMPTY), "{line:?}");
             for lane in 0..usize::from(line.len) {
@@ -171,7 +171,7 @@ fn a_number_under_two_hashes_that_are_one_apart_goes_under_the_right_one() {
     }
     table.insert(hash, 99);
     let flush = |table: &mut Table| {
-        let changed = table.segments[0].flush();
+        let changed = table.segments[0].flush(&mut Vec::new());
         table.lines = table.lines.wrapping_add_signed(changed);
     };
     flush(&mut table);
@@ -193,8 +193,12 @@ fn a_number_under_two_hashes_that_are_one_apart_goes_under_the_right_one() {
 fn what_was_removed_may_be_offered_until_its_segment_is_full() {
     let mut table = Table::new(1);
     table.insert(5, 1);
+    flush(&mut table);
     table.remove(5, 1);
-    assert_eq!((table.len(), offered(&table, 5)), (0, vec![1]), "both changes wait");
+    assert_eq!((table.len(), offered(&table, 5)), (0, vec![1]), "the removal waits");
+    table.insert(5, 2);
+    table.remove(5, 2);
+    assert_eq!(offered(&table, 5), [1], "what comes and goes is taken back at once");
     for number in 0..FRONT as u32 {
         table.insert(6, number);
     }
