@@ -13,8 +13,7 @@ pub(crate) struct Survey {
     open: Vec<Open>,
     /// Where those of each group begin in it, and the end.
     begins: Vec<usize>,
-    /// Runs on the prompt's path, and how many blocks of each are the prompt's.
-    path: Vec<(u32, u32)>,
+    path: Vec<Step>,
     /// Ranks to look at one by one, as bits.
     ranks: Vec<u64>,
     overlap: Overlap,
@@ -47,19 +46,33 @@ struct Open {
     layer: u16,
 }
 
+/// A run on the prompt's path, up to where the prompt parts from it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    run: u32,
+    start: u32,
+    end: u32,
+}
+
 /// One question.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     rules: &'a [(u16, GroupRule)],
     open: &'a [Open],
     begins: &'a [usize],
-    path: &'a [(u32, u32)],
+    path: &'a [Step],
 }
 
 impl Asked<'_> {
     /// Layers of a group, the fastest first.
     fn layers(&self, group: usize) -> &[Open] {
         &self.open[self.begins[group]..self.begins[group + 1]]
+    }
+
+    /// Whether a rank holds all of a run in each group, in some tier of it.
+    fn is_whole(&self, run: &Run, rank: RankId) -> bool {
+        let holds = |open: &Open| run.coverage(open.layer).is_some_and(|coverage| coverage.full.contains(rank.0));
+        (0..self.rules.len()).all(|group| self.layers(group).iter().any(holds))
     }
 }
 
@@ -69,9 +82,10 @@ impl FleetIndex {
     ///
     /// An engine may still reuse less: it computes at least one token itself, and may drop a block for its draft model.
     ///
-    /// Time: that of [`overlap`](Self::overlap) where there is one group, of full attention, and for each rank that holds
-    /// some of the prompt in a slower tier some nanoseconds for each place where paths part; with more groups, for each
-    /// rank that holds the first block. No allocation once `out` is warm.
+    /// Time: where there is one group, of full attention, that of [`overlap`](Self::overlap) and its
+    /// [pairs](Overlap::pairs_into), and some tens of nanoseconds for a rank that holds some of the prompt in a slower
+    /// tier. With more groups, some tens of nanoseconds for each rank that holds the first block and each place where
+    /// paths part. No allocation once `out` is warm.
     ///
     /// ```
     /// use phalanx_kvcache::{BlockHash, CacheGroups, Change, FleetIndex, GroupRule, Layer, Reuse, Tier};
@@ -114,25 +128,20 @@ impl FleetIndex {
         let leading = groups.leading();
         if only_full {
             // What the fastest tier has is told at once for all ranks. A look by itself is for those of which a slower
-            // one has some, and may have more.
+            // one has some, from where the fastest one ends.
             let fastest = open[0];
             self.mark_holders(&open[1..], path, ranks);
             self.overlap_at(fastest.layer, contents, overlap);
             overlap.pairs_into(pairs);
-            let most = path.last().map_or(0, |&(run, matched)| self.forest.run(run).start + matched);
-            for &(rank, blocks) in &*pairs {
-                let at = rank.index() / 64;
-                let bit = 1 << (rank.index() % 64);
-                if let Some(word) = ranks.get_mut(at)
-                    && *word & bit != 0
-                {
-                    if blocks < most {
-                        continue;
-                    }
-                    *word &= !bit;
-                }
+            let most = path.last().map_or(0, |step| step.end);
+            for &(rank, from) in &*pairs {
                 let mut by_tier = [0; Tier::ALL.len()];
-                by_tier[fastest.tier as usize] = blocks;
+                let mut blocks = from;
+                if take(ranks, rank) && from < most {
+                    blocks = self.reach(rank, asked, from, walk);
+                    self.tally(rank, asked, leading, (from, blocks), &mut walk.spans, &mut by_tier);
+                }
+                by_tier[fastest.tier as usize] += from;
                 found.push(Reusable { rank, blocks, by_tier });
             }
         } else {
@@ -143,10 +152,11 @@ impl FleetIndex {
         }
         let at_once = found.len();
         for rank in bits(ranks).map(RankId) {
-            let blocks = self.reach(rank, asked, walk);
+            let blocks = self.reach(rank, asked, 0, walk);
             if blocks > 0 {
+                let mut by_tier = [0; Tier::ALL.len()];
                 let needs = groups.rules()[leading].1.needs(blocks);
-                let by_tier = self.tally(rank, asked, leading, (blocks - needs, blocks), &mut walk.spans);
+                self.tally(rank, asked, leading, (blocks - needs, blocks), &mut walk.spans, &mut by_tier);
                 found.push(Reusable { rank, blocks, by_tier });
             }
         }
@@ -171,7 +181,7 @@ impl FleetIndex {
     }
 
     /// Follows a prompt for as long as anybody has it.
-    fn path_of(&self, contents: &[BlockHash], path: &mut Vec<(u32, u32)>) {
+    fn path_of(&self, contents: &[BlockHash], path: &mut Vec<Step>) {
         let mut run = NONE;
         let mut rest = contents;
         while let [content, ..] = rest {
@@ -179,7 +189,7 @@ impl FleetIndex {
             run = next;
             let of = self.forest.run(run);
             let matched = self.forest.matching_contents(run, of.start, rest);
-            path.push((run, matched));
+            path.push(Step { run, start: of.start, end: of.start + matched });
             if matched < of.len {
                 return;
             }
@@ -188,9 +198,9 @@ impl FleetIndex {
     }
 
     /// Marks who holds anything of some runs in some layers.
-    fn mark_holders(&self, layers: &[Open], runs: &[(u32, u32)], ranks: &mut Vec<u64>) {
-        for &(run, _) in runs {
-            let run = self.forest.run(run);
+    fn mark_holders(&self, layers: &[Open], path: &[Step], ranks: &mut Vec<u64>) {
+        for step in path {
+            let run = self.forest.run(step.run);
             for coverage in layers.iter().filter_map(|open| run.coverage(open.layer)) {
                 coverage.full.mark(ranks);
                 coverage.parts().iter().for_each(|part| super::holders::set(ranks, part.rank));
@@ -198,18 +208,27 @@ impl FleetIndex {
         }
     }
 
-    /// The longest match of one rank.
-    fn reach(&self, rank: RankId, asked: Asked<'_>, walk: &mut Walk) -> u32 {
+    /// The longest match of one rank. The first `known` blocks are held in all groups, and are one.
+    fn reach(&self, rank: RankId, asked: Asked<'_>, known: u32, walk: &mut Walk) -> u32 {
         let Walk { since, spans, ends, narrowed } = walk;
         since.clear();
-        since.resize(asked.rules.len(), NONE);
-        let mut longest = 0;
-        for &(run, matched) in asked.path {
+        since.resize(asked.rules.len(), 0);
+        let mut longest = known;
+        let first = asked.path.partition_point(|step| step.end <= known);
+        for &Step { run, start, end } in &asked.path[first..] {
             let run = self.forest.run(run);
             if self.is_stale(rank, run) {
                 since.fill(NONE);
+            } else if asked.is_whole(run, rank) {
+                let mut fits = true;
+                for (since, &(_, rule)) in since.iter_mut().zip(asked.rules) {
+                    *since = (*since).min(start);
+                    fits &= rule.first_end(*since, end - 1).is_some_and(|first| first <= end);
+                }
+                if fits {
+                    longest = end;
+                }
             } else {
-                let (start, end) = (run.start, run.start + matched);
                 ends.clear();
                 ends.push((start + 1, end));
                 for (group, &(_, rule)) in asked.rules.iter().enumerate() {
@@ -218,7 +237,7 @@ impl FleetIndex {
                     narrowed.clear();
                     let mut ends_left = &ends[..];
                     for &(from, to) in &*spans {
-                        let begin = if from == start && before != NONE { before } else { from };
+                        let begin = if from == start { before.min(from) } else { from };
                         if to == end {
                             since[group] = begin;
                         }
@@ -237,7 +256,7 @@ impl FleetIndex {
         longest
     }
 
-    /// Blocks of a group that a rank holds at `of`, each in its fastest tier.
+    /// Counts the blocks of a group at `of`, which a rank holds, each in its fastest tier.
     fn tally(
         &self,
         rank: RankId,
@@ -245,19 +264,17 @@ impl FleetIndex {
         group: usize,
         of: Span,
         spans: &mut Vec<Span>,
-    ) -> [u32; Tier::ALL.len()] {
-        let mut by_tier = [0; Tier::ALL.len()];
+        by_tier: &mut [u32; Tier::ALL.len()],
+    ) {
         let layers = asked.layers(group);
         if let [only] = layers {
-            by_tier[only.tier as usize] = of.1 - of.0;
-            return by_tier;
+            by_tier[only.tier as usize] += of.1 - of.0;
+            return;
         }
-        for &(run, matched) in asked.path {
-            let run = self.forest.run(run);
-            let (from, to) = (run.start.max(of.0), (run.start + matched).min(of.1));
-            if from >= to {
-                continue;
-            }
+        let first = asked.path.partition_point(|step| step.end <= of.0);
+        for step in asked.path[first..].iter().take_while(|step| step.start < of.1) {
+            let run = self.forest.run(step.run);
+            let (from, to) = (step.start.max(of.0), step.end.min(of.1));
             // What a tier adds to the faster ones.
             let mut held = 0;
             for (at, open) in layers.iter().enumerate() {
@@ -270,7 +287,6 @@ impl FleetIndex {
                 }
             }
         }
-        by_tier
     }
 }
 
@@ -297,6 +313,14 @@ fn run_spans(run: &Run, end: u32, rank: RankId, layers: &[Open], spans: &mut Vec
             touches
         });
     }
+}
+
+/// Takes a rank out of bits; says whether it was there.
+fn take(ranks: &mut [u64], rank: RankId) -> bool {
+    let bit = 1 << (rank.index() % 64);
+    let Some(word) = ranks.get_mut(rank.index() / 64).filter(|word| **word & bit != 0) else { return false };
+    *word &= !bit;
+    true
 }
 
 /// Adds what `ends` have in common with `with`, and passes over those that cannot meet what comes behind it.
