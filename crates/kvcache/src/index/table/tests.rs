@@ -193,7 +193,9 @@ fn a_number_under_two_hashes_that_are_one_apart_goes_under_the_right_one() {
 fn what_was_removed_may_be_offered_until_its_segment_is_full() {
     let mut table = Table::new(1);
     table.insert(5, 1);
-    flush(&mut table);
+    for segment in &mut table.segments {
+        segment.flush(&mut Vec::new());
+    }
     table.remove(5, 1);
     assert_eq!((table.len(), offered(&table, 5)), (0, vec![1]), "the removal waits");
     table.insert(5, 2);
