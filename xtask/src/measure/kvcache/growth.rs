@@ -11,7 +11,7 @@ pub(super) fn rows(rivals: &Rivals<'_>) -> Result<Vec<Row>, Error> {
     let words: Vec<_> = fleets.iter().map(ToString::to_string).collect();
     let ranks = format!("--ranks={}", words.join(","));
     let arguments = ["replay", "--only=ours", "--workload=conv64", "--phase=churn,query", "--unchecked", &ranks];
-    let arguments: Vec<&str> = arguments.into_iter().chain([rivals.rounds(5)]).collect();
+    let arguments: Vec<&str> = arguments.into_iter().chain([rivals.rounds(3)]).collect();
     let seen: Figures = rivals.run("growth with the fleet", &arguments, true)?;
     let mut rows: Vec<_> = fleets
         .iter()

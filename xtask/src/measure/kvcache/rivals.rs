@@ -48,13 +48,14 @@ impl<'a> Rivals<'a> {
     /// When the program fails.
     pub(super) fn replay(&self) -> Result<Figures, Error> {
         let fleets: Vec<_> = self.fleets().iter().map(ToString::to_string).collect();
-        self.run("events and questions", &["replay", &format!("--ranks={}", fleets.join(",")), self.rounds(5)], true)
+        self.run("events and questions", &["replay", &format!("--ranks={}", fleets.join(",")), self.rounds(3)], true)
     }
 
     /// The argument for so many rounds, or for one.
     pub(super) fn rounds(&self, rounds: u32) -> &'static str {
         match rounds {
             _ if self.setting.tiny => "--rounds=1",
+            ..=3 => "--rounds=3",
             ..=5 => "--rounds=5",
             _ => "--rounds=15",
         }
