@@ -15,7 +15,7 @@ pub(crate) fn operations(manner: Manner) -> impl Strategy<Value = Vec<Operation>
 }
 
 /// Operations in any one manner, some of them on prompts of a few blocks; and whether they contradict themselves.
-fn any_operations() -> impl Strategy<Value = (bool, Vec<Operation>)> {
+pub(crate) fn any_operations() -> impl Strategy<Value = (bool, Vec<Operation>)> {
     let manner = prop_oneof![
         2 => Just(Manner::Alike),
         2 => Just(Manner::Own),

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cases::cases;
 use crate::model::{Fleet, Manner, Operation, World};
-use crate::properties::{fleet, operations, prompts, review, run};
+use crate::properties::{any_operations, fleet, operations, prompts, review, run};
 
 /// Bytes of an index whose ranks' tags are their numbers.
 fn written(index: &FleetIndex) -> Vec<u8> {
@@ -235,17 +235,16 @@ proptest! {
     /// The same answers, and the same life from there on: own names and copies, too.
     #[test]
     fn a_replica_goes_on_as_its_peer(
-        fleet in fleet(), own in any::<bool>(), before in operations(Manner::Alike), after in operations(Manner::Alike),
-        own_before in operations(Manner::Own), own_after in operations(Manner::Own),
+        fleet in fleet(), (lying, operations) in any_operations(), at in any::<prop::sample::Index>(),
     ) {
-        let (before, after) = if own { (own_before, own_after) } else { (before, after) };
-        let mut world = World::new(Fleet { lying: false, ..fleet });
-        run(&mut world, &before);
+        let mut world = World::new(Fleet { lying, ..fleet });
+        let (before, after) = operations.split_at(at.index(operations.len() + 1));
+        run(&mut world, before);
         replace(&mut world);
-        review(&mut world, &prompts(&before));
-        run(&mut world, &after);
+        review(&mut world, &prompts(before));
+        run(&mut world, after);
         replace(&mut world);
-        review(&mut world, &prompts(&[before, after].concat()));
+        review(&mut world, &prompts(&operations));
     }
 
     /// Ranks in another order, one after the other: the same bytes.
