@@ -37,7 +37,7 @@ impl Prefixes {
         let mut store = |rank: RankId, parent: Option<BlockHash>, blocks: &[BlockHash]| {
             let change = Change::Stored { layer: Layer::MAIN, parent, names: blocks, contents: blocks };
             let applied = index.apply(rank, change).expect("the rank has joined");
-// With few ranks both homes of a conversation may be the same one.
+            // With few ranks both homes of a conversation may be the same one.
             let held = applied.stored + applied.repeated;
             assert_eq!(held as usize, blocks.len(), "the parent is known, and there is room");
         };
