@@ -68,7 +68,6 @@ fn snapshot(criterion: &mut Criterion) {
         bencher.iter_with_large_drop(|| FleetIndex::restore(black_box(&bytes), IndexConfig::new()));
     });
     group.finish();
-    println!("{} blocks: {} bytes, {} in memory", index.blocks(), bytes.len(), index.bytes());
 }
 
 criterion_group!(benches, overlap, hash, snapshot);

@@ -55,8 +55,8 @@ impl<'a> Rivals<'a> {
     pub(super) fn rounds(&self, rounds: u32) -> &'static str {
         match rounds {
             _ if self.setting.tiny => "--rounds=1",
-            ..=3 => "--rounds=3",
-            ..=5 => "--rounds=5",
+            0..=3 => "--rounds=3",
+            4..=5 => "--rounds=5",
             _ => "--rounds=15",
         }
     }
