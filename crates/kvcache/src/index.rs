@@ -4,6 +4,7 @@ mod config;
 mod coverage;
 mod forest;
 pub(crate) mod holders;
+mod lookup;
 mod names;
 mod pages;
 mod query;
@@ -15,6 +16,7 @@ mod snapshot;
 mod store;
 mod sweep;
 pub(crate) mod table;
+mod unlisted;
 
 use thiserror::Error;
 
@@ -134,7 +136,7 @@ impl FleetIndex {
     /// ```
     pub fn join(&mut self) -> RankId {
         let id = self.vacant.pop().unwrap_or_else(|| {
-            self.ranks.push(Rank::new());
+            self.ranks.push(Rank::new(self.config.seed));
             RankId(self.ranks.len() as u32 - 1)
         });
         self.ranks[id.index()].joined = true;
@@ -314,44 +316,11 @@ impl FleetIndex {
         })
     }
 
-    /// Whether a rank holds a block in any layer.
-    fn holds(&self, rank: RankId, run: u32, depth: u32) -> bool {
-        let run = self.forest.run(run);
-        !self.is_stale(rank, run) && run.held_somewhere(rank.0, depth)
-    }
-
     /// Whether a rank holds a block in one layer.
     fn holds_in(&self, rank: RankId, layer: u16, run: u32, depth: u32) -> bool {
         let run = self.forest.run(run);
         let at = depth - run.start;
         !self.is_stale(rank, run) && run.coverage(layer).is_some_and(|of| of.held(rank.0, at, at + 1) == 1)
-    }
-
-    /// The block, other than `except`, that the rank's engine calls by this name and that the rank holds.
-    fn resolve(&self, rank: RankId, name: u64, except: u32) -> Option<u32> {
-        let state = &self.ranks[rank.index()];
-        if let Some(block) = state.block_of(name) {
-            return (block != except).then_some(block);
-        }
-        self.forest.named(name, |block| {
-            block != except
-                && state.name_of(block).is_none()
-                && self.forest.place(block).is_some_and(|(run, depth)| self.holds(rank, run, depth))
-        })
-    }
-
-    /// Like [`resolve`](Self::resolve) of any block, with a guess that saves the search where it is right.
-    fn resolve_guess(&self, rank: RankId, name: u64, guess: names::Guess) -> Option<(u32, u32)> {
-        if guess.name == name
-            && guess.block != NONE
-            && self.is_plain(rank)
-            && let Some((run, depth)) = self.forest.place(guess.block)
-            && self.forest.pages.name(guess.block) == name
-            && self.holds(rank, run, depth)
-        {
-            return Some((run, depth));
-        }
-        self.forest.place(self.resolve(rank, name, NONE)?)
     }
 
     /// Whether the rank calls all blocks by their own names, and holds one copy of each.

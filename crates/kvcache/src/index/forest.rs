@@ -1,7 +1,7 @@
 //! The tree of all paths that somebody holds, as runs of blocks.
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE, Pages};
+use super::pages::{Extent, NONE, PAGE, Pages, bits, number};
 use super::run::Run;
 use super::slab::Slab;
 use super::table::{Mixer, Table};
@@ -14,8 +14,10 @@ pub(super) struct Forest {
     runs: Slab<Run>,
     vacant: Vec<u32>,
     pub(super) pages: Pages,
-    /// Blocks by name. Ranks whose engines hash unlike can give one name to several blocks.
+    /// Listed blocks by name. Ranks whose engines hash unlike can give one name to several blocks.
     names: Table,
+    /// Blocks that are not listed.
+    unlisted: usize,
     /// Runs by (run before, first content).
     branches: Table,
     mixer: Mixer,
@@ -31,6 +33,7 @@ impl Forest {
             vacant: Vec::new(),
             pages: Pages::new(),
             names: Table::new(10),
+            unlisted: 0,
             branches: Table::new(6),
             mixer: Mixer::new(seed),
             blocks: 0,
@@ -51,9 +54,9 @@ impl Forest {
     pub(super) fn growth(&self, blocks: usize) -> Option<usize> {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };
         let pages = self.pages.growth(blocks / PAGE as usize + 2)?;
-        let full = self.names.len() + blocks > self.names.room();
-        // An entry of a table, just after the table has grown, and the heap of some coverage.
-        Some(runs + pages + if full { blocks * 10 } else { 0 } + 256)
+        let full = (self.names.len() + self.unlisted + blocks).saturating_sub(self.names.room());
+        // An entry of a table, just after the table has grown, as if all were listed; and the heap of some coverage.
+        Some(runs + pages + full.min(self.unlisted + blocks) * 10 + blocks * 4 + 256)
     }
 
     /// Runs that were ever needed at a time: numbers below it may be vacant.
@@ -162,6 +165,25 @@ impl Forest {
         done
     }
 
+    /// How many blocks of a run from `depth` on, backwards, have these names.
+    pub(super) fn matching_names_back(&self, run: u32, depth: u32, names: &[BlockHash]) -> u32 {
+        let run = &self.runs[run];
+        let most = (depth + 1 - run.start).min(names.len() as u32);
+        let mut done = 0;
+        while done < most {
+            let last = (depth - done) % PAGE;
+            let some = (last + 1).min(most - done);
+            let known = self.pages.names(run.page(depth - done), last + 1 - some..last + 1);
+            let alike = known.iter().rev().zip(&names[done as usize..]).take_while(|(known, name)| **known == name.0);
+            let alike = alike.count() as u32;
+            done += alike;
+            if alike < some {
+                break;
+            }
+        }
+        done
+    }
+
     /// Appends the contents and the names of a run's blocks, as bytes.
     pub(super) fn copy_blocks(&self, run: u32, contents: &mut Vec<u8>, names: &mut Vec<u8>) {
         let run = &self.runs[run];
@@ -176,14 +198,31 @@ impl Forest {
         }
     }
 
-    /// The block with this name that `is_it` accepts.
+    /// The listed block with this name that `is_it` accepts.
     pub(super) fn named(&self, name: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         self.names.find(self.mixer.one(name), |block| self.pages.name(block) == name && is_it(block))
     }
 
-    /// A block that may have this name.
+    /// A listed block that may have this name.
     pub(super) fn guess(&self, name: u64) -> Option<u32> {
         self.names.find(self.mixer.one(name), |_| true)
+    }
+
+    /// Lists a block by its name.
+    pub(super) fn list(&mut self, block: u32) {
+        let place = block % PAGE;
+        if self.pages.take_unlisted(block / PAGE, &(place..place + 1)) != 0 {
+            self.unlisted -= 1;
+            self.names.insert(self.mixer.one(self.pages.name(block)), block);
+        }
+    }
+
+    /// Lists all blocks of a run.
+    pub(super) fn list_all(&mut self, run: u32) {
+        let of = &self.runs[run];
+        for depth in of.start..of.end() {
+            self.list(self.block(run, depth));
+        }
     }
 
     /// Reads a block, its page's owner, and that one's run.
@@ -220,11 +259,12 @@ impl Forest {
         self.branches.insert(self.mixer.two(parent, content), run);
     }
 
-    /// Adds blocks at the end of a run without children.
+    /// Adds blocks at the end of a run without children. They are not listed.
     pub(super) fn append(&mut self, run: u32, names: &[BlockHash], contents: &[BlockHash]) {
         let (start, end) = (self.runs[run].start, self.runs[run].end());
         let new_end = end + names.len() as u32;
         self.blocks += names.len() as u64;
+        self.unlisted += names.len();
         let have = self.runs[run].pages();
         let need = (new_end - 1) / PAGE - start / PAGE + 1;
         let mut pages = have;
@@ -240,9 +280,6 @@ impl Forest {
             let some = ((PAGE - at % PAGE) as usize).min(names.len() - done);
             let page = self.runs[run].page(at);
             self.pages.write(page, at % PAGE, &names[done..done + some], &contents[done..done + some]);
-            for (name, block) in names[done..done + some].iter().zip(page * PAGE + at % PAGE..) {
-                self.names.insert(self.mixer.one(name.0), block);
-            }
             done += some;
         }
     }
@@ -401,9 +438,17 @@ impl Forest {
 
     fn forget_blocks(&mut self, run: u32, from: u32, to: u32) {
         self.blocks -= u64::from(to - from);
-        for depth in from..to {
-            let block = self.block(run, depth);
-            self.names.remove(self.mixer.one(self.pages.name(block)), block);
+        let Self { runs, pages, names, unlisted: all_unlisted, mixer, .. } = self;
+        for (page, places) in runs[run].pieces(from, to) {
+            let mut listed = bits(&places);
+            let unlisted = pages.take_unlisted(page, &places);
+            *all_unlisted -= unlisted.count_ones() as usize;
+            listed &= !unlisted;
+            while listed != 0 {
+                let block = number(page, listed.trailing_zeros());
+                listed &= listed - 1;
+                names.remove(mixer.one(pages.name(block)), block);
+            }
         }
     }
 

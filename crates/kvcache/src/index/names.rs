@@ -3,6 +3,7 @@
 use ahash::RandomState;
 
 use super::pages::NONE;
+use super::unlisted::Unlisted;
 
 #[expect(clippy::disallowed_types, reason = "lookup only, fixed seeds")]
 type Map<K, V> = std::collections::HashMap<K, V, RandomState>;
@@ -17,6 +18,8 @@ pub(super) struct Rank {
     pub(super) tail: Guess,
     /// The block before the one that it removed last: most often the next to go.
     pub(super) next_out: Guess,
+    /// What it holds and no table lists.
+    pub(super) unlisted: Unlisted,
     odd: Option<Box<Odd>>,
 }
 
@@ -45,13 +48,14 @@ struct Odd {
 const ENTRY: usize = (size_of::<(u64, u64)>() + 1) * 8 / 7;
 
 impl Rank {
-    pub(super) fn new() -> Self {
-        Self { joined: false, held: 0, tail: Guess::NONE, next_out: Guess::NONE, odd: None }
+    pub(super) fn new(seed: u64) -> Self {
+        let unlisted = Unlisted::new(seed);
+        Self { joined: false, held: 0, tail: Guess::NONE, next_out: Guess::NONE, unlisted, odd: None }
     }
 
     /// Nothing is held any more.
-    pub(super) fn reset(&mut self) {
-        *self = Self { joined: self.joined, ..Self::new() };
+    pub(super) fn reset(&mut self, seed: u64) {
+        *self = Self { joined: self.joined, ..Self::new(seed) };
     }
 
     /// Whether all that it holds is one copy under the block's own name.
@@ -60,10 +64,11 @@ impl Rank {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.odd.as_ref().map_or(0, |odd| {
+        let odd = self.odd.as_ref().map_or(0, |odd| {
             let room = odd.by_name.capacity() + odd.by_block.capacity() + odd.copies.capacity();
             room * ENTRY + size_of::<Odd>()
-        })
+        });
+        odd + self.unlisted.bytes()
     }
 
     /// The block to which the rank gives a name that is not the block's own.

@@ -1,5 +1,7 @@
 //! Where block hashes lie: pages of eight blocks, whose blocks never move.
 
+use core::ops::Range;
+
 use super::slab::Slab;
 use crate::BlockHash;
 
@@ -35,6 +37,17 @@ pub(super) struct Extent {
     pub(super) pages: u32,
 }
 
+/// Number of a block.
+pub(super) fn number(page: u32, place: u32) -> u32 {
+    page * PAGE + place
+}
+
+/// A bit for each place.
+pub(super) fn bits(places: &Range<u32>) -> u8 {
+    debug_assert!(places.start < places.end && places.end <= PAGE, "within a page");
+    (0xff << places.start) & (0xff >> (PAGE - places.end))
+}
+
 /// All pages. A block's number is its page's number and its place in it.
 #[derive(Clone, Debug)]
 pub(super) struct Pages {
@@ -42,17 +55,19 @@ pub(super) struct Pages {
     contents: Slab<Page>,
     names: Slab<Page>,
     meta: Slab<Meta>,
+    /// A bit for each block that is in use and that no table lists.
+    unlisted: Slab<u8>,
     vacant: Vec<Extent>,
     vacant_pages: usize,
 }
 
 impl Pages {
     pub(super) fn new() -> Self {
-        Self { contents: Slab::new(), names: Slab::new(), meta: Slab::new(), vacant: Vec::new(), vacant_pages: 0 }
+        Self { contents: Slab::new(), names: Slab::new(), meta: Slab::new(), unlisted: Slab::new(), vacant: Vec::new(), vacant_pages: 0 }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.contents.bytes() + self.names.bytes() + self.meta.bytes() + self.vacant.capacity() * size_of::<Extent>()
+        self.contents.bytes() + self.names.bytes() + self.meta.bytes() + self.unlisted.bytes() + self.vacant.capacity() * size_of::<Extent>()
     }
 
     /// Bytes by which it would grow for `pages` pages more; `None` if there are no numbers left for them.
@@ -61,7 +76,7 @@ impl Pages {
         if self.contents.len() + new >= (NONE / PAGE) as usize {
             return None;
         }
-        Some(if new == 0 { 0 } else { 2 * self.contents.growth(new) + self.meta.growth(new) })
+        Some(if new == 0 { 0 } else { 2 * self.contents.growth(new) + self.meta.growth(new) + self.unlisted.growth(new) })
     }
 
     /// Takes up to `pages` neighbouring pages for a run, for blocks from `depth` (in pages) on.
@@ -81,6 +96,7 @@ impl Pages {
                 let page = self.contents.grow(pages as usize) as u32;
                 self.names.grow(pages as usize);
                 self.meta.grow(pages as usize);
+                self.unlisted.grow(pages as usize);
                 Extent { page, pages }
             }
         };
@@ -130,13 +146,35 @@ impl Pages {
         self.contents[block / PAGE].0[(block % PAGE) as usize]
     }
 
-    /// Notes the blocks of a page from place `from` on.
+    /// Notes the blocks of a page from place `from` on, as unlisted.
     pub(super) fn write(&mut self, page: u32, from: u32, names: &[BlockHash], contents: &[BlockHash]) {
         for (column, hashes) in [(&mut self.names, names), (&mut self.contents, contents)] {
             for (to, hash) in column[page].0[from as usize..].iter_mut().zip(hashes) {
                 *to = hash.0;
             }
         }
+        self.unlisted[page] |= bits(&(from..from + names.len() as u32));
+    }
+
+    /// Names of neighbouring blocks of a page.
+    pub(super) fn names(&self, page: u32, places: Range<u32>) -> &[u64] {
+        &self.names[page].0[places.start as usize..places.end as usize]
+    }
+
+    /// The unlisted ones among a page's blocks, a bit for each.
+    pub(super) fn unlisted(&self, page: u32, places: &Range<u32>) -> u8 {
+        self.unlisted[page] & bits(places)
+    }
+
+    pub(super) fn is_unlisted(&self, block: u32) -> bool {
+        self.unlisted[block / PAGE] >> (block % PAGE) & 1 == 1
+    }
+
+    /// The unlisted ones among a page's blocks, which are no longer.
+    pub(super) fn take_unlisted(&mut self, page: u32, places: &Range<u32>) -> u8 {
+        let taken = self.unlisted(page, places);
+        self.unlisted[page] &= !taken;
+        taken
     }
 
     /// Appends contents and names of a page's places, as bytes.

@@ -1,7 +1,10 @@
 //! Blocks that a rank removes.
 
+use core::ops::Range;
+
 use super::FleetIndex;
 use super::names::Guess;
+use super::pages::NONE;
 use crate::{Applied, BlockHash, Layer, RankId};
 
 impl FleetIndex {
@@ -14,7 +17,11 @@ impl FleetIndex {
         let mut rest = names;
         while let [name, ..] = rest {
             let guess = self.ranks[rank.index()].next_out;
-            let done = match self.resolve_guess(rank, name.0, guess) {
+            let place = self.guessed(rank, name.0, guess).or_else(|| {
+                self.list_guess(guess);
+                self.resolve(rank, name.0, NONE).and_then(|block| self.forest.place(block))
+            });
+            let done = match place {
                 Some((run, depth)) => {
                     self.refresh(run);
                     self.remove_from(rank, layer, run, depth, rest, &mut applied)
@@ -45,13 +52,11 @@ impl FleetIndex {
             self.remove_block(rank, layer, run, depth, applied);
             return 1;
         }
-        let name = |depth| self.forest.pages.name(self.forest.block(run, depth));
-        let before = names.iter().zip((start..=depth).rev()).skip(1);
-        let mut count = 1 + before.take_while(|&(of, depth)| of.0 == name(depth)).count();
-        let mut range = depth + 1 - count as u32..depth + 1;
-        if count == 1 {
-            count = (self.forest.matching_names(run, depth, names) as usize).max(1);
-            range = depth..depth + count as u32;
+        let mut count = self.forest.matching_names_back(run, depth, names).max(1);
+        let mut range = depth + 1 - count..depth + 1;
+        if count == 1 && names.len() > 1 {
+            count = self.forest.matching_names(run, depth, names);
+            range = depth..depth + count;
         }
         let (from, to) = (range.start - start, range.end - start);
         let held = self.forest.run(run).coverage(layer).map_or(0, |coverage| coverage.held(rank.0, from, to));
@@ -59,13 +64,7 @@ impl FleetIndex {
             self.remove_block(rank, layer, run, depth, applied);
             return 1;
         }
-        self.ranks[rank.index()].next_out = match range.start > start {
-            true => {
-                let block = self.forest.block(run, range.start - 1);
-                Guess { name: self.forest.pages.name(block), block }
-            }
-            false => Guess::NONE,
-        };
+        self.ranks[rank.index()].next_out = self.next_out(rank, layer, run, &range);
         applied.removed += held;
         self.ranks[rank.index()].held -= held;
         self.pairs -= u64::from(held);
@@ -89,7 +88,23 @@ impl FleetIndex {
             self.clean_up();
             self.shed_over_bound(run);
         }
-        count
+        count as usize
+    }
+
+    /// The block that will go next, if the rank goes on as it did: the one behind, where it still holds that, and
+    /// otherwise the one before.
+    fn next_out(&self, rank: RankId, layer: u16, run: u32, gone: &Range<u32>) -> Guess {
+        let of = self.forest.run(run);
+        let block = if gone.end < of.end() && self.holds_in(rank, layer, run, gone.end) {
+            self.forest.block(run, gone.end)
+        } else if gone.start > of.start {
+            self.forest.block(run, gone.start - 1)
+        } else if of.parent != NONE {
+            self.forest.block(of.parent, of.start - 1)
+        } else {
+            return Guess::NONE;
+        };
+        Guess { name: self.forest.pages.name(block), block }
     }
 
     fn remove_block(&mut self, rank: RankId, layer: u16, run: u32, depth: u32, applied: &mut Applied) {

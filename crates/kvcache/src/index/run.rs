@@ -1,5 +1,7 @@
 //! One run: neighbouring blocks of a path, without a branch between them.
 
+use core::ops::Range;
+
 use super::coverage::Coverage;
 use super::pages::{Extent, NONE, PAGE};
 
@@ -92,6 +94,19 @@ impl Run {
             at -= extent.pages;
         }
         unreachable!("a run has a page for each of its blocks")
+    }
+
+    /// Pages of the blocks at `from..to`, and their places in them.
+    pub(super) fn pieces(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, Range<u32>)> {
+        let mut at = from;
+        core::iter::from_fn(move || {
+            (at < to).then(|| {
+                let (page, first) = (self.page(at), at % PAGE);
+                let some = (PAGE - first).min(to - at);
+                at += some;
+                (page, first..first + some)
+            })
+        })
     }
 
     pub(super) fn extents(&self) -> &[Extent] {

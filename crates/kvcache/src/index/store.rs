@@ -35,8 +35,11 @@ impl FleetIndex {
             return applied;
         }
         let (run, depth) = match parent {
-            None => (NONE, 0),
-            Some(parent) => match self.resolve_guess(rank, parent.0, self.ranks[rank.index()].tail) {
+            None => {
+                self.list_guess(self.ranks[rank.index()].tail);
+                (NONE, 0)
+            }
+            Some(parent) => match self.place_of_parent(rank, parent.0) {
                 Some((run, depth)) => (run, depth + 1),
                 None => {
                     applied.unplaced = count(names);
@@ -53,6 +56,15 @@ impl FleetIndex {
         let done = self.store_path(rank, layer, (run, depth), names, contents, &mut applied);
         applied.left_out = count(&names[done..]);
         applied
+    }
+
+    /// Place of the block behind which a rank stores: most often the one that it stored last.
+    fn place_of_parent(&mut self, rank: RankId, name: u64) -> Option<(u32, u32)> {
+        let tail = self.ranks[rank.index()].tail;
+        self.guessed(rank, name, tail).or_else(|| {
+            self.list_guess(tail);
+            self.resolve(rank, name, NONE).and_then(|block| self.forest.place(block))
+        })
     }
 
     /// Stores blocks behind a place, and says how many were taken in.
@@ -183,6 +195,8 @@ impl FleetIndex {
         self.forest.cover(run, layer, |coverage| coverage.cover(rank.0, from, to, len));
         self.ranks[rank.index()].held += to - from;
         self.pairs += u64::from(to - from);
+        let start = self.forest.run(run).start;
+        self.note_unlisted(rank, run, start + from, start + to);
         let of = self.forest.run(run);
         if of.coverage(layer).is_some_and(|coverage| coverage.parts().len() > super::CROWD) || of.children == 1 {
             self.dirty.push(run);
@@ -261,7 +275,13 @@ impl FleetIndex {
             }
         }
         let last = first + count(names) - 1;
-        self.ranks[rank.index()].tail = Guess { name: names[names.len() - 1].0, block: self.forest.block(run, last) };
+        let block = self.forest.block(run, last);
+        self.ranks[rank.index()].tail = Guess { name: names[names.len() - 1].0, block };
+        if names.len() > 1 {
+            // The end of a prompt, where the next one of its conversation goes on.
+            self.forest.list(block);
+        }
+        self.note_unlisted(rank, run, first, last + 1);
     }
 
     /// Blocks whose contents are known from another layer.
@@ -324,13 +344,18 @@ impl FleetIndex {
     /// Reads what the next changes will need, side by side, so that they do not wait for it one after the other.
     pub(super) fn fetch(&self, changes: &[(RankId, Change<'_>)]) {
         let mut blocks = [NONE; 8];
-        for (block, (_, change)) in blocks.iter_mut().zip(changes) {
+        for (block, (rank, change)) in blocks.iter_mut().zip(changes) {
+            let Some(rank) = self.ranks.get(rank.index()) else { continue };
             let name = match change {
-                Change::Stored { parent: Some(name), .. } => Some(name),
-                Change::Removed { names, .. } => names.first(),
+                Change::Stored { parent: Some(name), .. } => Some((name, rank.tail)),
+                Change::Removed { names: [name, ..], .. } => Some((name, rank.next_out)),
                 _ => None,
             };
-            *block = name.and_then(|name| self.forest.guess(name.0)).unwrap_or(NONE);
+            *block = match name {
+                Some((name, guess)) if name.0 == guess.name => guess.block,
+                Some((name, _)) => self.forest.guess(name.0).unwrap_or(NONE),
+                None => NONE,
+            };
         }
         let mut read = 0;
         for block in blocks.into_iter().filter(|&block| block != NONE) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::FleetIndex;
+use super::names::Rank;
 use super::run::Run;
 use crate::RankId;
 
@@ -47,7 +48,7 @@ impl FleetIndex {
 
     pub(super) fn forget(&mut self, rank: RankId) {
         let held = self.ranks[rank.index()].held;
-        self.edit_rank(rank, |rank, _| rank.reset());
+        self.edit_rank(rank, Rank::reset);
         if held == 0 {
             return;
         }

@@ -361,8 +361,16 @@ fn invariant_10_one_name_for_all_blocks() {
         index.overlap(&contents, &mut overlap);
         assert!(overlap.blocks_of(liar) <= index.blocks_of(liar));
     }
-    assert!(index.blocks_of(liar) < 1_000, "{} blocks under one name", index.blocks_of(liar));
     assert_eq!(index.pairs(), u64::from(index.blocks_of(liar)));
+    // Asking for the name finds one block after another, and what cannot be asked for any more goes with the clear.
+    for _ in 0..1_000 {
+        let before = index.pairs();
+        let removed = Change::Removed { layer: Layer::MAIN, names: &names[..1] };
+        let applied = index.apply(liar, removed).expect("the rank has joined");
+        assert!(applied.removed <= 1, "one name is one block at most");
+        assert!(index.pairs() <= before - u64::from(applied.removed == 1));
+        assert_eq!(index.pairs(), u64::from(index.blocks_of(liar)));
+    }
     index.clear(liar).expect("the rank has joined");
     for block in 1..200 {
         let block = [BlockHash(block)];
