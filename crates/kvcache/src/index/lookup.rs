@@ -135,9 +135,7 @@ impl FleetIndex {
 
     /// Forgets what is listed by now, or held no longer.
     fn tidy_unlisted(&mut self, rank: RankId) {
-        let old = self.edit_rank(rank, |rank, seed| {
-            core::mem::replace(&mut rank.unlisted, Unlisted::new(seed))
-        });
+        let old = self.edit_rank(rank, |rank, seed| core::mem::replace(&mut rank.unlisted, Unlisted::new(seed)));
         let mut new = Unlisted::new(self.config.seed);
         let mut next = 0;
         for (first, count) in old.sorted() {

@@ -63,11 +63,22 @@ pub(super) struct Pages {
 
 impl Pages {
     pub(super) fn new() -> Self {
-        Self { contents: Slab::new(), names: Slab::new(), meta: Slab::new(), unlisted: Slab::new(), vacant: Vec::new(), vacant_pages: 0 }
+        Self {
+            contents: Slab::new(),
+            names: Slab::new(),
+            meta: Slab::new(),
+            unlisted: Slab::new(),
+            vacant: Vec::new(),
+            vacant_pages: 0,
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.contents.bytes() + self.names.bytes() + self.meta.bytes() + self.unlisted.bytes() + self.vacant.capacity() * size_of::<Extent>()
+        self.contents.bytes()
+            + self.names.bytes()
+            + self.meta.bytes()
+            + self.unlisted.bytes()
+            + self.vacant.capacity() * size_of::<Extent>()
     }
 
     /// Bytes by which it would grow for `pages` pages more; `None` if there are no numbers left for them.
@@ -76,7 +87,11 @@ impl Pages {
         if self.contents.len() + new >= (NONE / PAGE) as usize {
             return None;
         }
-        Some(if new == 0 { 0 } else { 2 * self.contents.growth(new) + self.meta.growth(new) + self.unlisted.growth(new) })
+        Some(if new == 0 {
+            0
+        } else {
+            2 * self.contents.growth(new) + self.meta.growth(new) + self.unlisted.growth(new)
+        })
     }
 
     /// Takes up to `pages` neighbouring pages for a run, for blocks from `depth` (in pages) on.

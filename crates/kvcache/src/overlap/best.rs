@@ -1,5 +1,6 @@
 //! The best of an answer's ranks under a load.
 
+use super::loads::{FEW, GROUP};
 use super::{Loads, RankSet};
 use crate::RankId;
 
@@ -57,8 +58,8 @@ impl<'a> Best<'a> {
         }
     }
 
-    /// Of a set as bits, the rank with the least load: the first of equals. A word is looked into only if the least load
-    /// of its ranks, in the set or not, is less than what was found before.
+    /// Of a set as bits, the rank with the least load: the first of equals. A word, and a byte of it, is looked into only
+    /// if the least load of its ranks, in the set or not, is less than what was found before.
     fn least_loaded(&self, words: &[u64]) -> Option<RankId> {
         let mut best: Option<(u32, RankId)> = None;
         for (at, &word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
@@ -66,15 +67,20 @@ impl<'a> Best<'a> {
             if best.is_some_and(|(least, _)| least <= bound) {
                 continue;
             }
-            let mut left = word;
-            while left != 0 {
-                let rank = RankId(at as u32 * 64 + left.trailing_zeros());
-                left &= left - 1;
-                let Some(load) = self.loads.get(rank) else { break };
-                if best.is_none_or(|(least, _)| load < least) {
-                    best = Some((load, rank));
-                    if load == bound {
-                        break;
+            for (byte, &bound) in self.loads.least_of_few(at).iter().enumerate() {
+                if best.is_some_and(|(least, _)| least <= bound) {
+                    continue;
+                }
+                let mut left = (word >> (byte * FEW)) as u8;
+                while left != 0 {
+                    let rank = RankId((at * GROUP + byte * FEW) as u32 + left.trailing_zeros());
+                    left &= left - 1;
+                    let Some(load) = self.loads.get(rank) else { break };
+                    if best.is_none_or(|(least, _)| load < least) {
+                        best = Some((load, rank));
+                        if load == bound {
+                            break;
+                        }
                     }
                 }
             }

@@ -2,10 +2,13 @@ use super::*;
 
 fn all(of: &Unlisted, name: u64) -> Vec<u32> {
     let mut blocks = Vec::new();
-    assert_eq!(of.find(name, |block| {
-        blocks.push(block);
-        false
-    }), None);
+    assert_eq!(
+        of.find(name, |block| {
+            blocks.push(block);
+            false
+        }),
+        None
+    );
     blocks
 }
 
