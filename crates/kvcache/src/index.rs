@@ -38,15 +38,17 @@ use crate::{Applied, Change, Layer, RankId};
 ///
 /// Blocks lie in a tree of runs, cut only where paths part, each with the set of ranks that hold all of it and a list
 /// of those that hold some. A query compares its contents with the runs on its way, eight at a time; a change that
-/// repeats what others hold is compared in the same way and costs one bit. A name is looked up in one table for the
-/// whole fleet. No call depends on the number of ranks or blocks beyond that, except for a word of each wide set for 64
+/// repeats what others hold is compared in the same way and costs one bit. What a change names is guessed first: most
+/// ranks continue what they stored last and remove what lies before what they removed last. Only the names that are
+/// likely to be asked for stand in a table; the others are found by a search through 16 bits of each, and every search
+/// enters some of them, so that searching stays in proportion to what was stored. No call depends on the number of ranks or blocks beyond that, except for a word of each wide set for 64
 /// ranks.
 ///
 /// [`clear`](Self::clear) and [`leave`](Self::leave) do not look for what the rank held: it is ignored from then on, and
 /// swept away by and by, a few runs with each later change (more of them while many ranks wait to leave).
 ///
 /// An engine is expected to give a name to one block at a time. Of several blocks that it names alike at the same time,
-/// a removal takes one; of more than some hundred that are named alike in the whole fleet, the others are not kept.
+/// a removal takes one; of more than some hundred that are named alike in the whole fleet, the others may be let go.
 #[derive(Clone, Debug)]
 pub struct FleetIndex {
     config: IndexConfig,
