@@ -1,135 +1,151 @@
 //! What is known of each endpoint, one column a fact.
 
-use crate::endpoint::EndpointId;
-use crate::reservation::{Outcome, Reservation};
+use core::time::Duration;
 
-/// The load of an endpoint that comes from this router's own decisions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Load {
-    /// Requests decided and not settled.
-    pub in_flight: u32,
-    /// Those of them whose first token has not come.
-    pub prefilling: u32,
-    /// Prompt tokens that those still have to compute.
-    pub pending_tokens: u64,
-}
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::flights::Row;
+use crate::load::{Load, Totals};
+use crate::pace::Pace;
+use crate::signals::Signals;
 
-/// How the settled requests of an endpoint ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Totals {
-    /// Answers that were complete.
-    pub success: u64,
-    /// Requests that failed before the answer began.
-    pub error: u64,
-    /// Requests whose client went away.
-    pub client_gone: u64,
-    /// Answers that broke off.
-    pub cut: u64,
-    /// Requests that went elsewhere before the endpoint was asked.
-    pub unused: u64,
-}
+/// What stands for a signal that is not known.
+pub(crate) const UNKNOWN: u32 = u32::MAX;
+/// Counts above these count as these, so that no product of a few of them overflows.
+pub(crate) const MOST_REQUESTS: u32 = (1 << 14) - 1;
+const MOST_TOKENS: u64 = (1 << 40) - 1;
 
 /// A row a slot. A slot whose endpoint left stays until the next one joins.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     generation: Vec<u32>,
     live: Vec<bool>,
-    load: Vec<Load>,
-    turn: Vec<u64>,
-    totals: Vec<Totals>,
     free: Vec<u32>,
-}
-
-impl Load {
-    /// Requests past their first token.
-    #[must_use]
-    pub fn decoding(&self) -> u32 {
-        self.in_flight.saturating_sub(self.prefilling)
-    }
+    pub(crate) endpoint: Vec<Endpoint>,
+    pub(crate) load: Vec<Load>,
+    pub(crate) totals: Vec<Totals>,
+    /// The number of the last decision that chose it; 0 when none did.
+    pub(crate) turn: Vec<u64>,
+    /// Prompts without a first token, and when the first of them had its turn.
+    pub(crate) row: Vec<Row>,
+    pub(crate) head_since: Vec<Duration>,
+    pub(crate) pace: Vec<Pace>,
+    /// Signals, [`UNKNOWN`] where they are; those of a time are latencies in microseconds.
+    pub(crate) waiting: Vec<u32>,
+    pub(crate) running: Vec<u32>,
+    pub(crate) kv_used: Vec<u32>,
+    pub(crate) ttft: Vec<u32>,
+    pub(crate) tpot: Vec<u32>,
+    pub(crate) read: Vec<Option<Duration>>,
+    /// Requests of this router's when the signals were read.
+    pub(crate) own_then: Vec<u32>,
 }
 
 impl Columns {
-    pub(crate) fn join(&mut self) -> EndpointId {
-        if let Some(slot) = self.free.pop() {
-            let row = slot as usize;
-            self.generation[row] += 1;
-            self.live[row] = true;
-            self.load[row] = Load::default();
-            self.turn[row] = 0;
-            self.totals[row] = Totals::default();
-            return EndpointId::new(slot, self.generation[row]);
-        }
-        let slot = u32::try_from(self.live.len()).expect("there are fewer than 2^32 endpoints");
-        self.generation.push(0);
-        self.live.push(true);
-        self.load.push(Load::default());
-        self.turn.push(0);
-        self.totals.push(Totals::default());
-        EndpointId::new(slot, 0)
+    pub(crate) fn join(&mut self, endpoint: Endpoint) -> EndpointId {
+        let pace = Pace::expected(endpoint.prefill_token());
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = u32::try_from(self.live.len()).expect("there are fewer than 2^32 endpoints");
+            self.generation.push(0);
+            self.live.push(false);
+            self.endpoint.push(endpoint);
+            self.load.push(Load::default());
+            self.totals.push(Totals::default());
+            self.turn.push(0);
+            self.row.push(Row::EMPTY);
+            self.head_since.push(Duration::ZERO);
+            self.pace.push(pace);
+            for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
+                column.push(UNKNOWN);
+            }
+            self.read.push(None);
+            self.own_then.push(0);
+            slot
+        });
+        let at = slot as usize;
+        self.live[at] = true;
+        self.endpoint[at] = endpoint;
+        self.pace[at] = pace;
+        EndpointId::new(slot, self.generation[at])
     }
 
     pub(crate) fn leave(&mut self, id: EndpointId) -> bool {
-        let Some(row) = self.row(id) else { return false };
-        self.live[row] = false;
+        let Some(at) = self.at(id) else { return false };
+        self.live[at] = false;
+        self.load[at] = Load::default();
+        self.totals[at] = Totals::default();
+        self.turn[at] = 0;
+        self.row[at] = Row::EMPTY;
+        self.head_since[at] = Duration::ZERO;
+        self.forget_signals(at);
         // A slot that has used up its generations is given up, so that no id ever comes back.
-        if self.generation[row] < u32::MAX {
-            self.free.push(row as u32);
+        if let Some(next) = self.generation[at].checked_add(1) {
+            self.generation[at] = next;
+            self.free.push(at as u32);
         }
         true
     }
 
-    /// Counts `reservation` and gives its endpoint the turn numbered `turn`.
-    pub(crate) fn begin(&mut self, reservation: &Reservation, turn: u64) {
-        let Some(row) = self.row(reservation.endpoint) else { return };
-        let load = &mut self.load[row];
-        load.in_flight = load.in_flight.saturating_add(1);
-        load.prefilling = load.prefilling.saturating_add(1);
-        load.pending_tokens = load.pending_tokens.saturating_add(reservation.uncached_tokens.into());
-        self.turn[row] = turn;
+    /// The place of `id`, unless that endpoint left.
+    pub(crate) fn at(&self, id: EndpointId) -> Option<usize> {
+        let at = id.index();
+        (at < self.live.len() && self.live[at] && self.generation[at] == id.generation()).then_some(at)
     }
 
-    pub(crate) fn end_prefill(&mut self, reservation: &Reservation) {
-        let Some(row) = self.row(reservation.endpoint) else { return };
-        let load = &mut self.load[row];
-        debug_assert!(load.prefilling > 0, "a reservation is settled with the router that made it");
-        load.prefilling = load.prefilling.saturating_sub(1);
-        load.pending_tokens = load.pending_tokens.saturating_sub(reservation.uncached_tokens.into());
+    /// The endpoint that has a slot now.
+    pub(crate) fn id(&self, at: usize) -> EndpointId {
+        EndpointId::new(at as u32, self.generation[at])
     }
 
-    pub(crate) fn end(&mut self, reservation: &Reservation, outcome: Outcome) {
-        if reservation.is_prefilling() {
-            self.end_prefill(reservation);
-        }
-        let Some(row) = self.row(reservation.endpoint) else { return };
-        self.load[row].in_flight = self.load[row].in_flight.saturating_sub(1);
-        let totals = &mut self.totals[row];
-        match outcome {
-            Outcome::Success => totals.success += 1,
-            Outcome::Error => totals.error += 1,
-            Outcome::ClientGone => totals.client_gone += 1,
-            Outcome::Cut => totals.cut += 1,
-            Outcome::Unused => totals.unused += 1,
-        }
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
     }
 
-    /// The row of `id`, unless that endpoint left.
-    pub(crate) fn row(&self, id: EndpointId) -> Option<usize> {
-        let row = id.index();
-        (row < self.live.len() && self.live[row] && self.generation[row] == id.generation()).then_some(row)
+    pub(crate) fn is_live(&self, at: usize) -> bool {
+        self.live[at]
     }
 
-    pub(crate) fn load(&self, row: usize) -> Load {
-        self.load[row]
+    pub(crate) fn set_signals(&mut self, at: usize, signals: &Signals) {
+        let count = |value: Option<u32>| value.map_or(UNKNOWN, |value| value.min(UNKNOWN - 1));
+        let micros = |time: Option<Duration>| {
+            time.map_or(UNKNOWN, |time| u32::try_from(time.as_micros()).unwrap_or(UNKNOWN).min(UNKNOWN - 1))
+        };
+        self.waiting[at] = count(signals.waiting);
+        self.running[at] = count(signals.running);
+        self.kv_used[at] = signals.kv_used_ppm.map_or(UNKNOWN, |used| used.min(1_000_000));
+        self.ttft[at] = micros(signals.ttft);
+        self.tpot[at] = micros(signals.tpot);
+        self.read[at] = Some(signals.read);
+        self.own_then[at] = self.load[at].in_flight;
     }
 
-    pub(crate) fn totals(&self, row: usize) -> Totals {
-        self.totals[row]
+    pub(crate) fn forget_signals(&mut self, at: usize) {
+        self.waiting[at] = UNKNOWN;
+        self.running[at] = UNKNOWN;
+        self.kv_used[at] = UNKNOWN;
+        self.ttft[at] = UNKNOWN;
+        self.tpot[at] = UNKNOWN;
+        self.read[at] = None;
+        self.own_then[at] = 0;
     }
 
-    /// The number of the last decision that chose the endpoint; 0 when none did.
-    pub(crate) fn turn(&self, row: usize) -> u64 {
-        self.turn[row]
+    /// Requests in flight, as far as they count.
+    pub(crate) fn in_flight(&self, at: usize) -> i64 {
+        self.load[at].in_flight.min(MOST_REQUESTS).into()
+    }
+
+    pub(crate) fn prefilling(&self, at: usize) -> i64 {
+        self.load[at].prefilling.min(MOST_REQUESTS).into()
+    }
+
+    pub(crate) fn decoding(&self, at: usize) -> i64 {
+        self.load[at].decoding().min(MOST_REQUESTS).into()
+    }
+
+    pub(crate) fn pending_tokens(&self, at: usize) -> i64 {
+        self.load[at].pending_tokens.min(MOST_TOKENS) as i64
+    }
+
+    pub(crate) fn held_tokens(&self, at: usize) -> i64 {
+        self.load[at].prompt_tokens.min(MOST_TOKENS) as i64
     }
 }

@@ -1,21 +1,25 @@
 //! Why a request would go where it would go.
 
-use crate::columns::Load;
-use crate::cost::Contribution;
-use crate::endpoint::EndpointId;
-use crate::policy::Policy;
+use core::time::Duration;
 
-/// Every candidate with its cost, term by term. Costs are in the policy's own unit: turns, requests in flight times 2^40
-/// and then tokens, or thousandths of a prefill token.
+use serde::Serialize;
+
+use crate::endpoint::EndpointId;
+use crate::load::Load;
+use crate::policy::{Measure, Scorer, Term};
+
+/// Every candidate with its cost, part by part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The policy that weighed them.
-    pub policy: Policy,
+    /// The name of the policy that weighed them.
+    pub policy: String,
     /// The endpoint that a decision would choose now; none when no candidate is left.
     pub chosen: Option<EndpointId>,
     /// How many candidates share the least cost.
     pub ties: u32,
+    /// By how much the next cost is greater; none if all candidates have the same.
+    pub margin: Option<i64>,
     /// The candidates weighed, by id.
     pub candidates: Vec<Candidate>,
     /// The candidates passed over, by id, and why.
@@ -30,22 +34,51 @@ pub struct Candidate {
     pub endpoint: EndpointId,
     /// Its load.
     pub load: Load,
-    /// Prompt tokens that it is known to hold.
+    /// Prompt tokens that it is known to hold and that need no computing.
     pub cached_tokens: u32,
     /// Prompt tokens that it would have to compute.
     pub uncached_tokens: u32,
-    /// The terms of its cost.
+    /// How old its signals are; none if there are none.
+    pub signal_age: Option<Duration>,
+    /// The parts of its cost.
     pub contributions: Vec<Contribution>,
-    /// Their sum.
-    pub total: u64,
+    /// Their sum, or what else the policy makes of them. The least wins.
+    pub total: i64,
+}
+
+/// A part of a cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Contribution {
+    /// What it stands for.
+    pub factor: Factor,
+    /// What was found: a score in parts of a million, a measure in its unit, or a term's nanoseconds at its price.
+    pub value: i64,
+    /// What it adds to the total, for sums; what the total is made of, for products and orders.
+    pub amount: i64,
+}
+
+/// What a part of a cost stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Factor {
+    /// A score.
+    Scorer(Scorer),
+    /// A measure.
+    Measure(Measure),
+    /// A term.
+    Term(Term),
 }
 
 /// Why a candidate was not weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Omission {
+    /// It is not in the pool, or has left.
+    NotInPool,
     /// The request excludes it.
     Excluded,
-    /// It has left the router.
-    Left,
+    /// The policy's filter of that place, from 0, left it out.
+    Filtered(u32),
 }

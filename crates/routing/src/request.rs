@@ -1,26 +1,94 @@
-//! What is asked of the router, and what it answers.
+//! What is asked of the balancer, and what it answers.
 
+use phalanx_kvcache::{BlockSize, Overlap};
 use thiserror::Error;
 
 use crate::endpoint::EndpointId;
+use crate::pool::PoolId;
 use crate::reservation::Reservation;
 
-/// One request, as far as routing is concerned. All three lists ascend strictly by id.
+/// One request, as far as the choice of an endpoint is concerned.
 ///
-/// An entry of `evidence` or `excluded` that is no candidate is passed over. A candidate without evidence counts as
-/// holding nothing, so not knowing never makes an endpoint look better.
+/// ```
+/// use phalanx_routing::{Balancer, Endpoint, Policy, Request, Seed};
+///
+/// let mut balancer = Balancer::new(Seed::from(0));
+/// let pool = balancer.add_pool(Policy::phalanx());
+/// let endpoint = balancer.join(Endpoint::new());
+/// balancer.enter(pool, endpoint);
+/// let request = Request::new(pool, 42, 1000).with_excluded(&[]);
+/// assert_eq!(request.prompt_tokens(), 1000);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// What draws are made from, the same for the same request: a hash of the request's id.
-    pub key: u64,
+    pub(crate) pool: PoolId,
+    pub(crate) key: u64,
+    pub(crate) prompt_tokens: u32,
+    pub(crate) evidence: Evidence<'a>,
+    pub(crate) subset: Option<&'a [EndpointId]>,
+    pub(crate) excluded: &'a [EndpointId],
+}
+
+/// Who holds how much of the prompt. An endpoint of which nothing is said holds nothing, so not knowing never makes it
+/// look better.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub enum Evidence<'a> {
+    /// Nothing is known.
+    #[default]
+    None,
+    /// Tokens of the prompt, from its start, that each of some endpoints holds: each endpoint once.
+    Tokens(&'a [(EndpointId, u32)]),
+    /// An answer of the fleet index, whose ranks have the same numbers as the endpoints' slots.
+    Overlap {
+        /// The answer.
+        overlap: &'a Overlap,
+        /// Tokens of a block.
+        block: BlockSize,
+    },
+}
+
+impl<'a> Request<'a> {
+    /// A request to a pool. Draws are made from `key`, which should be the same for the same request: a hash of its id.
+    #[must_use]
+    pub const fn new(pool: PoolId, key: u64, prompt_tokens: u32) -> Self {
+        Self { pool, key, prompt_tokens, evidence: Evidence::None, subset: None, excluded: &[] }
+    }
+
+    /// With what is known of the endpoints' caches.
+    #[must_use]
+    pub const fn with_evidence(mut self, evidence: Evidence<'a>) -> Self {
+        self.evidence = evidence;
+        self
+    }
+
+    /// Among these endpoints only, as far as they are in the pool.
+    #[must_use]
+    pub const fn with_subset(mut self, subset: &'a [EndpointId]) -> Self {
+        self.subset = Some(subset);
+        self
+    }
+
+    /// Without these endpoints, such as those that failed it already.
+    #[must_use]
+    pub const fn with_excluded(mut self, excluded: &'a [EndpointId]) -> Self {
+        self.excluded = excluded;
+        self
+    }
+
     /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// How many tokens of the prompt, from its start, each endpoint holds in its cache.
-    pub evidence: &'a [(EndpointId, u32)],
-    /// The endpoints that could serve it.
-    pub candidates: &'a [EndpointId],
-    /// The endpoints that must not be chosen, such as those that failed it already.
-    pub excluded: &'a [EndpointId],
+    #[must_use]
+    pub const fn prompt_tokens(&self) -> u32 {
+        self.prompt_tokens
+    }
+
+    /// Tokens of the prompt's full blocks: all of them where blocks are not known.
+    pub(crate) fn full_tokens(&self) -> u32 {
+        match self.evidence {
+            Evidence::Overlap { block, .. } => self.prompt_tokens / block.tokens() * block.tokens(),
+            _ => self.prompt_tokens,
+        }
+    }
 }
 
 /// Where a request goes.
@@ -34,9 +102,9 @@ pub struct Decision {
     pub cached_tokens: u32,
     /// Prompt tokens that it has to compute: at least one, unless the prompt is empty.
     pub uncached_tokens: u32,
-    /// The policy's cost of it, the least among the candidates.
-    pub cost: u64,
-    /// How many candidates had that cost: above 1 the seed decided among them.
+    /// The policy's cost of it. A sum of scores counts as a cost below 0.
+    pub cost: i64,
+    /// How many candidates had that cost: above 1 the seed decided among them. 1 where the pick was a draw.
     pub ties: u32,
     /// The load that was counted, to be settled on every path.
     pub reservation: Reservation,
@@ -46,49 +114,30 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The list of candidates was empty.
-    #[error("no candidate endpoints were given")]
-    NoCandidates,
+    /// There is no such pool.
+    #[error("pool {pool} does not exist")]
+    UnknownPool {
+        /// Its number.
+        pool: usize,
+    },
+    /// Nobody is in the pool, or nobody of the subset.
+    #[error("of {subset} endpoints asked for none is in the pool")]
+    NoCandidates {
+        /// How many were asked for: all of the pool, or the subset.
+        subset: u32,
+    },
     /// Each candidate is excluded.
     #[error("all {candidates} candidate endpoints are excluded")]
     AllExcluded {
         /// How many there were.
         candidates: u32,
     },
-    /// No candidate is left that is neither excluded nor gone from the router.
-    #[error("of {candidates} candidate endpoints {excluded} are excluded and the others have left")]
-    AllGone {
-        /// How many there were.
+    /// A filter left nobody.
+    #[error("the policy's filter {filter} leaves none of {candidates} candidate endpoints")]
+    AllFiltered {
+        /// Its place in the policy, from 0.
+        filter: u32,
+        /// How many there were before it.
         candidates: u32,
-        /// How many of them are excluded.
-        excluded: u32,
     },
-    /// A list was out of order or named an endpoint twice.
-    #[error("the list of {list} must ascend strictly by endpoint id")]
-    Unsorted {
-        /// `candidates`, `evidence` or `excluded`.
-        list: &'static str,
-    },
-}
-
-impl Request<'_> {
-    /// Splits the prompt into tokens that are held and tokens to compute, if `held` of them are cached. The last token
-    /// is always computed: its output is what the first answer token comes from.
-    pub(crate) fn split(&self, held: u32) -> (u32, u32) {
-        let cached = held.min(self.prompt_tokens.saturating_sub(1));
-        (cached, self.prompt_tokens - cached)
-    }
-
-    pub(crate) fn check_order(&self) -> Result<(), Refusal> {
-        let list = if !self.candidates.is_sorted_by(|a, b| a < b) {
-            "candidates"
-        } else if !self.evidence.is_sorted_by(|a, b| a.0 < b.0) {
-            "evidence"
-        } else if !self.excluded.is_sorted_by(|a, b| a < b) {
-            "excluded"
-        } else {
-            return Ok(());
-        };
-        Err(Refusal::Unsorted { list })
-    }
 }

@@ -4,18 +4,19 @@ use core::time::Duration;
 
 use crate::endpoint::EndpointId;
 
-/// The load of one request under way: a claim on the router that [`decide`](crate::Router::decide)d it, given back by
-/// [`settle`](crate::Router::settle).
+/// The load of one request under way: a claim on the balancer that [`decide`](crate::Balancer::decide)d it, given back by
+/// [`settle`](crate::Balancer::settle).
 ///
-/// It cannot be cloned, so it cannot be settled twice. Dropping it instead leaves its load counted for ever: hold it in
-/// a guard that settles as [`ClientGone`](Outcome::ClientGone) when work is abandoned.
+/// It cannot be cloned, so it cannot be settled twice. One that is dropped instead leaves its load counted until
+/// [`Balancer::overdue`](crate::Balancer::overdue) finds it: hold it in a guard that settles as
+/// [`ClientGone`](Outcome::ClientGone) when work is abandoned.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "load is counted until the reservation is settled"]
 pub struct Reservation {
     pub(crate) endpoint: EndpointId,
-    pub(crate) uncached_tokens: u32,
-    pub(crate) decided: Duration,
-    pub(crate) first_token: Option<Duration>,
+    pub(crate) flight: u32,
+    pub(crate) serial: u64,
+    pub(crate) prefilling: bool,
 }
 
 /// How a request ended.
@@ -50,16 +51,9 @@ impl Reservation {
         self.endpoint
     }
 
-    /// Whether the prompt is still to be computed, as far as the router was told.
+    /// Whether the prompt is still to be computed, as far as the balancer was told.
     #[must_use]
     pub fn is_prefilling(&self) -> bool {
-        self.first_token.is_none()
-    }
-
-    pub(crate) fn settled(&self, now: Duration) -> Settled {
-        Settled {
-            first_token: self.first_token.map(|at| at.saturating_sub(self.decided)),
-            total: now.saturating_sub(self.decided),
-        }
+        self.prefilling
     }
 }

@@ -15,12 +15,20 @@ pub struct Seed(u64);
 pub(crate) enum Stage {
     Tie = 1,
     Target = 2,
+    Pick = 3,
+    Score = 4,
 }
 
 impl Seed {
     /// A number below `bound` for the request `key`; 0 when `bound` is 0. Uneven by at most one part in 2^32.
     pub(crate) fn draw(self, stage: Stage, key: u64, bound: u32) -> u32 {
+        self.draw_nth(stage, key, 0, bound)
+    }
+
+    /// One of several independent draws of a request for the same end.
+    pub(crate) fn draw_nth(self, stage: Stage, key: u64, nth: u64, bound: u32) -> u32 {
         let mixed = mix(mix(self.0 ^ mix(stage as u64)) ^ key);
+        let mixed = if nth == 0 { mixed } else { mix(mixed ^ nth) };
         // The high half of the product: multiply and shift instead of a remainder.
         (((mixed >> 32) * u64::from(bound)) >> 32) as u32
     }

@@ -53,6 +53,11 @@ impl<'a> RankSet<'a> {
         ids.iter().copied().chain(bits(words).map(RankId))
     }
 
+    /// The ranks as bits, 64 to a word from rank 0 on, if they are many; few are kept as a list.
+    pub fn words(&self) -> Option<&'a [u64]> {
+        self.as_words().ok()
+    }
+
     /// The ranks as bits, 64 to a word, or else as a list.
     pub(super) fn as_words(&self) -> Result<&'a [u64], &'a [RankId]> {
         match self.0 {

@@ -1,0 +1,528 @@
+//! Load, policies and seed together: which endpoint a request goes to.
+
+mod choose;
+mod explain;
+mod weigh;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use self::choose::Scratch;
+use crate::columns::Columns;
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::flights::Flights;
+use crate::line::{LONGEST, Line};
+use crate::load::{Load, Totals};
+use crate::policy::Policy;
+use crate::pool::{Pool, PoolId};
+use crate::price::{self, Known, Means};
+use crate::request::{Decision, Refusal, Request};
+use crate::reservation::{Outcome, Reservation, Settled};
+use crate::seed::Seed;
+use crate::signals::Signals;
+
+/// Decides where requests go, and owns the load that comes from it.
+///
+/// Endpoints join once and enter pools; each pool has a policy. A decision counts its load at once and hands out a
+/// [`Reservation`], which has to be settled on every path. All state is here: a clone makes the same decisions.
+///
+/// Times are since an epoch of the caller's, the same in every call. A time before the latest one that was given counts
+/// as that one.
+#[derive(Clone, Debug)]
+pub struct Balancer {
+    seed: Seed,
+    columns: Columns,
+    flights: Flights,
+    pools: Vec<Pool>,
+    /// By slot, the pools that its endpoint is in.
+    pools_of: Vec<Vec<u32>>,
+    decisions: u64,
+    means: Usual,
+    /// The first time that was given, and the latest one since then.
+    origin: Option<Duration>,
+    elapsed: Duration,
+    max_age: Option<Duration>,
+    /// Readings by time, for when they are too old.
+    readings: VecDeque<(Duration, EndpointId)>,
+    scratch: Scratch,
+}
+
+/// Decayed means of the fleet, and the steps of them that prices are made of.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    output: Mean,
+    uncached: Mean,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mean {
+    /// 2^16 times the mean.
+    scaled: i64,
+    /// What prices are made of: it follows where the mean is an eighth away.
+    step: i64,
+}
+
+impl Mean {
+    fn new(mean: i64) -> Self {
+        Self { scaled: mean << 16, step: mean }
+    }
+
+    /// Notes a value, which counts one in a hundred; says whether the step changed.
+    fn note(&mut self, value: u32) -> bool {
+        let value = i64::from(value.min(LONGEST)) << 16;
+        self.scaled += (value - self.scaled) / 100;
+        let mean = (self.scaled >> 16).max(1);
+        let changed = (mean - self.step).abs() * 8 > self.step;
+        if changed {
+            self.step = mean;
+        }
+        changed
+    }
+}
+
+impl Balancer {
+    /// A balancer without endpoints or pools.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Seed};
+    ///
+    /// assert_eq!(Balancer::new(Seed::from(0)).outstanding(), 0);
+    /// ```
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            columns: Columns::default(),
+            flights: Flights::default(),
+            pools: Vec::new(),
+            pools_of: Vec::new(),
+            decisions: 0,
+            means: Usual { output: Mean::new(200), uncached: Mean::new(2000) },
+            origin: None,
+            elapsed: Duration::ZERO,
+            max_age: None,
+            readings: VecDeque::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Takes signals that were read longer ago than this for unknown. Without it they hold until the next ones.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// A new pool without endpoints.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Policy, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let pool = balancer.add_pool(Policy::phalanx());
+    /// assert_eq!(balancer.policy(pool).map(Policy::name), Some("phalanx"));
+    /// ```
+    pub fn add_pool(&mut self, policy: Policy) -> PoolId {
+        self.pools.push(Pool::new(policy));
+        PoolId(u32::try_from(self.pools.len() - 1).expect("there are fewer than 2^32 pools"))
+    }
+
+    /// A new endpoint without load, in no pool yet. The slot of one that left is used again.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Endpoint, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let ids = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
+    /// assert_eq!(ids.map(|id| id.index()), [0, 1]);
+    /// ```
+    pub fn join(&mut self, endpoint: Endpoint) -> EndpointId {
+        let id = self.columns.join(endpoint);
+        if self.pools_of.len() < self.columns.len() {
+            self.pools_of.resize(self.columns.len(), Vec::new());
+        }
+        id
+    }
+
+    /// Takes an endpoint out of all pools and for good: it is not chosen again, and reservations that name it settle
+    /// without effect on the slot's next tenant. `false` when it had left already.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Endpoint, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let endpoint = balancer.join(Endpoint::new());
+    /// assert!(balancer.leave(endpoint));
+    /// assert!(!balancer.leave(endpoint));
+    /// ```
+    pub fn leave(&mut self, endpoint: EndpointId) -> bool {
+        let Some(at) = self.columns.at(endpoint) else { return false };
+        for pool in core::mem::take(&mut self.pools_of[at]) {
+            self.exit(PoolId(pool), endpoint);
+        }
+        self.columns.leave(endpoint)
+    }
+
+    /// Puts an endpoint into a pool. `false` when it was there, or one of them does not exist.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Endpoint, Policy, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let (pool, endpoint) = (balancer.add_pool(Policy::phalanx()), balancer.join(Endpoint::new()));
+    /// assert!(balancer.enter(pool, endpoint));
+    /// assert!(!balancer.enter(pool, endpoint));
+    /// ```
+    pub fn enter(&mut self, pool: PoolId, endpoint: EndpointId) -> bool {
+        self.set_member(pool, endpoint, true)
+    }
+
+    /// Takes an endpoint out of a pool; what it has in flight stays counted. `false` when it was not there.
+    pub fn exit(&mut self, pool: PoolId, endpoint: EndpointId) -> bool {
+        self.set_member(pool, endpoint, false)
+    }
+
+    fn set_member(&mut self, id: PoolId, endpoint: EndpointId, member: bool) -> bool {
+        let (Some(at), Some(pool)) = (self.columns.at(endpoint), self.pools.get_mut(id.index())) else { return false };
+        if !pool.set(at, member) {
+            return false;
+        }
+        if member {
+            self.pools_of[at].push(id.0);
+        } else {
+            self.pools_of[at].retain(|of| *of != id.0);
+        }
+        self.refresh_in(id.index(), at);
+        true
+    }
+
+    /// Notes what an engine reported. An older reading than the last one is passed over; `false` then, and for an endpoint
+    /// that left.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Seed, Signals};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let endpoint = balancer.join(Endpoint::new());
+    /// let at = |seconds| Signals { waiting: Some(3), ..Signals::unknown(Duration::from_secs(seconds)) };
+    /// assert!(balancer.signals(endpoint, at(5)));
+    /// assert!(!balancer.signals(endpoint, at(4)));
+    /// ```
+    pub fn signals(&mut self, endpoint: EndpointId, signals: Signals) -> bool {
+        let Some(at) = self.columns.at(endpoint) else { return false };
+        if self.columns.read[at].is_some_and(|last| last > signals.read) {
+            return false;
+        }
+        self.columns.set_signals(at, &signals);
+        if self.max_age.is_some() {
+            // Nearly always the latest; the queue stays in order.
+            let place = self.readings.partition_point(|(read, _)| *read <= signals.read);
+            self.readings.insert(place, (signals.read, endpoint));
+        }
+        self.refresh(at);
+        true
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let (read, _) = self.readings.front()?;
+        Some(read.saturating_add(self.max_age?))
+    }
+
+    /// Forgets signals that are too old by now. A decision does so first, too.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Seed, Signals};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0)).with_max_age(Duration::from_secs(5));
+    /// let endpoint = balancer.join(Endpoint::new());
+    /// balancer.signals(endpoint, Signals { waiting: Some(3), ..Signals::unknown(Duration::from_secs(1)) });
+    /// assert_eq!(balancer.next_timeout(), Some(Duration::from_secs(6)));
+    /// balancer.handle_timeout(Duration::from_secs(6));
+    /// assert_eq!(balancer.next_timeout(), None);
+    /// ```
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some(due) = self.next_timeout()
+            && due <= now
+        {
+            let Some((read, endpoint)) = self.readings.pop_front() else { return };
+            if let Some(at) = self.columns.at(endpoint)
+                && self.columns.read[at] == Some(read)
+            {
+                self.columns.forget_signals(at);
+                self.refresh(at);
+            }
+        }
+    }
+
+    /// Chooses an endpoint for `request` and counts its load there at once.
+    ///
+    /// Under a policy whose cost of an endpoint depends on nothing but that endpoint, the time grows with what is known of
+    /// the prompt and with the logarithm of the pool; otherwise, and among a subset, with the number of candidates.
+    /// Allocates nothing once the buffers are warm.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when no candidate is left; nothing is counted then.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Policy, Refusal, Request, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let pool = balancer.add_pool(Policy::phalanx());
+    /// let fleet = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
+    /// fleet.map(|endpoint| balancer.enter(pool, endpoint));
+    ///
+    /// let request = Request::new(pool, 1, 1000);
+    /// let decision = balancer.decide(&request.with_excluded(&fleet[..1]), Duration::ZERO)?;
+    /// assert_eq!(decision.endpoint, fleet[1]);
+    ///
+    /// let refused = balancer.decide(&request.with_excluded(&fleet), Duration::ZERO);
+    /// assert_eq!(refused, Err(Refusal::AllExcluded { candidates: 2 }));
+    /// # let _ = decision;
+    /// # Ok::<(), Refusal>(())
+    /// ```
+    pub fn decide(&mut self, request: &Request<'_>, now: Duration) -> Result<Decision, Refusal> {
+        let elapsed = self.advance(now);
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let choice = self.choose(request, elapsed, &mut scratch);
+        self.scratch = scratch;
+        let choice = choice?;
+
+        let prompt = request.prompt_tokens;
+        let cached_tokens = choice.held.min(prompt.saturating_sub(1));
+        let uncached_tokens = prompt - cached_tokens;
+        let (at, endpoint) = (choice.at, self.columns.id(choice.at));
+        let columns = &mut self.columns;
+        let load = &mut columns.load[at];
+        if load.prefilling == 0 {
+            columns.head_since[at] = self.elapsed;
+        }
+        load.in_flight = load.in_flight.saturating_add(1);
+        load.prefilling = load.prefilling.saturating_add(1);
+        load.pending_tokens = load.pending_tokens.saturating_add(uncached_tokens.into());
+        load.prompt_tokens = load.prompt_tokens.saturating_add(prompt.into());
+        self.decisions += 1;
+        columns.turn[at] = self.decisions;
+        let (flight, serial) =
+            self.flights.begin(&mut columns.row[at], endpoint, (prompt, uncached_tokens), self.elapsed);
+        if self.means.uncached.note(uncached_tokens) {
+            self.refresh_all();
+        } else {
+            self.refresh(at);
+        }
+        let reservation = Reservation { endpoint, flight, serial, prefilling: true };
+        Ok(Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation })
+    }
+
+    /// Notes that the first token of the answer came: the prompt is computed, and its tokens wait no longer. Teaches the
+    /// endpoint's pace. Does nothing the second time.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Policy, Request, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let (pool, endpoint) = (balancer.add_pool(Policy::phalanx()), balancer.join(Endpoint::new()));
+    /// balancer.enter(pool, endpoint);
+    /// let mut reservation = balancer.decide(&Request::new(pool, 1, 10), Duration::ZERO)?.reservation;
+    /// assert_eq!(balancer.load(endpoint).pending_tokens, 10);
+    /// balancer.first_token(&mut reservation, Duration::from_millis(5));
+    /// assert_eq!((balancer.load(endpoint).pending_tokens, balancer.load(endpoint).decoding()), (0, 1));
+    /// # let _ = reservation;
+    /// # Ok::<(), phalanx_routing::Refusal>(())
+    /// ```
+    pub fn first_token(&mut self, reservation: &mut Reservation, now: Duration) {
+        self.advance(now);
+        if core::mem::take(&mut reservation.prefilling)
+            && let Some(at) = self.end_prefill(reservation.flight, reservation.serial, true)
+        {
+            self.refresh(at);
+        }
+    }
+
+    /// Notes how many tokens an answer had, for what answers are usually like.
+    pub fn generated(&mut self, reservation: &Reservation, tokens: u32) {
+        if self.flights.get(reservation.flight, reservation.serial).is_some() && self.means.output.note(tokens) {
+            self.refresh_all();
+        }
+    }
+
+    /// Takes back the load of a request that ended, whether its first token came or not, and tells how long it took.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Outcome, Policy, Request, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let (pool, endpoint) = (balancer.add_pool(Policy::phalanx()), balancer.join(Endpoint::new()));
+    /// balancer.enter(pool, endpoint);
+    /// let reservation = balancer.decide(&Request::new(pool, 1, 10), Duration::from_secs(3))?.reservation;
+    /// let settled = balancer.settle(reservation, Outcome::ClientGone, Duration::from_secs(4));
+    /// assert_eq!(settled.total, Duration::from_secs(1));
+    /// assert_eq!((balancer.load(endpoint).in_flight, balancer.totals(endpoint).client_gone), (0, 1));
+    /// # Ok::<(), phalanx_routing::Refusal>(())
+    /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "a reservation is settled once")]
+    pub fn settle(&mut self, reservation: Reservation, outcome: Outcome, now: Duration) -> Settled {
+        self.advance(now);
+        self.end(reservation.flight, reservation.serial, outcome)
+    }
+
+    /// Settles, as [`Outcome::Cut`], what was decided `age` ago or earlier: reservations that were lost. Says how many.
+    /// Settling one of them later has no effect. Linear in the requests in flight.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Policy, Request, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let (pool, endpoint) = (balancer.add_pool(Policy::phalanx()), balancer.join(Endpoint::new()));
+    /// balancer.enter(pool, endpoint);
+    /// core::mem::forget(balancer.decide(&Request::new(pool, 1, 10), Duration::ZERO)?);
+    /// assert_eq!(balancer.reclaim(Duration::from_secs(600), Duration::from_secs(3600)), 1);
+    /// assert_eq!(balancer.outstanding(), 0);
+    /// # Ok::<(), phalanx_routing::Refusal>(())
+    /// ```
+    pub fn reclaim(&mut self, age: Duration, now: Duration) -> usize {
+        self.advance(now);
+        let old = |(place, flight): (u32, &crate::flights::Flight)| {
+            (self.elapsed.saturating_sub(flight.decided) >= age).then_some((place, flight.serial))
+        };
+        let lost: Vec<_> = self.flights.iter().filter_map(old).collect();
+        for &(place, serial) in &lost {
+            self.end(place, serial, Outcome::Cut);
+        }
+        lost.len()
+    }
+
+    /// The policy of a pool.
+    #[must_use]
+    pub fn policy(&self, pool: PoolId) -> Option<&Policy> {
+        self.pools.get(pool.index()).map(|pool| &pool.policy)
+    }
+
+    /// The load of an endpoint; none at all for one that left.
+    #[must_use]
+    pub fn load(&self, endpoint: EndpointId) -> Load {
+        self.columns.at(endpoint).map_or_else(Load::default, |at| self.columns.load[at])
+    }
+
+    /// How the settled requests of an endpoint ended; none for one that left.
+    #[must_use]
+    pub fn totals(&self, endpoint: EndpointId) -> Totals {
+        self.columns.at(endpoint).map_or_else(Totals::default, |at| self.columns.totals[at])
+    }
+
+    /// Reservations not yet settled, those of endpoints that left included.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Notes a time; says the nanoseconds since the first one.
+    fn advance(&mut self, now: Duration) -> i64 {
+        let origin = *self.origin.get_or_insert(now);
+        self.elapsed = self.elapsed.max(now.saturating_sub(origin));
+        if self.next_timeout().is_some_and(|due| due <= now) {
+            self.handle_timeout(now);
+        }
+        i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// Takes a flight out of its endpoint's row of prompts; says where that is, if it is still there.
+    fn end_prefill(&mut self, place: u32, serial: u64, came: bool) -> Option<usize> {
+        let flight = *self.flights.get(place, serial)?;
+        if flight.first_token.is_some() {
+            return None;
+        }
+        if came {
+            self.flights.set_first_token(place, self.elapsed);
+        }
+        let at = self.columns.at(flight.endpoint)?;
+        let columns = &mut self.columns;
+        let since = columns.head_since[at];
+        let was_first = self.flights.unrow(&mut columns.row[at], place);
+        if came {
+            columns.pace[at].learn(flight.uncached_tokens, self.elapsed.saturating_sub(since));
+        }
+        if came || was_first {
+            columns.head_since[at] = self.elapsed;
+        }
+        let load = &mut columns.load[at];
+        load.prefilling = load.prefilling.saturating_sub(1);
+        load.pending_tokens = load.pending_tokens.saturating_sub(flight.uncached_tokens.into());
+        Some(at)
+    }
+
+    fn end(&mut self, place: u32, serial: u64, outcome: Outcome) -> Settled {
+        self.end_prefill(place, serial, false);
+        let Some(flight) = self.flights.get(place, serial).copied() else {
+            return Settled { first_token: None, total: Duration::ZERO };
+        };
+        self.flights.end(place);
+        if let Some(at) = self.columns.at(flight.endpoint) {
+            let load = &mut self.columns.load[at];
+            load.in_flight = load.in_flight.saturating_sub(1);
+            load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());
+            let totals = &mut self.columns.totals[at];
+            match outcome {
+                Outcome::Success => totals.success += 1,
+                Outcome::Error => totals.error += 1,
+                Outcome::ClientGone => totals.client_gone += 1,
+                Outcome::Cut => totals.cut += 1,
+                Outcome::Unused => totals.unused += 1,
+            }
+            self.refresh(at);
+        }
+        Settled {
+            first_token: flight.first_token.map(|came| came.saturating_sub(flight.decided)),
+            total: self.elapsed.saturating_sub(flight.decided),
+        }
+    }
+
+    fn known(&self, policy: &Policy) -> Known<'_> {
+        let means =
+            Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
+        Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown() }
+    }
+
+    /// Brings the standings of a slot up to date in all its pools.
+    fn refresh(&mut self, at: usize) {
+        for place in 0..self.pools_of[at].len() {
+            self.refresh_in(self.pools_of[at][place] as usize, at);
+        }
+    }
+
+    fn refresh_in(&mut self, pool: usize, at: usize) {
+        let of = &self.pools[pool];
+        if !of.is_local {
+            return;
+        }
+        let line = if of.has(at) && self.columns.is_live(at) {
+            let known = self.known(&of.policy);
+            let kept = weigh::passes(&of.policy, &known, at);
+            if kept { price::line(&of.policy, &known, at) } else { Line::NEVER }
+        } else {
+            Line::NEVER
+        };
+        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
+        let of = &mut self.pools[pool];
+        of.steady.set(at, steady);
+        of.falling.set(at, falling);
+    }
+
+    /// Brings all standings up to date: what is usual has changed.
+    fn refresh_all(&mut self) {
+        for at in 0..self.columns.len() {
+            self.refresh(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! The choice itself: by a look at everyone, or only at those who may be the best.
+
+use super::Balancer;
+use super::weigh::{self, Weighed};
+use crate::evidence::{self, Held};
+use crate::line::Tokens;
+use crate::policy::{Combination, Picker, Policy, Term};
+use crate::pool::Pool;
+use crate::price;
+use crate::request::{Evidence, Refusal, Request};
+use crate::seed::Stage;
+use crate::standings::{Among, Standings, Ties};
+
+/// Who was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) at: usize,
+    /// Tokens of the prompt that it holds, those that must be computed nevertheless included.
+    pub(super) held: u32,
+    pub(super) cost: i64,
+    pub(super) ties: u32,
+}
+
+/// What a choice needs on its way, kept for its memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) held: Held,
+    pub(super) weighed: Weighed,
+    mask: Vec<u64>,
+    groups: Vec<Ties>,
+    tied: Vec<(u32, bool, u32)>,
+}
+
+/// Whether what is cached changes a policy's costs.
+fn sees_cache(policy: &Policy) -> bool {
+    match policy.combination() {
+        Combination::Sum(_) => price::share_cost(policy, 1, 1) != 0,
+        Combination::Product(measures) | Combination::Lexicographic(measures) => {
+            measures.iter().any(|measure| measure.is_of_request())
+        }
+        Combination::Cost(terms) => terms.iter().any(|priced| !matches!(priced.term, Term::Wait | Term::SeatWall | Term::EngineQueue)),
+    }
+}
+
+impl Balancer {
+    pub(super) fn choose(&self, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Result<Choice, Refusal> {
+        let unknown = Refusal::UnknownPool { pool: request.pool.index() };
+        let pool = self.pools.get(request.pool.index()).ok_or(unknown)?;
+        scratch.held.fill(request.evidence, &self.columns);
+        match pool.policy.picker() {
+            Picker::Best => {
+                if pool.is_local
+                    && request.subset.is_none()
+                    && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+                {
+                    return Ok(choice);
+                }
+                self.choose_from_all(pool, request, now, scratch)
+            }
+            Picker::PowerOf(count) => self.choose_from_drawn(pool, request, now, count, scratch),
+            Picker::Any => self.choose_from_drawn(pool, request, now, 1, scratch),
+        }
+    }
+
+    /// By the cost of each candidate.
+    pub(super) fn choose_from_all(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Result<Choice, Refusal> {
+        self.candidates(pool, request, &mut scratch.weighed.slots)?;
+        Ok(self.best_of_weighed(pool, request, now, scratch))
+    }
+
+    /// The best of the candidates that are listed: at least one.
+    fn best_of_weighed(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Choice {
+        let Scratch { held, weighed, tied, .. } = scratch;
+        let held = |at: usize| held.of(request.evidence, at);
+        self.weigh(pool, request, now, held, weighed);
+        let least = weighed.costs.iter().copied().min().unwrap_or(0);
+        tied.clear();
+        let sees = sees_cache(&pool.policy);
+        for (&at, _) in weighed.slots.iter().zip(&weighed.costs).filter(|(_, cost)| **cost == least) {
+            let rank = if sees { u32::MAX - held(at as usize) } else { 0 };
+            tied.push((rank, !pool.falling.line(at as usize).is_never(), at));
+        }
+        // Those who hold more come first, then those whose cost does not fall; so they do where standings are asked.
+        if sees || pool.is_local {
+            tied.sort_unstable();
+        }
+        let ties = tied.len() as u32;
+        let at = tied[self.seed.draw(Stage::Tie, request.key, ties) as usize].2 as usize;
+        Choice { at, held: held(at), cost: least, ties }
+    }
+
+    /// Of some that are drawn, each once.
+    fn choose_from_drawn(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        count: u32,
+        scratch: &mut Scratch,
+    ) -> Result<Choice, Refusal> {
+        let mut drawn = core::mem::take(&mut scratch.weighed.slots);
+        drawn.clear();
+        let known = self.known(&pool.policy);
+        let is_candidate = |at: usize| {
+            pool.has(at)
+                && !request.excluded.contains(&self.columns.id(at))
+                && weigh::passes(&pool.policy, &known, at)
+        };
+        let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
+        // Slots at random, as long as most of them are candidates.
+        let tries = if request.subset.is_none() && pool.count > count { 16 * u64::from(count) } else { 0 };
+        for nth in 0..tries {
+            let at = draw(nth, self.columns.len());
+            if is_candidate(at) && !drawn.contains(&(at as u32)) {
+                drawn.push(at as u32);
+                if drawn.len() == count as usize {
+                    break;
+                }
+            }
+        }
+        if drawn.len() < count as usize {
+            if let Err(refusal) = self.candidates(pool, request, &mut drawn) {
+                scratch.weighed.slots = drawn;
+                return Err(refusal);
+            }
+            let count = drawn.len().min(count as usize);
+            for place in 0..count {
+                let other = place + draw(tries + place as u64, drawn.len() - place);
+                drawn.swap(place, other);
+            }
+            drawn.truncate(count);
+        }
+        drawn.sort_unstable();
+        scratch.weighed.slots = drawn;
+        Ok(self.best_of_weighed(pool, request, now, scratch))
+    }
+
+    /// By the standings of the pool; none if nobody stands there.
+    fn choose_from_standings(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Option<Choice> {
+        let sees = sees_cache(&pool.policy);
+        let Scratch { held, mask, groups, tied, .. } = scratch;
+        let known = self.known(&pool.policy);
+        let full = request.full_tokens();
+        let evidence = if sees { request.evidence } else { Evidence::None };
+        let touched = if sees { held.touched() } else { &[] };
+        let tokens = |held: u32| Tokens::new(request.prompt_tokens, held);
+        let share = |held: u32| price::share_cost(&pool.policy, held, full);
+        let cost = |at: usize, held: u32| price::cost(&pool.policy, &known, at, tokens(held), now);
+        let excluded: &[_] = request.excluded;
+        let stands = |at: usize| {
+            let is_never = pool.steady.line(at).is_never() && pool.falling.line(at).is_never();
+            !is_never && !excluded.contains(&self.columns.id(at))
+        };
+
+        // The least cost. Who holds more than the level that he is looked at in costs less than it says there, and is
+        // looked at again in his own.
+        let mut least = i64::MAX;
+        for &at in touched {
+            let (at, held) = (at as usize, held.of(evidence, at as usize));
+            if stands(at) {
+                least = least.min(cost(at, held) + share(held));
+            }
+        }
+        let no_mask = excluded.is_empty();
+        let mut search = |held: u32, slots: Option<&[u64]>, mask: &mut Vec<u64>| {
+            let mask: Option<&[u64]> = if no_mask {
+                slots
+            } else {
+                members(pool, slots, mask);
+                excluded.iter().filter_map(|id| self.columns.at(*id)).for_each(|at| clear(mask, at));
+                Some(mask)
+            };
+            for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
+                let among = Among { mask, tokens: tokens(held), offset: share(held) - falls };
+                least = standings.least(&among, least, |at| cost(at, held) + share(held));
+            }
+        };
+        for wide in evidence::wide(evidence) {
+            search(wide.tokens, Some(wide.slots), mask);
+        }
+        search(0, None, mask);
+        if least == i64::MAX {
+            return None;
+        }
+
+        // Who has it.
+        tied.clear();
+        for &at in touched {
+            let (at, held) = (at as usize, held.of(evidence, at as usize));
+            if stands(at) && cost(at, held) + share(held) == least {
+                tied.push((u32::MAX - held, !pool.falling.line(at).is_never(), at as u32));
+            }
+        }
+        tied.sort_unstable();
+        let mut total = tied.len() as u32;
+        let narrow = total;
+        let mut count = 0;
+        let plain = no_mask && touched.is_empty();
+        for_each_level(evidence, |held, slots, deeper| {
+            let mask: Option<&[u64]> = if plain && slots.is_none() && deeper.is_none() {
+                None
+            } else {
+                members(pool, slots, mask);
+                let excluded = excluded.iter().filter_map(|id| self.columns.at(*id));
+                excluded.chain(touched.iter().map(|&at| at as usize)).for_each(|at| clear(mask, at));
+                for (word, deeper) in mask.iter_mut().zip(deeper.into_iter().flatten()) {
+                    *word &= !deeper;
+                }
+                Some(mask)
+            };
+            for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
+                if groups.len() == count {
+                    groups.push(Ties::default());
+                }
+                let ties = &mut groups[count];
+                ties.clear();
+                let among = Among { mask, tokens: tokens(held), offset: share(held) - falls };
+                standings.tied(&among, least, |at| cost(at, held) + share(held), ties);
+                total += ties.total;
+                count += 1;
+            }
+        });
+        let mut place = self.seed.draw(Stage::Tie, request.key, total);
+        if place < narrow {
+            let (held, _, at) = tied[place as usize];
+            return Some(Choice { at: at as usize, held: u32::MAX - held, cost: least, ties: total });
+        }
+        place -= narrow;
+        let (mut found, mut at) = (None, 0);
+        for_each_level(evidence, |held, _, _| {
+            for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
+                let ties = &groups[at];
+                at += 1;
+                if found.is_none() {
+                    if place < ties.total {
+                        let among = Among { mask: None, tokens: tokens(held), offset: share(held) - falls };
+                        found = pick(standings, &among, ties, place).map(|at| (at, held));
+                    } else {
+                        place -= ties.total;
+                    }
+                }
+            }
+        });
+        found.map(|(at, cached)| {
+            let held = if sees { cached } else { held.of(request.evidence, at) };
+            Choice { at, held, cost: least, ties: total }
+        })
+    }
+}
+
+fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Option<usize> {
+    standings.slot(among, ties, place)
+}
+
+/// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing.
+fn for_each_level<'a>(
+    evidence: Evidence<'a>,
+    mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>),
+) {
+    let mut deeper = None;
+    for wide in evidence::wide(evidence) {
+        each(wide.tokens, Some(wide.slots), deeper);
+        deeper = Some(wide.slots);
+    }
+    each(0, None, deeper);
+}
+
+/// The members of a pool among some slots, as bits.
+fn members(pool: &Pool, slots: Option<&[u64]>, mask: &mut Vec<u64>) {
+    mask.clear();
+    match slots {
+        Some(slots) => mask.extend(pool.members.iter().zip(slots).map(|(member, slot)| member & slot)),
+        None => mask.extend_from_slice(&pool.members),
+    }
+}
+
+fn clear(mask: &mut [u64], at: usize) {
+    if let Some(word) = mask.get_mut(at / 64) {
+        *word &= !(1 << (at % 64));
+    }
+}

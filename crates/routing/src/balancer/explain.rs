@@ -1,0 +1,194 @@
+//! Why: every candidate, part by part.
+
+use core::time::Duration;
+
+use super::Balancer;
+use super::choose::Scratch;
+use super::weigh;
+use crate::endpoint::EndpointId;
+use crate::explanation::{Candidate, Contribution, Explanation, Factor, Omission};
+use crate::line::Tokens;
+use crate::policy::{Combination, Policy};
+use crate::pool::Pool;
+use crate::price;
+use crate::request::{Refusal, Request};
+
+impl Balancer {
+    /// The candidates of `request` with their costs, and the one that [`decide`](Self::decide) would choose at that time.
+    /// Changes nothing; allocates, and looks at everyone, so keep it off the hot path.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownPool`]. A request that would be refused otherwise has an explanation that shows why, with nothing
+    /// chosen.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Evidence, Policy, Request, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let pool = balancer.add_pool(Policy::phalanx());
+    /// let fleet = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
+    /// fleet.map(|endpoint| balancer.enter(pool, endpoint));
+    /// let evidence = [(fleet[0], 640)];
+    /// let request = Request::new(pool, 1, 1000).with_evidence(Evidence::Tokens(&evidence));
+    /// let explanation = balancer.explain(&request, Duration::ZERO)?;
+    /// assert_eq!(explanation.chosen, Some(fleet[0]));
+    /// let first = &explanation.candidates[0];
+    /// assert_eq!(first.total, first.contributions.iter().map(|part| part.amount).sum::<i64>());
+    /// # Ok::<(), phalanx_routing::Refusal>(())
+    /// ```
+    pub fn explain(&self, request: &Request<'_>, now: Duration) -> Result<Explanation, Refusal> {
+        let unknown = Refusal::UnknownPool { pool: request.pool.index() };
+        let pool = self.pools.get(request.pool.index()).ok_or(unknown)?;
+        // As a decision would, without a trace.
+        if self.next_timeout().is_some_and(|due| due <= now) {
+            let mut then = self.clone();
+            then.handle_timeout(now);
+            return then.explain(request, now);
+        }
+        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
+        let elapsed = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let mut scratch = Scratch::default();
+        let choice = self.choose(request, elapsed, &mut scratch).ok();
+        let omitted = self.omitted(pool, request);
+        let mut explanation = Explanation {
+            policy: pool.policy.name().to_owned(),
+            chosen: choice.map(|choice| self.columns.id(choice.at)),
+            ties: choice.map_or(0, |choice| choice.ties),
+            margin: None,
+            candidates: Vec::new(),
+            omitted,
+        };
+        if self.candidates(pool, request, &mut scratch.weighed.slots).is_ok() {
+            explanation.candidates = self.weighed(pool, request, elapsed, now, &mut scratch);
+        }
+        let mut totals: Vec<_> = explanation.candidates.iter().map(|candidate| candidate.total).collect();
+        totals.sort_unstable();
+        totals.dedup();
+        explanation.margin = totals.get(1).map(|next| next - totals[0]);
+        Ok(explanation)
+    }
+
+    fn weighed(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        elapsed: i64,
+        now: Duration,
+        scratch: &mut Scratch,
+    ) -> Vec<Candidate> {
+        let Scratch { held, weighed, .. } = scratch;
+        let held = |at: usize| held.of(request.evidence, at);
+        self.weigh(pool, request, elapsed, held, weighed);
+        let parts = self.parts(pool, request, elapsed, held, &weighed.slots);
+        let candidate = |place: usize| {
+            let at = weighed.slots[place] as usize;
+            let cached_tokens = held(at).min(request.prompt_tokens.saturating_sub(1));
+            Candidate {
+                endpoint: self.columns.id(at),
+                load: self.columns.load[at],
+                cached_tokens,
+                uncached_tokens: request.prompt_tokens - cached_tokens,
+                signal_age: self.columns.read[at].map(|read| now.saturating_sub(read)),
+                contributions: parts.iter().map(|part| part[place]).collect(),
+                total: weighed.costs[place],
+            }
+        };
+        (0..weighed.slots.len()).map(candidate).collect()
+    }
+
+    /// Each part of the policy, for each candidate.
+    fn parts(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        held: impl Fn(usize) -> u32,
+        slots: &[u32],
+    ) -> Vec<Vec<Contribution>> {
+        let known = self.known(&pool.policy);
+        let tokens = |at: u32| Tokens::new(request.prompt_tokens, held(at as usize));
+        match pool.policy.combination() {
+            Combination::Sum(parts) => parts
+                .iter()
+                .map(|part| {
+                    let mut scores = Vec::new();
+                    weigh::score(&known, self.seed, part, request, slots, &held, &mut scores);
+                    let of = |&value: &i64| Contribution {
+                        factor: Factor::Scorer(part.scorer),
+                        value,
+                        amount: -price::weighed(part, value),
+                    };
+                    scores.iter().map(of).collect()
+                })
+                .collect(),
+            Combination::Product(measures) | Combination::Lexicographic(measures) => measures
+                .iter()
+                .map(|&measure| {
+                    let of = |&at: &u32| {
+                        let value = price::measure(&known, measure, at as usize, tokens(at));
+                        Contribution { factor: Factor::Measure(measure), value, amount: value }
+                    };
+                    slots.iter().map(of).collect()
+                })
+                .collect(),
+            Combination::Cost(terms) => terms
+                .iter()
+                .map(|priced| {
+                    let of = |&at: &u32| {
+                        let value = price::term(&known, priced, at as usize, tokens(at), now);
+                        Contribution { factor: Factor::Term(priced.term), value, amount: value }
+                    };
+                    slots.iter().map(of).collect()
+                })
+                .collect(),
+        }
+    }
+
+    fn omitted(&self, pool: &Pool, request: &Request<'_>) -> Vec<(EndpointId, Omission)> {
+        let mut omitted = Vec::new();
+        let mut left = Vec::new();
+        match request.subset {
+            Some(subset) => {
+                for &id in subset {
+                    match self.columns.at(id).filter(|at| pool.has(*at)) {
+                        Some(at) => left.push(at),
+                        None => omitted.push((id, Omission::NotInPool)),
+                    }
+                }
+                left.sort_unstable();
+                left.dedup();
+            }
+            None => left.extend(pool.slots()),
+        }
+        left.retain(|&at| {
+            let id = self.columns.id(at);
+            let excluded = request.excluded.contains(&id);
+            if excluded {
+                omitted.push((id, Omission::Excluded));
+            }
+            !excluded
+        });
+        self.filtered(&pool.policy, left, &mut omitted);
+        omitted.sort_unstable_by_key(|(id, _)| *id);
+        omitted
+    }
+
+    fn filtered(&self, policy: &Policy, mut left: Vec<usize>, omitted: &mut Vec<(EndpointId, Omission)>) {
+        let known = self.known(policy);
+        for (filter, place) in policy.filters().iter().zip(0..) {
+            let kept =
+                |at: usize| price::measure(&known, filter.measure, at, Tokens::new(1, 0)) < i64::from(filter.below);
+            if !left.iter().any(|&at| kept(at)) && filter.fail == crate::policy::FailMode::Open {
+                continue;
+            }
+            left.retain(|&at| {
+                if !kept(at) {
+                    omitted.push((self.columns.id(at), Omission::Filtered(place)));
+                }
+                kept(at)
+            });
+        }
+    }
+}

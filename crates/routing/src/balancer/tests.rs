@@ -1,0 +1,393 @@
+//! Invariants 11 to 14, and the short way against the long one, after any sequence of steps.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::choose::Scratch;
+use super::*;
+use crate::policy::{Combination, FailMode, Filter, Measure, Picker, Priced, Scorer, Term, Unknown, Weighted};
+use crate::request::Evidence;
+use crate::{Factor, Omission};
+
+/// What may happen to a balancer. Numbers are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    Join(Endpoint),
+    Leave(usize),
+    Exit(usize),
+    Enter(usize),
+    Signals(usize, Option<u32>, Option<u32>, Option<u32>),
+    Decide { key: u64, prompt: u32, held: Vec<(usize, u32)>, excluded: Vec<usize>, subset: Option<Vec<usize>> },
+    FirstToken(usize),
+    Generated(usize, u32),
+    Settle(usize, Outcome),
+    Wait(u64),
+}
+
+fn count() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 0..4_u32, 2 => 0..400_u32, 1 => any::<u32>()]
+}
+
+fn tokens() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => 0..3_u32, 6 => 0..9000_u32, 2 => 0..90_000_u32, 1 => any::<u32>()]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let held = vec((0..40_usize, tokens()), 0..6);
+    let outcome =
+        prop_oneof![Just(Outcome::Success), Just(Outcome::Error), Just(Outcome::ClientGone), Just(Outcome::Cut)];
+    let endpoint = (count(), tokens(), 0..200_u64).prop_map(|(seats, kv, pace)| {
+        Endpoint::new().with_seats(seats).with_kv_tokens(kv).with_prefill_token(Duration::from_micros(pace))
+    });
+    let optional = || proptest::option::of(count());
+    let subset = proptest::option::weighted(0.2, vec(0..40_usize, 0..5));
+    prop_oneof![
+        3 => Just(Step::Join(Endpoint::new())),
+        1 => endpoint.prop_map(Step::Join),
+        1 => any::<usize>().prop_map(Step::Leave),
+        1 => any::<usize>().prop_map(Step::Exit),
+        1 => any::<usize>().prop_map(Step::Enter),
+        2 => (any::<usize>(), optional(), optional(), proptest::option::of(0..1_100_000_u32))
+            .prop_map(|(which, waiting, running, kv)| Step::Signals(which, waiting, running, kv)),
+        9 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..3), subset).prop_map(
+            |(key, prompt, held, excluded, subset)| Step::Decide { key, prompt, held, excluded, subset }
+        ),
+        3 => any::<usize>().prop_map(Step::FirstToken),
+        1 => (any::<usize>(), tokens()).prop_map(|(which, tokens)| Step::Generated(which, tokens)),
+        3 => (any::<usize>(), outcome).prop_map(|(which, outcome)| Step::Settle(which, outcome)),
+        2 => (0..3_000_000_000_u64).prop_map(Step::Wait),
+    ]
+}
+
+fn measure() -> impl Strategy<Value = Measure> {
+    prop::sample::select(vec![
+        Measure::InFlight,
+        Measure::Decoding,
+        Measure::Prefilling,
+        Measure::Batch,
+        Measure::PendingTokens,
+        Measure::HeldTokens,
+        Measure::UncachedTokens,
+        Measure::PrefillTokens,
+        Measure::Turn,
+        Measure::Waiting,
+        Measure::Running,
+        Measure::Unstarted,
+        Measure::KvUsed,
+        Measure::Ttft,
+        Measure::Tpot,
+    ])
+}
+
+fn of_endpoint() -> impl Strategy<Value = Measure> {
+    measure().prop_filter("of the endpoint", |measure| !measure.is_of_request())
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let preset = prop::sample::select(Policy::NAMES.to_vec()).prop_map(|name| Policy::preset(name).expect("a preset"));
+    let term = prop::sample::select(vec![
+        Term::Wait,
+        Term::Own,
+        Term::DelayDecoding,
+        Term::DelayPrefilling,
+        Term::Sequence,
+        Term::MemoryWall,
+        Term::SeatWall,
+        Term::EngineQueue,
+    ]);
+    let permille = prop_oneof![Just(1000), 0..2000_u32, 0..=1_000_000_u32];
+    let cost = vec((term, permille).prop_map(|(term, permille)| Priced::new(term, permille)), 1..10);
+    let scorer = prop_oneof![
+        Just(Scorer::Prefix),
+        of_endpoint().prop_map(Scorer::Spread),
+        of_endpoint().prop_map(Scorer::BelowMost),
+        (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
+        (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
+        (0..=1_000_000_u32).prop_map(|ttft_ppm| Scorer::Latency { ttft_ppm }),
+        Just(Scorer::Draw),
+    ];
+    let weighted = (scorer, 0..10_u32, proptest::option::of(1..200_u32))
+        .prop_map(|(scorer, weight, steps)| Weighted { scorer, weight, steps });
+    let combination = prop_oneof![
+        cost.prop_map(Combination::Cost),
+        vec(weighted, 1..4).prop_map(Combination::Sum),
+        vec(measure(), 1..4).prop_map(Combination::Product),
+        vec(measure(), 1..=2).prop_map(Combination::Lexicographic),
+    ];
+    let fail = prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)];
+    let filter = (of_endpoint(), 0..6_u32, fail).prop_map(|(measure, below, fail)| Filter { measure, below, fail });
+    let picker = prop_oneof![6 => Just(Picker::Best), 1 => (1..4_u32).prop_map(Picker::PowerOf), 1 => Just(Picker::Any)];
+    let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
+    let made = (combination, vec(filter, 0..2), picker, unknown).prop_map(|(combination, filters, picker, unknown)| {
+        let policy = Policy::new("made", combination).expect("its parts are in range");
+        let policy = policy.with_filters(filters).expect("of the endpoint");
+        policy.with_picker(picker).expect("in range").with_unknown(unknown)
+    });
+    prop_oneof![preset, made]
+}
+
+/// A balancer with one pool, every id that it ever gave, which are live and which are members, and what is outstanding.
+struct World {
+    balancer: Balancer,
+    pool: PoolId,
+    ids: Vec<EndpointId>,
+    /// Whether it is in the pool, of those that have not left.
+    live: BTreeMap<EndpointId, bool>,
+    open: Vec<Reservation>,
+    now: Duration,
+}
+
+impl World {
+    fn new(policy: Policy, seed: u64) -> Self {
+        let mut balancer = Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4));
+        let pool = balancer.add_pool(policy);
+        let now = Duration::from_secs(1_000_000);
+        Self { balancer, pool, ids: Vec::new(), live: BTreeMap::new(), open: Vec::new(), now }
+    }
+
+    fn ids_of(&self, which: &[usize]) -> Vec<EndpointId> {
+        which.iter().filter_map(|at| self.ids.get(*at).copied()).collect()
+    }
+
+    /// Applies a step; shows `check` each request before it is decided, and the answer.
+    fn apply(&mut self, step: &Step, mut check: impl FnMut(&mut Self, &Request<'_>, &Result<Decision, Refusal>)) {
+        let some = |which: usize, ids: &[EndpointId]| (!ids.is_empty()).then(|| ids[which % ids.len()]);
+        match step {
+            Step::Join(endpoint) => {
+                let id = self.balancer.join(*endpoint);
+                assert!(!self.ids.contains(&id), "an id never comes back");
+                assert!(self.balancer.enter(self.pool, id));
+                self.ids.push(id);
+                self.live.insert(id, true);
+            }
+            Step::Leave(which) => {
+                if let Some(id) = some(*which, &self.ids) {
+                    assert_eq!(self.balancer.leave(id), self.live.remove(&id).is_some());
+                }
+            }
+            Step::Exit(which) | Step::Enter(which) => {
+                let enters = matches!(step, Step::Enter(_));
+                if let Some(id) = some(*which, &self.ids) {
+                    let change = self.live.get(&id).is_some_and(|member| *member != enters);
+                    let changed = match enters {
+                        true => self.balancer.enter(self.pool, id),
+                        false => self.balancer.exit(self.pool, id),
+                    };
+                    assert_eq!(changed, change);
+                    if change {
+                        self.live.insert(id, enters);
+                    }
+                }
+            }
+            Step::Signals(which, waiting, running, kv_used_ppm) => {
+                if let Some(id) = some(*which, &self.ids) {
+                    let ttft = waiting.map(|waiting| Duration::from_millis(waiting.into()));
+                    let signals = Signals {
+                        read: self.now,
+                        waiting: *waiting,
+                        running: *running,
+                        kv_used_ppm: *kv_used_ppm,
+                        ttft,
+                        tpot: ttft.map(|time| time / 20),
+                    };
+                    assert_eq!(self.balancer.signals(id, signals), self.live.contains_key(&id));
+                }
+            }
+            Step::Decide { key, prompt, held, excluded, subset } => {
+                let held: BTreeMap<_, _> =
+                    held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
+                let evidence: Vec<_> = held.into_iter().collect();
+                let (excluded, subset) = (self.ids_of(excluded), subset.as_ref().map(|subset| self.ids_of(subset)));
+                let mut request = Request::new(self.pool, *key, *prompt)
+                    .with_evidence(Evidence::Tokens(&evidence))
+                    .with_excluded(&excluded);
+                if let Some(subset) = &subset {
+                    request = request.with_subset(subset);
+                }
+                let before = self.balancer.clone();
+                let decision = self.balancer.decide(&request, self.now);
+                let after = core::mem::replace(&mut self.balancer, before);
+                check(self, &request, &decision);
+                self.balancer = after;
+                self.open.extend(decision.map(|decision| decision.reservation));
+            }
+            Step::FirstToken(which) if !self.open.is_empty() => {
+                let at = which % self.open.len();
+                self.balancer.first_token(&mut self.open[at], self.now);
+            }
+            Step::Generated(which, tokens) if !self.open.is_empty() => {
+                self.balancer.generated(&self.open[which % self.open.len()], *tokens);
+            }
+            Step::Settle(which, outcome) if !self.open.is_empty() => {
+                let reservation = self.open.swap_remove(which % self.open.len());
+                let _ = self.balancer.settle(reservation, *outcome, self.now);
+            }
+            Step::Wait(nanos) => self.now += Duration::from_nanos(*nanos),
+            Step::FirstToken(_) | Step::Generated(..) | Step::Settle(..) => {}
+        }
+    }
+
+    /// The choice by a look at everyone, at the time of the world.
+    fn long_way(&mut self, request: &Request<'_>) -> Result<(usize, u32, i64, u32), Refusal> {
+        let now = self.balancer.advance(self.now);
+        let pool = self.balancer.pools[request.pool.index()].clone();
+        let mut scratch = Scratch::default();
+        scratch.held.fill(request.evidence, &self.balancer.columns);
+        let choice = self.balancer.choose_from_all(&pool, request, now, &mut scratch)?;
+        Ok((choice.at, choice.held, choice.cost, choice.ties))
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_short_way_is_the_long_way(policy in policy(), seed: u64, steps in vec(step(), 1..80)) {
+        let best = policy.picker() == Picker::Best;
+        let mut world = World::new(policy, seed);
+        for step in &steps {
+            world.apply(step, |world, request, decision| {
+                if best {
+                    let long = world.long_way(request);
+                    let short = decision.as_ref().map_err(Clone::clone).map(|of| {
+                        (of.endpoint.index(), of.cached_tokens, of.cost, of.ties)
+                    });
+                    let prompt = request.prompt_tokens;
+                    let long = long.map(|(at, held, cost, ties)| (at, held.min(prompt.saturating_sub(1)), cost, ties));
+                    assert_eq!(short, long);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn invariant_11_the_chosen_endpoint_is_a_candidate(policy in policy(), seed: u64, steps in vec(step(), 1..80)) {
+        let filters = policy.filters().to_vec();
+        let mut world = World::new(policy, seed);
+        for step in &steps {
+            world.apply(step, |world, request, decision| {
+                let Ok(decision) = decision else { return };
+                let id = decision.endpoint;
+                assert_eq!(world.live.get(&id), Some(&true));
+                assert!(!request.excluded.contains(&id));
+                assert!(request.subset.is_none_or(|subset| subset.contains(&id)));
+                assert_eq!(decision.cached_tokens + decision.uncached_tokens, request.prompt_tokens);
+                // The same again from the same state.
+                let again = world.balancer.clone().decide(request, world.now).expect("it was possible before");
+                assert_eq!(&again, decision);
+                let explanation = world.balancer.explain(request, world.now).expect("there is such a pool");
+                assert_eq!(explanation.chosen, Some(id));
+                let closed = filters.iter().all(|filter| filter.fail == FailMode::Closed);
+                if closed {
+                    let filtered = |(of, why): &(EndpointId, Omission)| *of == id && matches!(why, Omission::Filtered(_));
+                    assert!(!explanation.omitted.iter().any(filtered));
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn invariant_12_load_returns_to_zero(policy in policy(), seed: u64, steps in vec(step(), 1..120)) {
+        let mut world = World::new(policy, seed);
+        for step in &steps {
+            world.apply(step, |_, _, _| {});
+            assert_eq!(world.balancer.outstanding(), world.open.len());
+            for id in world.live.keys() {
+                let own = world.open.iter().filter(|open| open.endpoint() == *id);
+                let waiting = own.clone().filter(|open| open.is_prefilling()).count();
+                let load = world.balancer.load(*id);
+                assert_eq!((load.in_flight as usize, load.prefilling as usize), (own.count(), waiting));
+            }
+        }
+        for reservation in core::mem::take(&mut world.open) {
+            let _ = world.balancer.settle(reservation, Outcome::Success, world.now);
+        }
+        assert_eq!(world.balancer.outstanding(), 0);
+        for id in world.live.keys() {
+            assert_eq!(world.balancer.load(*id), Load::default());
+        }
+    }
+
+    #[test]
+    fn invariant_13_contributions_recombine(policy in policy(), seed: u64, steps in vec(step(), 1..60)) {
+        let combination = policy.combination().clone();
+        let mut world = World::new(policy, seed);
+        for step in &steps {
+            world.apply(step, |world, request, decision| {
+                let explanation = world.balancer.explain(request, world.now).expect("there is such a pool");
+                let counted = explanation.candidates.len() + explanation.omitted.len();
+                if request.subset.is_none() {
+                    assert_eq!(counted, world.live.values().filter(|member| **member).count());
+                }
+                for candidate in &explanation.candidates {
+                    let amounts = candidate.contributions.iter().map(|part| part.amount);
+                    match &combination {
+                        Combination::Sum(_) | Combination::Cost(_) => assert_eq!(amounts.sum::<i64>(), candidate.total),
+                        Combination::Product(_) => {
+                            let product = amounts.map(i128::from).product::<i128>();
+                            let total = i128::from(candidate.total);
+                            assert!(product == total || total >= 1 << 36, "{product} is not {total}");
+                        }
+                        Combination::Lexicographic(_) => {}
+                    }
+                    if let (Ok(decision), Picker::Best) = (decision, world.balancer.pools[0].policy.picker()) {
+                        assert!(decision.cost <= candidate.total);
+                    }
+                    assert!(candidate.contributions.iter().all(|part| match part.factor {
+                        Factor::Scorer(_) => (0..=1_000_000).contains(&part.value),
+                        _ => part.value >= 0,
+                    }));
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn invariant_14_the_unknown_is_never_better(policy in policy(), waiting in 0..100_u32, kv in 0..1_000_000_u32) {
+        prop_assume!(policy.picker() == Picker::Best && policy.filters().is_empty());
+        let weighs_only_reports = match policy.combination() {
+            Combination::Sum(parts) => !parts.iter().any(|part| matches!(part.scorer, Scorer::Draw | Scorer::Latency { .. })),
+            Combination::Lexicographic(measures) | Combination::Product(measures) => !measures.contains(&Measure::Unstarted),
+            Combination::Cost(_) => true,
+        };
+        prop_assume!(weighs_only_reports && policy.unknown() == Unknown::Worst);
+        // What others do at an endpoint is only known from its reports.
+        let waiting = if matches!(policy.combination(), Combination::Cost(_)) { 0 } else { waiting };
+        let mut balancer = Balancer::new(Seed::from(1));
+        let pool = balancer.add_pool(policy);
+        let ids = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
+        ids.map(|id| balancer.enter(pool, id));
+        let known = Signals {
+            waiting: Some(waiting), running: Some(waiting), kv_used_ppm: Some(kv),
+            ttft: Some(Duration::from_millis(5)), tpot: Some(Duration::from_millis(1)),
+            ..Signals::unknown(Duration::ZERO)
+        };
+        balancer.signals(ids[1], known);
+        let explanation = balancer.explain(&Request::new(pool, 1, 100), Duration::ZERO).expect("there is such a pool");
+        let totals: Vec<_> = explanation.candidates.iter().map(|candidate| candidate.total).collect();
+        prop_assert!(totals[0] >= totals[1], "unknown {} before known {}", totals[0], totals[1]);
+    }
+}
+
+#[test]
+fn ties_are_drawn_evenly() {
+    for policy in [Policy::least_request(), Policy::phalanx(), Policy::llm_d()] {
+        let mut balancer = Balancer::new(Seed::from(3));
+        let pool = balancer.add_pool(policy);
+        let ids: Vec<_> = (0..100).map(|_| balancer.join(Endpoint::new())).collect();
+        ids.iter().for_each(|id| {
+            balancer.enter(pool, *id);
+        });
+        let mut seen = [0_u32; 100];
+        for key in 0..10_000 {
+            let request = Request::new(pool, key, 1000).with_excluded(&ids[..1]);
+            let decision = balancer.decide(&request, Duration::ZERO).expect("there are others");
+            assert_eq!(decision.ties, 99);
+            seen[decision.endpoint.index()] += 1;
+            let _ = balancer.settle(decision.reservation, Outcome::Unused, Duration::ZERO);
+        }
+        let expected = 10_000.0 / 99.0;
+        let chi: f64 = seen[1..].iter().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
+        assert!(seen[0] == 0 && chi < 150.0, "chi square {chi} with 98 degrees of freedom");
+    }
+}

@@ -1,0 +1,92 @@
+//! What each endpoint holds of a prompt, slot by slot.
+
+use phalanx_kvcache::Overlap;
+
+use crate::columns::Columns;
+use crate::request::Evidence;
+
+/// The evidence of one request, kept for its memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    /// Tokens by slot, 0 but for those touched.
+    tokens: Vec<u32>,
+    touched: Vec<u32>,
+}
+
+/// Endpoints that hold the same and more, as bits: too many to name each.
+#[derive(Clone, Copy)]
+pub(crate) struct Wide<'a> {
+    pub(crate) tokens: u32,
+    pub(crate) slots: &'a [u64],
+}
+
+impl Held {
+    /// Takes up what is said of single endpoints. Those that have left, and those that nobody knows, are passed over.
+    pub(crate) fn fill(&mut self, evidence: Evidence<'_>, columns: &Columns) {
+        for &at in &self.touched {
+            self.tokens[at as usize] = 0;
+        }
+        self.touched.clear();
+        self.tokens.resize(columns.len(), 0);
+        match evidence {
+            Evidence::None => {}
+            Evidence::Tokens(pairs) => {
+                for &(id, tokens) in pairs {
+                    if let Some(at) = columns.at(id) {
+                        self.raise(at, tokens);
+                    }
+                }
+            }
+            Evidence::Overlap { overlap, block } => {
+                for &(rank, blocks) in overlap.partial() {
+                    self.raise(rank.index(), blocks.saturating_mul(block.tokens()));
+                }
+                for level in overlap.levels().rev() {
+                    if level.ranks.words().is_some() {
+                        break;
+                    }
+                    for rank in level.ranks.iter() {
+                        self.raise(rank.index(), level.blocks.saturating_mul(block.tokens()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn raise(&mut self, at: usize, tokens: u32) {
+        let Some(held) = self.tokens.get_mut(at) else { return };
+        if *held == 0 && tokens > 0 {
+            self.touched.push(at as u32);
+        }
+        *held = tokens.max(*held);
+    }
+
+    /// Slots that something is said of.
+    pub(crate) fn touched(&self) -> &[u32] {
+        &self.touched
+    }
+
+    /// Tokens that a slot's endpoint holds.
+    pub(crate) fn of(&self, evidence: Evidence<'_>, at: usize) -> u32 {
+        let held = self.tokens.get(at).copied().unwrap_or(0);
+        if held > 0 {
+            return held;
+        }
+        let holds = |wide: &Wide<'_>| wide.slots.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
+        wide(evidence).find(holds).map_or(0, |wide| wide.tokens)
+    }
+}
+
+/// The wide levels, deepest first.
+pub(crate) fn wide(evidence: Evidence<'_>) -> impl Iterator<Item = Wide<'_>> {
+    let of = match evidence {
+        Evidence::Overlap { overlap, block } => Some((overlap, block)),
+        _ => None,
+    };
+    of.into_iter().flat_map(|(overlap, block): (&Overlap, _)| {
+        overlap.levels().rev().filter_map(move |level| {
+            let slots = level.ranks.words()?;
+            Some(Wide { tokens: level.blocks.saturating_mul(block.tokens()), slots })
+        })
+    })
+}

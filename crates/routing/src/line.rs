@@ -1,0 +1,78 @@
+//! A cost as a line over the tokens that have to be computed.
+
+/// Costs above this are this.
+pub(crate) const MOST: i64 = 1 << 60;
+/// Slopes above this are this: times the longest prompt they stay below [`MOST`].
+const STEEPEST: i64 = 1 << 36;
+/// So many lines may be added.
+const ADDENDS: i64 = 16;
+/// Prompts above this many tokens cost what one of so many does.
+pub(crate) const LONGEST: u32 = (1 << 24) - 1;
+
+/// What an endpoint costs a request, as a function of the prompt and of its tokens that are not cached there:
+/// `base + slope × uncached + context × (prompt − uncached)`.
+///
+/// No slope is negative, so what is cached never makes an endpoint dearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// In the policy's unit. Of a [falling](Self::falling) line: at time 0.
+    pub(crate) base: i64,
+    /// For each token of the prompt that has to be computed.
+    pub(crate) slope: i64,
+    /// For each token of the prompt that is cached.
+    pub(crate) context: i64,
+    /// Up to so many half tokens to compute this is all of the cost; beyond it is a lower bound.
+    pub(crate) exact_to: i64,
+    /// Whether the cost falls with time, by one for each nanosecond, as far as the bound goes.
+    pub(crate) falling: bool,
+}
+
+impl Line {
+    /// All of the cost whatever is computed.
+    pub(crate) const ALWAYS: i64 = i64::MAX;
+    /// Of an endpoint that is not to be chosen.
+    pub(crate) const NEVER: Self = Self { base: i64::MAX, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
+    /// Costs nothing.
+    pub(crate) const ZERO: Self = Self { base: 0, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
+
+    pub(crate) fn is_never(&self) -> bool {
+        self.base == i64::MAX
+    }
+
+    /// Brings all parts within their limits.
+    pub(crate) fn limited(self) -> Self {
+        let slope = self.slope.clamp(0, STEEPEST);
+        Self { base: self.base.clamp(-MOST, MOST), slope, context: self.context.clamp(0, slope), ..self }
+    }
+
+    /// The same, so that sixteen of them can be added.
+    pub(crate) fn addend(self) -> Self {
+        let slope = self.slope.clamp(0, STEEPEST / ADDENDS);
+        let base = self.base.clamp(-MOST / ADDENDS, MOST / ADDENDS);
+        Self { base, slope, context: self.context.clamp(0, slope), ..self }
+    }
+
+    /// The cost without regard to time.
+    #[inline]
+    pub(crate) fn at(&self, tokens: Tokens) -> i64 {
+        let cached = i64::from(tokens.prompt - tokens.uncached);
+        self.base + self.slope * i64::from(tokens.uncached) + self.context * cached
+    }
+}
+
+/// A prompt, and how much of it has to be computed: 1 at the least, and no more than [`LONGEST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    pub(crate) prompt: u32,
+    pub(crate) uncached: u32,
+}
+
+impl Tokens {
+    /// Of a prompt of which `cached` tokens are cached. The last token is always computed: the first answer token comes
+    /// from it.
+    #[inline]
+    pub(crate) fn new(prompt: u32, cached: u32) -> Self {
+        let prompt = prompt.clamp(1, LONGEST);
+        Self { prompt, uncached: prompt - cached.min(prompt - 1) }
+    }
+}

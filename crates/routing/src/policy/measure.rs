@@ -1,0 +1,73 @@
+//! Quantities of an endpoint: what a policy weighs, the less the better.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A quantity of an endpoint, for a request or without one. Less is better.
+///
+/// Those that an engine reports may be [unknown](super::Unknown).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Measure {
+    /// Requests of this router's that are not settled.
+    InFlight,
+    /// Those of them past their first token.
+    Decoding,
+    /// Those of them without a first token.
+    Prefilling,
+    /// Requests in flight, and this one.
+    Batch,
+    /// Prompt tokens in flight that are still to be computed.
+    PendingTokens,
+    /// Prompt tokens of all requests in flight.
+    HeldTokens,
+    /// Prompt tokens of this request that are not cached there.
+    UncachedTokens,
+    /// Pending tokens and those of this request.
+    PrefillTokens,
+    /// The number of the last decision that chose it: the longest ago is the least.
+    Turn,
+    /// Requests that wait for a seat, by the engine.
+    Waiting,
+    /// Requests with a seat, by the engine.
+    Running,
+    /// Requests in flight, and 100 for each of them that the engine does not run yet: Kthena's.
+    Unstarted,
+    /// KV memory in use, by the engine, in parts of a million.
+    KvUsed,
+    /// Time to first token, by the engine, in microseconds.
+    Ttft,
+    /// Time for each further token, by the engine, in microseconds.
+    Tpot,
+}
+
+impl Measure {
+    /// Whether it is the same for every request.
+    pub(crate) fn is_of_request(self) -> bool {
+        matches!(self, Self::UncachedTokens | Self::PrefillTokens)
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InFlight => "in-flight",
+            Self::Decoding => "decoding",
+            Self::Prefilling => "prefilling",
+            Self::Batch => "batch",
+            Self::PendingTokens => "pending-tokens",
+            Self::HeldTokens => "held-tokens",
+            Self::UncachedTokens => "uncached-tokens",
+            Self::PrefillTokens => "prefill-tokens",
+            Self::Turn => "turn",
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Unstarted => "unstarted",
+            Self::KvUsed => "kv-used",
+            Self::Ttft => "ttft",
+            Self::Tpot => "tpot",
+        })
+    }
+}

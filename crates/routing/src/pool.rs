@@ -1,0 +1,82 @@
+//! Endpoints that serve the same requests under one policy.
+
+use crate::policy::Policy;
+use crate::standings::Standings;
+
+/// A pool of a [`Balancer`](crate::Balancer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolId(pub(crate) u32);
+
+impl PoolId {
+    /// Its number, from 0, in the order in which pools were added.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Members, and who is cheapest among them where that can be told without a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) policy: Policy,
+    /// A bit for each slot.
+    pub(crate) members: Vec<u64>,
+    pub(crate) count: u32,
+    /// Whether standings are kept.
+    pub(crate) is_local: bool,
+    /// Those whose cost does not fall with time, and those whose cost does.
+    pub(crate) steady: Standings,
+    pub(crate) falling: Standings,
+}
+
+impl Pool {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let is_local = crate::price::is_local(&policy);
+        Self {
+            policy,
+            members: Vec::new(),
+            count: 0,
+            is_local,
+            steady: Standings::default(),
+            falling: Standings::default(),
+        }
+    }
+
+    pub(crate) fn has(&self, at: usize) -> bool {
+        self.members.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+
+    /// Takes a slot in or out; says whether that is a change.
+    pub(crate) fn set(&mut self, at: usize, member: bool) -> bool {
+        if self.has(at) == member {
+            return false;
+        }
+        if self.members.len() <= at / 64 {
+            self.members.resize(at / 64 + 1, 0);
+        }
+        self.members[at / 64] ^= 1 << (at % 64);
+        self.count = if member { self.count + 1 } else { self.count - 1 };
+        if self.is_local {
+            self.steady.grow(at + 1);
+            self.falling.grow(at + 1);
+        }
+        true
+    }
+
+    /// Members, ascending.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        bits(&self.members)
+    }
+}
+
+/// Places of the set bits, ascending.
+pub(crate) fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(at, &word)| {
+        let mut left = word;
+        core::iter::from_fn(move || {
+            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(at * 64 + bit)
+        })
+    })
+}

@@ -1,0 +1,144 @@
+//! What an endpoint costs a request: as a line that is good for every request, and exactly.
+
+mod measure;
+mod term;
+
+pub(crate) use self::measure::value as measure;
+pub(crate) use self::term::value as term;
+use crate::columns::Columns;
+use crate::flights::Flights;
+use crate::line::{LONGEST, Line, MOST, Tokens};
+use crate::policy::{Combination, Measure, ONE, Policy, Scorer, Unknown, Weighted};
+
+/// What prices are made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) columns: &'a Columns,
+    pub(crate) flights: &'a Flights,
+    pub(crate) means: Means,
+    pub(crate) unknown: Unknown,
+}
+
+/// What is usual in the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Means {
+    /// Tokens of an answer.
+    pub(crate) output_tokens: i64,
+    /// Tokens of a prompt that have to be computed.
+    pub(crate) uncached_tokens: i64,
+}
+
+/// Values above this are this where two of them are packed into one number.
+const PACKED: i64 = (1 << 29) - 1;
+const PACK: i64 = 1 << 30;
+
+/// Whether a policy's cost of an endpoint is a line that depends on nothing but that endpoint, less something that
+/// depends on the request's cached share only.
+pub(crate) fn is_local(policy: &Policy) -> bool {
+    match policy.combination() {
+        Combination::Sum(parts) => {
+            parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Room { .. }))
+        }
+        Combination::Product(measures) => measures.iter().filter(|measure| measure.is_of_request()).count() <= 1,
+        Combination::Lexicographic(_) | Combination::Cost(_) => true,
+    }
+}
+
+/// The line of an endpoint under a policy that is [local](is_local), filters aside.
+pub(crate) fn line(policy: &Policy, known: &Known<'_>, at: usize) -> Line {
+    let line = match policy.combination() {
+        Combination::Sum(parts) => {
+            let base = parts.iter().map(|part| match part.scorer {
+                Scorer::Room { measure, limit } => -weighed(part, room(known, measure, limit, at)),
+                _ => 0,
+            });
+            Line { base: base.sum(), ..Line::ZERO }
+        }
+        Combination::Product(measures) => {
+            let mut product = Line { base: 1, ..Line::ZERO };
+            for &measure in measures {
+                let factor = measure::line(known, measure, at);
+                let by = if factor.slope == 0 { factor.base } else { product.base };
+                let other = if factor.slope == 0 { product } else { factor };
+                product = Line {
+                    base: other.base.saturating_mul(by).min(MOST),
+                    slope: other.slope.saturating_mul(by).min(MOST),
+                    ..Line::ZERO
+                };
+            }
+            product
+        }
+        Combination::Lexicographic(measures) => match measures.as_slice() {
+            [first, second] => {
+                let (first, second) = (measure::line(known, *first, at), measure::line(known, *second, at));
+                packed_line(first, second)
+            }
+            measures => measures.first().map_or(Line::ZERO, |measure| measure::line(known, *measure, at)),
+        },
+        Combination::Cost(terms) => terms.iter().fold(Line::ZERO, |sum, priced| {
+            let term = term::line(known, priced, at);
+            Line {
+                base: sum.base + term.base,
+                slope: sum.slope + term.slope,
+                context: sum.context + term.context,
+                exact_to: sum.exact_to.min(term.exact_to),
+                falling: sum.falling | term.falling,
+            }
+        }),
+    };
+    line.limited()
+}
+
+/// Two measures as one number.
+fn packed_line(first: Line, second: Line) -> Line {
+    // A measure that might pass the limit for some prompt is at the limit for all of them.
+    let limited = |line: Line| {
+        let fits = line.base <= PACKED - i64::from(LONGEST) || (line.slope == 0 && line.base <= PACKED);
+        if fits { (line.base, line.slope) } else { (PACKED, 0) }
+    };
+    let ((first, slope), (second, less)) = (limited(first), limited(second));
+    Line { base: first * PACK + second, slope: slope * PACK + less, ..Line::ZERO }
+}
+
+/// The cost of an endpoint for a request, but for what depends on the cached share: that is [`share_cost`]. Not for a
+/// sum that is not [local](is_local).
+pub(crate) fn cost(policy: &Policy, known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> i64 {
+    match policy.combination() {
+        Combination::Cost(terms) => {
+            let values = terms.iter().map(|priced| term::value(known, priced, at, tokens, now));
+            values.sum::<i64>().min(MOST)
+        }
+        Combination::Product(measures) if !is_local(policy) => {
+            let values = measures.iter().map(|&measure| measure::value(known, measure, at, tokens));
+            values.fold(1, |product: i64, value| product.saturating_mul(value).min(MOST))
+        }
+        _ => line(policy, known, at).at(tokens),
+    }
+}
+
+/// What a policy takes off for a share of the prompt's full blocks, as a cost that is not above 0.
+pub(crate) fn share_cost(policy: &Policy, cached: u32, full: u32) -> i64 {
+    let Combination::Sum(parts) = policy.combination() else { return 0 };
+    let prefix = parts.iter().filter(|part| part.scorer == Scorer::Prefix);
+    -prefix.map(|part| weighed(part, share(cached, full))).sum::<i64>()
+}
+
+/// A share of the full blocks as a score.
+pub(crate) fn share(cached: u32, full: u32) -> i64 {
+    if full == 0 { 0 } else { i64::from(cached.min(full)) * ONE / i64::from(full) }
+}
+
+/// A score, rounded to its steps, times its weight.
+pub(crate) fn weighed(part: &Weighted, score: i64) -> i64 {
+    stepped(part, score) * i64::from(part.weight)
+}
+
+pub(crate) fn stepped(part: &Weighted, score: i64) -> i64 {
+    part.steps.map_or(score, |steps| score * i64::from(steps) / ONE * ONE / i64::from(steps))
+}
+
+/// What is left up to a limit, as a score.
+pub(crate) fn room(known: &Known<'_>, measure: Measure, limit: u32, at: usize) -> i64 {
+    let value = measure::value(known, measure, at, Tokens::new(1, 0)).min(limit.into());
+    ONE - value * ONE / i64::from(limit)
+}

@@ -1,0 +1,154 @@
+//! Who is cheapest, without a look at everyone: a tree over the lines of all endpoints.
+
+mod search;
+
+pub(crate) use self::search::{Among, Ties};
+use crate::line::Line;
+
+/// Children of a node.
+const FAN: usize = 8;
+/// Prompt lengths at which the least cost is kept, in half tokens. They are odd, so no prompt is as long as one of them.
+const MARKS: [i64; 5] = [1, 1025, 4097, 16_385, 65_537];
+/// Stretches between two marks, and the one behind the last.
+const SPANS: usize = MARKS.len();
+
+/// A tree over slots. Each node keeps the least cost below it at some prompt lengths. Between two of them the least
+/// cost is a concave function, so what lies on the chord is a bound that is close to it. Where one line is the least at
+/// both ends it is the least all the way, and the node counts the endpoints that have it.
+///
+/// A change costs a node of each level; a question usually looks at a few nodes of each level, however many endpoints
+/// there are, and at all of them at the worst.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standings {
+    lines: Vec<Line>,
+    /// From the nodes over eight slots each up to the root.
+    levels: Vec<Vec<Node>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Node {
+    /// Twice the least cost at each mark.
+    least: [i64; SPANS],
+    /// The least slope.
+    slope: i64,
+    /// Of each span: how many endpoints share the one line that is the least all the way, and that is all of their
+    /// cost. 0 if there is no such line.
+    shared: [u32; SPANS],
+    /// Of each span: the context price of that line, or -1 if they differ.
+    context: [i64; SPANS],
+}
+
+impl Node {
+    const EMPTY: Self =
+        Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], context: [-1; SPANS] };
+
+    fn of(line: &Line) -> Self {
+        if line.is_never() {
+            return Self::EMPTY;
+        }
+        Self {
+            least: MARKS.map(|mark| 2 * line.base + mark * line.slope),
+            slope: line.slope,
+            shared: core::array::from_fn(|span| {
+                let end = MARKS.get(span + 1).copied().unwrap_or(Line::ALWAYS);
+                u32::from(!line.falling && end <= line.exact_to)
+            }),
+            context: [line.context; SPANS],
+        }
+    }
+
+    fn end(&self, span: usize) -> i64 {
+        if span + 1 < SPANS { self.least[span + 1] } else { self.slope }
+    }
+
+    /// The node over some others.
+    fn over(nodes: &[Self]) -> Self {
+        let mut all = Self::EMPTY;
+        for node in nodes {
+            for (least, of) in all.least.iter_mut().zip(node.least) {
+                *least = (*least).min(of);
+            }
+            all.slope = all.slope.min(node.slope);
+        }
+        for span in 0..SPANS {
+            let (start, end) = (all.least[span], all.end(span));
+            if start == i64::MAX {
+                break;
+            }
+            let (mut shared, mut context, mut mixed) = (0, -1, false);
+            for node in nodes.iter().filter(|node| node.least[span] == start && node.end(span) == end) {
+                mixed |= node.shared[span] == 0;
+                context = if shared == 0 || context == node.context[span] { node.context[span] } else { -1 };
+                shared += node.shared[span];
+            }
+            all.shared[span] = if mixed { 0 } else { shared };
+            all.context[span] = context;
+        }
+        all
+    }
+}
+
+impl Standings {
+    /// Makes room for slots up to a number of them.
+    pub(crate) fn grow(&mut self, slots: usize) {
+        if slots <= self.lines.len() {
+            return;
+        }
+        self.lines.resize(slots.next_multiple_of(FAN), Line::NEVER);
+        let mut nodes = self.lines.len() / FAN;
+        let mut level = 0;
+        loop {
+            let padded = if nodes == 1 { 1 } else { nodes.next_multiple_of(FAN) };
+            if self.levels.len() == level {
+                self.levels.push(Vec::new());
+            }
+            let fresh = self.levels[level].is_empty();
+            self.levels[level].resize(padded, Node::EMPTY);
+            if fresh && level > 0 {
+                for node in 0..padded {
+                    self.levels[level][node] = self.over(level, node);
+                }
+            }
+            if nodes == 1 {
+                break;
+            }
+            nodes = padded / FAN;
+            level += 1;
+        }
+    }
+
+    fn over(&self, level: usize, node: usize) -> Node {
+        let range = node * FAN..(node + 1) * FAN;
+        if level == 0 {
+            let nodes: [Node; FAN] = core::array::from_fn(|at| Node::of(&self.lines[range.start + at]));
+            Node::over(&nodes)
+        } else {
+            Node::over(self.levels[level - 1].get(range).unwrap_or_default())
+        }
+    }
+
+    /// The line of a slot is `line` from now on. The slot must have room.
+    pub(crate) fn set(&mut self, slot: usize, line: Line) {
+        if self.lines[slot] == line {
+            return;
+        }
+        self.lines[slot] = line;
+        let mut at = slot;
+        for level in 0..self.levels.len() {
+            at /= FAN;
+            let node = self.over(level, at);
+            if self.levels[level][at] == node {
+                return;
+            }
+            self.levels[level][at] = node;
+        }
+    }
+
+    /// The line of a slot; [`Line::NEVER`] of one without room.
+    pub(crate) fn line(&self, slot: usize) -> Line {
+        self.lines.get(slot).copied().unwrap_or(Line::NEVER)
+    }
+}
+
+#[cfg(test)]
+mod tests;
