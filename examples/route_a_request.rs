@@ -1,4 +1,4 @@
-//! Decides where requests go, as a gateway would: a route names the server, the router picks the endpoint by what each
+//! Decides where requests go, as a gateway would: a route names the server, the balancer picks the endpoint by what each
 //! one's cache holds and by its load, and the load is settled when the answer ends.
 //!
 //! Paste the body of `main` into a gateway: `decide` on arrival, `first_token` on the first byte of the answer, `settle`
@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use phalanx_routing::{ModelRoute, Outcome, Policy, Request, RouteTable, Router, Seed, Target};
+use phalanx_routing::{Balancer, Endpoint, Evidence, ModelRoute, Outcome, Policy, Request, RouteTable, Seed, Target};
 
 /// What a gateway knows of a request: the prompt's tokens, and how many of them each endpoint holds.
 struct Arrival {
@@ -17,20 +17,20 @@ struct Arrival {
     held: [u32; 3],
 }
 
-/// Costs in prefill tokens: the third request leaves the holder of its prefix to the prompt that waits there.
+/// Costs in milliseconds: the third request leaves the holder of its prefix to the prompt that waits there.
 const EXPECTED: &str = "\
 request 1 to stable, endpoint 2: 0 of 2000 tokens cached, 3 tied
-  endpoint 0: own 2000
-  endpoint 1: own 2000
-  endpoint 2: own 2000
+  endpoint 0: own 161
+  endpoint 1: own 161
+  endpoint 2: own 161
 request 2 to stable, endpoint 1: 16000 of 30000 tokens cached, 1 tied
-  endpoint 0: own 30000
-  endpoint 1: own 14000
-  endpoint 2: waiting 2000 + own 30000 + delay of prefilling 15000 + sequence 1397
+  endpoint 0: own 2415
+  endpoint 1: own 1127
+  endpoint 2: wait 151 + own 2415 + delay-prefilling 1207 + sequence 97
 request 3 to stable, endpoint 0: 0 of 30000 tokens cached, 1 tied
-  endpoint 0: own 30000
-  endpoint 1: waiting 14000 + own 14000 + delay of prefilling 7000 + sequence 1397
-  endpoint 2: waiting 2000 + own 30000 + delay of prefilling 15000 + sequence 1397
+  endpoint 0: own 2415
+  endpoint 1: wait 1117 + own 1127 + delay-prefilling 563 + sequence 97
+  endpoint 2: wait 141 + own 2415 + delay-prefilling 1207 + sequence 97
 endpoint 2: Success after 900ms
 endpoint 1: ClientGone after 890ms
 endpoint 0: Success after 880ms";
@@ -45,9 +45,12 @@ pub fn main() {
     let targets = [Target::new("stable", 95), Target::new("next", 5)];
     let table = RouteTable::new([ModelRoute::new("chat", "llama-70b", targets)]).expect("the routes are sound");
 
-    let policy = Policy::parse("prefix-aware").expect("a known policy");
-    let mut router = Router::new(policy, Seed::from(7));
-    let fleet = [router.join(), router.join(), router.join()];
+    let mut balancer = Balancer::new(Seed::from(7));
+    let pool = balancer.add_pool(Policy::phalanx());
+    let fleet = [(); 3].map(|()| balancer.join(Endpoint::new()));
+    for endpoint in fleet {
+        balancer.enter(pool, endpoint);
+    }
 
     // The second request shares a long prefix with what endpoint 1 holds; the third has the same, while 1 is busy.
     let arrivals = [
@@ -61,15 +64,9 @@ pub fn main() {
         let now = Duration::from_millis(10 * at);
         let server = table.resolve("llama-70b", arrival.id).expect("the model has a route").server();
         let evidence: Vec<_> = fleet.iter().copied().zip(arrival.held).filter(|(_, tokens)| *tokens > 0).collect();
-        let request = Request {
-            key: arrival.id,
-            prompt_tokens: arrival.prompt_tokens,
-            evidence: &evidence,
-            candidates: &fleet,
-            excluded: &[],
-        };
-        let explanation = router.explain(&request).expect("the lists are in order");
-        let decision = router.decide(&request, now).expect("an endpoint is left");
+        let request = Request::new(pool, arrival.id, arrival.prompt_tokens).with_evidence(Evidence::Tokens(&evidence));
+        let explanation = balancer.explain(&request, now).expect("the pool is there");
+        let decision = balancer.decide(&request, now).expect("an endpoint is left");
         assert_eq!(explanation.chosen, Some(decision.endpoint), "what is explained is what is done");
         lines.push(format!(
             "request {} to {server}, endpoint {}: {} of {} tokens cached, {} tied",
@@ -80,8 +77,8 @@ pub fn main() {
             decision.ties,
         ));
         for candidate in &explanation.candidates {
-            let terms: Vec<_> = (candidate.contributions.iter().filter(|part| part.cost > 0))
-                .map(|part| format!("{} {}", part.term, part.cost / 1000))
+            let terms: Vec<_> = (candidate.contributions.iter().filter(|part| part.amount > 0))
+                .map(|part| format!("{} {}", part.factor, part.amount / 1_000_000))
                 .collect();
             lines.push(format!("  endpoint {}: {}", candidate.endpoint.index(), terms.join(" + ")));
         }
@@ -91,10 +88,10 @@ pub fn main() {
     // Whatever happens to a request, its reservation is settled, and the load is gone.
     for (mut reservation, outcome) in open.into_iter().zip([Outcome::Success, Outcome::ClientGone, Outcome::Success]) {
         if outcome == Outcome::Success {
-            router.first_token(&mut reservation, Duration::from_millis(400));
+            balancer.first_token(&mut reservation, Duration::from_millis(400));
         }
         let endpoint = reservation.endpoint().index();
-        let settled = router.settle(reservation, outcome, Duration::from_millis(900));
+        let settled = balancer.settle(reservation, outcome, Duration::from_millis(900));
         lines.push(format!("endpoint {endpoint}: {outcome:?} after {:?}", settled.total));
     }
 
@@ -102,5 +99,5 @@ pub fn main() {
         println!("{line}");
     }
     assert_eq!(lines.join("\n"), EXPECTED);
-    assert_eq!(router.outstanding(), 0);
+    assert_eq!(balancer.outstanding(), 0);
 }

@@ -33,7 +33,7 @@ pub fn main() {
     let engines = NonZeroU32::new(2).expect("two is not zero");
     let simulate =
         |policy: Policy| Simulation::new(engines, EngineConfig::a100_8b(), policy, Seed::from(1)).run(&trace);
-    let reports: Vec<_> = Policy::all().iter().map(|&policy| simulate(policy)).collect();
+    let reports: Vec<_> = Policy::presets().map(simulate).collect();
     println!("{:<14} {:>9} {:>11} {:>11} {:>11}", "policy", "hit ratio", "TTFT p50 ms", "TTFT p99 ms", "TPOT p50 ms");
     for report in &reports {
         println!(
@@ -53,10 +53,10 @@ pub fn main() {
     }
 
     let of = |name: &str| reports.iter().find(|report| report.policy == name).expect("every policy was run");
-    let (blind, aware) = (of("round-robin"), of("prefix-aware"));
+    let (blind, aware) = (of("round-robin"), of("phalanx"));
     assert!(reports.iter().all(|report| report.completed == 9 && report.rejected == 0));
     assert!(aware.hit_ratio > blind.hit_ratio, "who holds the prefix gets the request");
     assert!(aware.ttft_p50_ms < blind.ttft_p50_ms);
-    assert_eq!(simulate(Policy::RoundRobin), *blind, "a second run gives the same figures");
+    assert_eq!(simulate(Policy::round_robin()), *blind, "a second run gives the same figures");
     assert!(refused.is_err());
 }

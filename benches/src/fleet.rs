@@ -1,14 +1,14 @@
-//! A router with load on it, and requests to decide.
+//! A balancer with load on it, and requests to decide.
 
 use core::time::Duration;
 
-use phalanx_routing::{EndpointId, Outcome, Policy, Request, Reservation, Router, Seed};
+use phalanx_routing::{Balancer, Endpoint, EndpointId, Evidence, Outcome, Policy, PoolId, Request, Reservation, Seed};
 
-/// A router over a fleet where every endpoint is busy: half of its requests prefill, half decode.
+/// A balancer over a fleet where every endpoint is busy: half of its requests prefill, half decode.
 #[derive(Debug)]
 pub struct RoutedFleet {
-    router: Router,
-    endpoints: Vec<EndpointId>,
+    balancer: Balancer,
+    pool: PoolId,
     evidence: Vec<(EndpointId, u32)>,
     decided: u64,
 }
@@ -27,15 +27,17 @@ impl RoutedFleet {
     /// When `endpoints` is 0, since nobody can be chosen then.
     #[must_use]
     pub fn new(endpoints: u32, policy: Policy) -> Self {
-        let mut router = Router::new(policy, Seed::from(7));
-        let endpoints: Vec<_> = (0..endpoints).map(|_| router.join()).collect();
+        let mut balancer = Balancer::new(Seed::from(7));
+        let pool = balancer.add_pool(policy);
+        let endpoints: Vec<_> = (0..endpoints).map(|_| balancer.join(Endpoint::new())).collect();
         let evidence = endpoints.iter().step_by(8).map(|endpoint| (*endpoint, PROMPT_TOKENS / 2)).collect();
-        let mut fleet = Self { router, endpoints, evidence, decided: 0 };
-        for endpoint in fleet.endpoints.clone() {
+        let mut fleet = Self { balancer, pool, evidence, decided: 0 };
+        for endpoint in endpoints {
+            fleet.balancer.enter(pool, endpoint);
             for turn in 0..IN_FLIGHT {
-                let mut held = fleet.decide_among(&[endpoint]);
+                let mut held = fleet.decide_among(Some(&[endpoint]));
                 if turn % 2 == 0 {
-                    fleet.router.first_token(&mut held, Duration::ZERO);
+                    fleet.balancer.first_token(&mut held, Duration::ZERO);
                 }
                 // The load stays: it is what the decisions are measured against.
                 drop(held);
@@ -46,19 +48,20 @@ impl RoutedFleet {
 
     /// Decides one request among all endpoints and settles it, so that the next one meets the same load.
     pub fn decide(&mut self) -> EndpointId {
-        let endpoints = core::mem::take(&mut self.endpoints);
-        let reservation = self.decide_among(&endpoints);
-        self.endpoints = endpoints;
+        let reservation = self.decide_among(None);
         let chosen = reservation.endpoint();
-        self.router.settle(reservation, Outcome::Success, Duration::ZERO);
+        let _ = self.balancer.settle(reservation, Outcome::Success, Duration::ZERO);
         chosen
     }
 
-    fn decide_among(&mut self, candidates: &[EndpointId]) -> Reservation {
+    fn decide_among(&mut self, subset: Option<&[EndpointId]>) -> Reservation {
         self.decided += 1;
-        let evidence = &self.evidence;
-        let request = Request { key: self.decided, prompt_tokens: PROMPT_TOKENS, evidence, candidates, excluded: &[] };
-        self.router.decide(&request, Duration::ZERO).expect("a fleet has an endpoint").reservation
+        let evidence = Evidence::Tokens(&self.evidence);
+        let mut request = Request::new(self.pool, self.decided, PROMPT_TOKENS).with_evidence(evidence);
+        if let Some(subset) = subset {
+            request = request.with_subset(subset);
+        }
+        self.balancer.decide(&request, Duration::ZERO).expect("a fleet has an endpoint").reservation
     }
 }
 
@@ -68,7 +71,7 @@ mod tests {
 
     #[test]
     fn prefix_aware_prefers_an_endpoint_that_holds_the_prompt() {
-        let mut fleet = RoutedFleet::new(16, Policy::parse("prefix-aware").expect("a policy of that name"));
+        let mut fleet = RoutedFleet::new(16, Policy::preset("phalanx").expect("a policy of that name"));
         for _ in 0..8 {
             assert_eq!(fleet.decide().index() % 8, 0);
         }

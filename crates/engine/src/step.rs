@@ -43,6 +43,18 @@ impl StepTime {
     /// An 8B model in bf16 on one 80 GB A100: 8 ms, 70 µs, 30 µs and 80 µs.
     pub const A100_8B: Self = Self { base: 8_000_000, prefill: 70_000, sequence: 30_000, context: 80 };
 
+    /// What a prompt token adds to a step.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    ///
+    /// assert_eq!(phalanx_engine::StepTime::A100_8B.prefill_token(), Duration::from_micros(70));
+    /// ```
+    #[must_use]
+    pub const fn prefill_token(&self) -> Duration {
+        Duration::from_nanos(self.prefill)
+    }
+
     /// A step takes `base`, `prefill` for each prompt token, `sequence` for each decoding sequence, and `context` for
     /// each 1000 tokens of context of the decoding sequences.
     ///

@@ -121,7 +121,7 @@ impl GatewayConfig {
     /// use phalanx_routing::{ModelRoute, Policy, RouteTable};
     ///
     /// let routes = RouteTable::new([ModelRoute::to("tiny", "server")])?;
-    /// let config = GatewayConfig::new(routes, Policy::parse("least-load")?).with_pool("server", Pool::default());
+    /// let config = GatewayConfig::new(routes, Policy::preset("least-request")?).with_pool("server", Pool::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

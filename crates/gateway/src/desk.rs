@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher, Change, FleetIndex, IndexConfig, Overlap, RankId};
-use phalanx_routing::{Decision, EndpointId, Outcome, Refusal, Request, Reservation, RouteTable, Router};
+use phalanx_kvcache::{CacheEvent, ChainHasher, Change, IndexConfig};
+use phalanx_routing::{Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteTable, Router};
 
 use crate::ask::Ask;
 use crate::config::{Endpoint, GatewayConfig, Phase};
@@ -23,7 +23,6 @@ pub(crate) struct Desk {
     servers: BTreeMap<String, Server>,
     endpoints: Vec<Endpoint>,
     ids: Vec<EndpointId>,
-    block_size: BlockSize,
     epoch: Instant,
     requests: AtomicU64,
     state: Mutex<State>,
@@ -33,27 +32,24 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 struct State {
     router: Router,
-    index: FleetIndex,
-    ranks: Vec<RankId>,
-    /// Sequence number of each rank's next update, once there was one.
+    /// Sequence number of each endpoint's next update, once there was one.
     next_updates: Vec<Option<u64>>,
-    overlap: Overlap,
-    held: Vec<(RankId, u32)>,
-    evidence: Vec<(EndpointId, u32)>,
     times: DecisionTimes,
 }
 
 /// The endpoints behind one ModelServer, by what they run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) served_model: Option<String>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) whole: Vec<EndpointId>,
-    pub(crate) decode: Vec<EndpointId>,
+    /// Endpoints that run whole requests.
+    pub(crate) whole: PoolId,
+    pub(crate) decode: PoolId,
+    is_disaggregated: bool,
     /// The pairing group of each decode endpoint, by its place in the desk's list.
     decode_groups: BTreeMap<usize, String>,
     /// Prefill endpoints by pairing group.
-    prefill: BTreeMap<String, Vec<EndpointId>>,
+    prefill: BTreeMap<String, PoolId>,
 }
 
 /// What an endpoint is chosen for.
@@ -75,32 +71,43 @@ impl Desk {
                 }
             }
         }
-        let mut state = State {
-            router: Router::new(config.policy, config.seed),
-            index: FleetIndex::with_config(IndexConfig::new().max_bytes(config.max_index_bytes)),
-            ranks: Vec::new(),
-            next_updates: Vec::new(),
-            overlap: Overlap::default(),
-            held: Vec::new(),
-            evidence: Vec::new(),
-            times: DecisionTimes::new(),
-        };
+        let index = IndexConfig::new().max_bytes(config.max_index_bytes);
+        let mut router = Router::new(config.block_size, config.seed).with_index(index);
         let (mut known, mut ids, mut servers) = (Known::default(), Vec::new(), BTreeMap::new());
         for (name, pool) in config.pools {
-            let mut server = Server { served_model: pool.served_model, timeout: pool.timeout, ..Server::default() };
+            let mut pool_for = || router.balancer_mut().add_pool(config.policy.clone());
+            let mut server = Server {
+                served_model: pool.served_model,
+                timeout: pool.timeout,
+                whole: pool_for(),
+                decode: pool_for(),
+                is_disaggregated: is_disaggregated(&pool.endpoints),
+                decode_groups: BTreeMap::new(),
+                prefill: BTreeMap::new(),
+            };
             for endpoint in pool.endpoints {
                 let (phase, group) = (endpoint.phase, endpoint.group.clone());
                 let index = known.index_of(endpoint)?;
                 if index == ids.len() {
-                    ids.push(state.router.join());
-                    state.ranks.push(state.index.join());
-                    state.next_updates.push(None);
+                    ids.push(router.join(phalanx_routing::Endpoint::new()));
                 }
-                server.add(index, ids[index], phase, group);
+                let pool = match phase {
+                    Phase::Both => server.whole,
+                    Phase::Decode => {
+                        server.decode_groups.insert(index, group);
+                        server.decode
+                    }
+                    Phase::Prefill => {
+                        let policy = &config.policy;
+                        let add = || router.balancer_mut().add_pool(policy.clone());
+                        *server.prefill.entry(group).or_insert_with(add)
+                    }
+                };
+                router.balancer_mut().enter(pool, ids[index]);
             }
-            server.sort();
             servers.insert(name, server);
         }
+        let state = State { router, next_updates: vec![None; ids.len()], times: DecisionTimes::new() };
         Ok(Arc::new(Self {
             hasher: ChainHasher::new(config.block_size),
             max_body: config.max_body,
@@ -109,7 +116,6 @@ impl Desk {
             servers,
             endpoints: known.endpoints,
             ids,
-            block_size: config.block_size,
             epoch: Instant::now(),
             requests: AtomicU64::new(0),
             state: Mutex::new(state),
@@ -144,33 +150,24 @@ impl Desk {
         self.ids[index]
     }
 
-    /// Chooses among `candidates`, which must be in id order as `excluded` must, and books the load there.
+    /// Chooses in a pool, and books the load there.
     pub(crate) fn choose(
         &self,
         work: Work<'_>,
         key: u64,
-        candidates: &[EndpointId],
+        pool: PoolId,
         excluded: &[EndpointId],
     ) -> Result<Decision, Refusal> {
         let now = self.epoch.elapsed();
-        let mut state = self.lock();
-        let State { router, index, overlap, held, evidence, times, .. } = &mut *state;
-        let start = Instant::now();
-        evidence.clear();
-        let prompt_tokens = match work {
-            Work::Decode => 1,
-            Work::Prompt(ask) => {
-                index.overlap(&ask.blocks, overlap);
-                let block = self.block_size.tokens();
-                // Ranks and endpoints joined together, so that rank order is id order.
-                overlap.pairs_into(held);
-                evidence.extend(held.iter().map(|&(rank, blocks)| (self.ids[rank.index()], blocks * block)));
-                ask.prompt_tokens
-            }
+        let (prompt_tokens, blocks) = match work {
+            Work::Decode => (1, &[][..]),
+            Work::Prompt(ask) => (ask.prompt_tokens, ask.blocks.as_slice()),
         };
-        let request = Request { key, prompt_tokens, evidence, candidates, excluded };
-        let decision = router.decide(&request, now);
-        times.record(start.elapsed());
+        let mut state = self.lock();
+        let start = Instant::now();
+        let request = Request::new(pool, key, prompt_tokens).with_excluded(excluded);
+        let decision = state.router.decide(&request, blocks, now);
+        state.times.record(start.elapsed());
         decision
     }
 
@@ -181,14 +178,13 @@ impl Desk {
 
     pub(crate) fn settle(&self, reservation: Reservation, outcome: Outcome) {
         let now = self.epoch.elapsed();
-        self.lock().router.settle(reservation, outcome, now);
+        let _ = self.lock().router.settle(reservation, outcome, now);
     }
 
     /// Counts an update of the cache of the endpoint named `name`; `false` when there is none of that name.
     pub(crate) fn cache_update(&self, name: &str, sequence: u64, event: &CacheEvent) -> bool {
         let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.name == name) else { return false };
         let mut state = self.lock();
-        let rank = state.ranks[index];
         let expected = state.next_updates[index].replace(sequence.wrapping_add(1));
         let change = match expected {
             // Something is missing: what the rank still holds is learned again from the updates to come.
@@ -196,7 +192,7 @@ impl Desk {
             _ => Change::from(event),
         };
         // At the index's bound blocks are left out: the answer is less, never wrong.
-        let _ = state.index.apply(rank, change);
+        let _ = state.router.apply(self.ids[index], change);
         true
     }
 
@@ -205,8 +201,8 @@ impl Desk {
     }
 
     /// Requests decided and not yet settled.
-    pub(crate) fn outstanding(&self) -> u32 {
-        self.lock().router.outstanding()
+    pub(crate) fn outstanding(&self) -> usize {
+        self.lock().router.balancer().outstanding()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -236,33 +232,20 @@ impl Known {
     }
 }
 
+/// Whether endpoints run one phase each, and none a whole request.
+fn is_disaggregated(endpoints: &[Endpoint]) -> bool {
+    let any = |phase| endpoints.iter().any(|endpoint| endpoint.phase == phase);
+    any(Phase::Decode) && !any(Phase::Both)
+}
+
 impl Server {
-    fn add(&mut self, index: usize, id: EndpointId, phase: Phase, group: String) {
-        match phase {
-            Phase::Both => self.whole.push(id),
-            Phase::Prefill => self.prefill.entry(group).or_default().push(id),
-            Phase::Decode => {
-                self.decode.push(id);
-                self.decode_groups.insert(index, group);
-            }
-        }
-    }
-
-    /// Candidates are given to the router in id order, each once.
-    fn sort(&mut self) {
-        for ids in self.prefill.values_mut().chain([&mut self.whole, &mut self.decode]) {
-            ids.sort_unstable();
-            ids.dedup();
-        }
-    }
-
     /// The prefill endpoints that can hand their KV to the decode endpoint at `index`.
-    pub(crate) fn prefill_for(&self, index: usize) -> &[EndpointId] {
+    pub(crate) fn prefill_for(&self, index: usize) -> Option<PoolId> {
         let group = self.decode_groups.get(&index);
-        group.and_then(|group| self.prefill.get(group)).map_or(&[], Vec::as_slice)
+        group.and_then(|group| self.prefill.get(group)).copied()
     }
 
     pub(crate) fn is_disaggregated(&self) -> bool {
-        self.whole.is_empty() && !self.decode.is_empty()
+        self.is_disaggregated
     }
 }

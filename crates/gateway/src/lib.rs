@@ -23,7 +23,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let routes = RouteTable::new([ModelRoute::to("tiny", "tiny-server")])?;
 //! let engine = Endpoint::new("engine-0", "127.0.0.1:9000".parse()?);
-//! let config = GatewayConfig::new(routes, Policy::parse("prefix-aware")?)
+//! let config = GatewayConfig::new(routes, Policy::preset("phalanx")?)
 //!     .with_block_size(BlockSize::new(16)?)
 //!     .with_pool("tiny-server", Pool::of([engine]));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

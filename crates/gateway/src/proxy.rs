@@ -11,7 +11,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use phalanx_routing::{EndpointId, Outcome};
+use phalanx_routing::{EndpointId, Outcome, PoolId};
 use serde_json::value::RawValue;
 
 use crate::api_error::ApiError;
@@ -81,15 +81,16 @@ impl Proxy<'_> {
 
     /// Tries endpoints, best first, until one gives a response head.
     async fn run_whole(&self) -> Result<Response<GatewayBody>, ApiError> {
-        self.try_each(&self.server.whole, Tried::default()).await
+        self.try_each(self.server.whole, Tried::default()).await
     }
 
     /// Runs the prompt on one endpoint and the rest on another that it hands its KV to.
     async fn run_pair(&self) -> Result<Response<GatewayBody>, ApiError> {
-        let decode = self.choose(Work::Decode, &self.server.decode, &[])?;
-        let prefilled = match self.choose(Work::Prompt(self.ask), self.server.prefill_for(decode.index()), &[]) {
-            Ok(flight) => self.prefill(flight).await?,
-            Err(_) => Prefilled::Nowhere,
+        let decode = self.choose(Work::Decode, self.server.decode, &[])?;
+        let prefill = self.server.prefill_for(decode.index());
+        let prefilled = match prefill.map(|pool| self.choose(Work::Prompt(self.ask), pool, &[])) {
+            Some(Ok(flight)) => self.prefill(flight).await?,
+            Some(Err(_)) | None => Prefilled::Nowhere,
         };
         let mut tried = Tried::default();
         match prefilled {
@@ -104,7 +105,7 @@ impl Proxy<'_> {
             Prefilled::Nowhere => decode.settle(Outcome::Unused),
         }
         // No KV comes: a decode endpoint computes the prompt itself.
-        self.try_each(&self.server.decode, tried).await
+        self.try_each(self.server.decode, tried).await
     }
 
     /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
@@ -140,7 +141,7 @@ impl Proxy<'_> {
         }
     }
 
-    async fn try_each(&self, among: &[EndpointId], mut tried: Tried) -> Result<Response<GatewayBody>, ApiError> {
+    async fn try_each(&self, among: PoolId, mut tried: Tried) -> Result<Response<GatewayBody>, ApiError> {
         while tried.endpoints.len() < self.desk.tries {
             let flight = match self.choose(Work::Prompt(self.ask), among, &tried.endpoints) {
                 Ok(flight) => flight,
@@ -188,7 +189,7 @@ impl Proxy<'_> {
         }
     }
 
-    fn choose(&self, work: Work<'_>, among: &[EndpointId], excluded: &[EndpointId]) -> Result<Flight, ApiError> {
+    fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
         let decision = self.desk.choose(work, self.key, among, excluded).map_err(refused)?;
         Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))

@@ -69,7 +69,7 @@ impl Gateway {
     /// use phalanx_routing::{ModelRoute, Policy, RouteTable};
     ///
     /// let routes = RouteTable::new([ModelRoute::to("tiny", "server")])?;
-    /// let config = GatewayConfig::new(routes, Policy::parse("least-load")?).with_pool("server", Pool::default());
+    /// let config = GatewayConfig::new(routes, Policy::preset("least-request")?).with_pool("server", Pool::default());
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     /// let gateway = Gateway::start(config, listener)?;
     /// gateway.shutdown().await;
@@ -134,7 +134,7 @@ impl GatewayHandle {
 
     /// Requests under way: decided and not yet ended. Zero when idle, whatever happened before.
     #[must_use]
-    pub fn outstanding(&self) -> u32 {
+    pub fn outstanding(&self) -> usize {
         self.0.outstanding()
     }
 }

@@ -222,7 +222,7 @@ async fn shutdown_waits_for_open_answers() {
 async fn a_configuration_that_contradicts_itself_starts_nothing() {
     let address = nobody().await;
     let two = RouteTable::new([ModelRoute::to("a", "one"), ModelRoute::to("b", "two")]).expect("two routes");
-    let config = GatewayConfig::new(two, Policy::LeastLoad).with_pool("one", pool(&[address]));
+    let config = GatewayConfig::new(two, Policy::least_request()).with_pool("one", pool(&[address]));
     let unknown = ConfigError::UnknownServer { model: "b".to_owned(), server: "two".to_owned() };
     assert_eq!(refused(config.clone()).await, unknown);
 
@@ -298,7 +298,7 @@ async fn a_client_that_leaves_before_the_answer_frees_engine_and_load() {
 async fn the_endpoint_that_holds_the_prompt_is_chosen() {
     let engines = [Engine::start(json_ok("{}")).await, Engine::start(json_ok("{}")).await];
     let routes = RouteTable::new([ModelRoute::to("m", "server")]).expect("one route");
-    let config = GatewayConfig::new(routes, Policy::parse("prefix-aware").expect("a policy"))
+    let config = GatewayConfig::new(routes, Policy::preset("phalanx").expect("a policy"))
         .with_pool("server", pool(&engines.map(|engine| engine.address)));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
     let gateway = Gateway::start(config, listener).expect("valid");
@@ -325,7 +325,7 @@ async fn a_weighted_route_shares_its_requests() {
     let targets = [Target::new("stable", 75), Target::new("next", 25)];
     let routes = RouteTable::new([ModelRoute::new("canary", "m", targets)]).expect("one route");
     let endpoint = |name: &str, engine: &Engine| Pool::of([Endpoint::new(name, engine.address)]);
-    let config = GatewayConfig::new(routes, Policy::LeastLoad)
+    let config = GatewayConfig::new(routes, Policy::least_request())
         .with_pool("stable", endpoint("stable", &engines[0]))
         .with_pool("next", endpoint("next", &engines[1]));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");

@@ -170,7 +170,7 @@ fn bad_traces_and_flags_are_refused() {
     refused(&["up", QUICKSTART, "--drive", broken.path(), "--listen", "127.0.0.1:0"], &[broken.path(), "line 2"]);
     refused(&["simulate", "--trace", "/does/not/exist"], &["/does/not/exist"]);
     let good = trace(2);
-    refused(&["simulate", "--trace", good.path(), "--policy", "best"], &["--policy", "prefix-aware"]);
+    refused(&["simulate", "--trace", good.path(), "--policy", "best"], &["--policy", "phalanx"]);
     refused(&["simulate", "--trace", good.path(), "--kv-tokens", "3"], &["--kv-tokens", "512"]);
     refused(&["simulate", "--trace", good.path(), "--engines", "0"], &["--engines", "1 to 65536"]);
     refused(&["simulate", "--trace", good.path(), "--engines", "4294967295"], &["--engines", "1 to 65536"]);
@@ -210,15 +210,15 @@ fn simulate_gives_the_same_bytes_on_any_number_of_threads() {
     let rows: Value = serde_json::from_str(&first).expect("JSON");
     let rows = rows.as_array().expect("an array");
     let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
-    assert_eq!(names, ["round-robin", "least-load", "prefix-aware"]);
+    assert_eq!(names, ["round-robin", "least-request", "phalanx"]);
     for row in rows {
         assert_eq!((&row["requests"], &row["completed"], &row["rejected"]), (&60.into(), &60.into(), &0.into()));
         for field in ["hit_ratio", "ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "e2e_p99_ms", "output_tokens_per_s"] {
             assert!(row[field].is_number(), "{field}: {row}");
         }
     }
-    let table = stdout(&phalanx(&["simulate", "--trace", trace.path(), "--policy", "least-load"]));
-    assert!(table.contains("preset a100-8b, KV capacity 409600 tokens") && table.contains("least-load"), "{table}");
+    let table = stdout(&phalanx(&["simulate", "--trace", trace.path(), "--policy", "least-request"]));
+    assert!(table.contains("preset a100-8b, KV capacity 409600 tokens") && table.contains("least-request"), "{table}");
 }
 
 #[test]

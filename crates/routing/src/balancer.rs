@@ -137,11 +137,25 @@ impl Balancer {
     /// assert_eq!(ids.map(|id| id.index()), [0, 1]);
     /// ```
     pub fn join(&mut self, endpoint: Endpoint) -> EndpointId {
-        let id = self.columns.join(endpoint);
+        self.join_at(self.columns.vacant(), endpoint).expect("the slot is vacant")
+    }
+
+    /// A new endpoint in a slot of the caller's choice, such as the number of its rank in a fleet index. `None` if the slot
+    /// is taken, or its ids are used up.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Endpoint, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// assert_eq!(balancer.join_at(5, Endpoint::new()).map(|id| id.index()), Some(5));
+    /// assert_eq!(balancer.join_at(5, Endpoint::new()), None);
+    /// ```
+    pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
+        let id = self.columns.join(slot, endpoint)?;
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
-        id
+        Some(id)
     }
 
     /// Takes an endpoint out of all pools and for good: it is not chosen again, and reservations that name it settle
@@ -400,6 +414,18 @@ impl Balancer {
         lost.len()
     }
 
+    /// Whether an endpoint has joined and not left.
+    #[must_use]
+    pub fn has(&self, endpoint: EndpointId) -> bool {
+        self.columns.at(endpoint).is_some()
+    }
+
+    /// Whether a reservation is not settled, and was not [reclaimed](Self::reclaim).
+    #[must_use]
+    pub fn is_open(&self, reservation: &Reservation) -> bool {
+        self.flights.get(reservation.flight, reservation.serial).is_some()
+    }
+
     /// The policy of a pool.
     #[must_use]
     pub fn policy(&self, pool: PoolId) -> Option<&Policy> {
@@ -486,8 +512,7 @@ impl Balancer {
     }
 
     fn known(&self, policy: &Policy) -> Known<'_> {
-        let means =
-            Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
+        let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
         Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown() }
     }
 

@@ -41,31 +41,45 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    pub(crate) fn join(&mut self, endpoint: Endpoint) -> EndpointId {
-        let pace = Pace::expected(endpoint.prefill_token());
-        let slot = self.free.pop().unwrap_or_else(|| {
+    /// The slot for the next endpoint: the one that was left last, or a new one.
+    pub(crate) fn vacant(&self) -> usize {
+        self.free.last().map_or(self.live.len(), |slot| *slot as usize)
+    }
+
+    /// Gives a slot that is vacant to an endpoint.
+    pub(crate) fn join(&mut self, at: usize, endpoint: Endpoint) -> Option<EndpointId> {
+        if at < self.live.len() {
+            let place = self.free.iter().rposition(|slot| *slot as usize == at)?;
+            self.free.remove(place);
+        }
+        while self.live.len() <= at {
             let slot = u32::try_from(self.live.len()).expect("there are fewer than 2^32 endpoints");
-            self.generation.push(0);
-            self.live.push(false);
-            self.endpoint.push(endpoint);
-            self.load.push(Load::default());
-            self.totals.push(Totals::default());
-            self.turn.push(0);
-            self.row.push(Row::EMPTY);
-            self.head_since.push(Duration::ZERO);
-            self.pace.push(pace);
-            for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
-                column.push(UNKNOWN);
+            if (slot as usize) < at {
+                self.free.push(slot);
             }
-            self.read.push(None);
-            self.own_then.push(0);
-            slot
-        });
-        let at = slot as usize;
+            self.push();
+        }
         self.live[at] = true;
         self.endpoint[at] = endpoint;
-        self.pace[at] = pace;
-        EndpointId::new(slot, self.generation[at])
+        self.pace[at] = Pace::expected(endpoint.prefill_token());
+        Some(EndpointId::new(at as u32, self.generation[at]))
+    }
+
+    fn push(&mut self) {
+        self.generation.push(0);
+        self.live.push(false);
+        self.endpoint.push(Endpoint::new());
+        self.load.push(Load::default());
+        self.totals.push(Totals::default());
+        self.turn.push(0);
+        self.row.push(Row::EMPTY);
+        self.head_since.push(Duration::ZERO);
+        self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
+        for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
+            column.push(UNKNOWN);
+        }
+        self.read.push(None);
+        self.own_then.push(0);
     }
 
     pub(crate) fn leave(&mut self, id: EndpointId) -> bool {

@@ -37,19 +37,36 @@ impl Held {
                     }
                 }
             }
-            Evidence::Overlap { overlap, block } => {
+            Evidence::Overlap { overlap, promised, block } => {
+                let tokens = |blocks: u32| blocks.saturating_mul(block.tokens());
                 for &(rank, blocks) in overlap.partial() {
-                    self.raise(rank.index(), blocks.saturating_mul(block.tokens()));
+                    self.raise(rank.index(), tokens(blocks));
                 }
-                for level in overlap.levels().rev() {
-                    if level.ranks.words().is_some() {
-                        break;
-                    }
+                for level in overlap.levels().rev().take_while(|level| level.ranks.words().is_none()) {
                     for rank in level.ranks.iter() {
-                        self.raise(rank.index(), level.blocks.saturating_mul(block.tokens()));
+                        self.raise(rank.index(), tokens(level.blocks));
+                    }
+                }
+                let Some(promised) = promised else { return };
+                for &(rank, blocks) in promised.partial() {
+                    self.promise(evidence, rank.index(), tokens(blocks));
+                }
+                for level in promised.levels().rev() {
+                    // Those who hold as much have no use for it.
+                    let held = wide(evidence).take_while(|wide| wide.tokens >= tokens(level.blocks)).last();
+                    let holds = |at: usize| held.is_some_and(|held| held.holds(at));
+                    for rank in level.ranks.iter().filter(|rank| !holds(rank.index())) {
+                        self.promise(evidence, rank.index(), tokens(level.blocks));
                     }
                 }
             }
+        }
+    }
+
+    /// Counts what is promised, unless as much is held.
+    fn promise(&mut self, evidence: Evidence<'_>, at: usize, tokens: u32) {
+        if tokens > self.of(evidence, at) {
+            self.raise(at, tokens);
         }
     }
 
@@ -72,15 +89,20 @@ impl Held {
         if held > 0 {
             return held;
         }
-        let holds = |wide: &Wide<'_>| wide.slots.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
-        wide(evidence).find(holds).map_or(0, |wide| wide.tokens)
+        wide(evidence).find(|wide| wide.holds(at)).map_or(0, |wide| wide.tokens)
     }
 }
 
-/// The wide levels, deepest first.
+impl Wide<'_> {
+    fn holds(&self, at: usize) -> bool {
+        self.slots.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+}
+
+/// The wide levels of what is held, deepest first.
 pub(crate) fn wide(evidence: Evidence<'_>) -> impl Iterator<Item = Wide<'_>> {
     let of = match evidence {
-        Evidence::Overlap { overlap, block } => Some((overlap, block)),
+        Evidence::Overlap { overlap, block, .. } => Some((overlap, block)),
         _ => None,
     };
     of.into_iter().flat_map(|(overlap, block): (&Overlap, _)| {

@@ -1,5 +1,6 @@
 //! Why a request would go where it would go.
 
+use core::fmt;
 use core::time::Duration;
 
 use serde::Serialize;
@@ -69,6 +70,16 @@ pub enum Factor {
     Measure(Measure),
     /// A term.
     Term(Term),
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scorer(scorer) => scorer.fmt(f),
+            Self::Measure(measure) => measure.fmt(f),
+            Self::Term(term) => term.fmt(f),
+        }
+    }
 }
 
 /// Why a candidate was not weighed.

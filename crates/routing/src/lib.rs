@@ -49,6 +49,7 @@ mod price;
 mod request;
 mod reservation;
 mod route;
+mod router;
 mod seed;
 mod signals;
 mod standings;
@@ -58,12 +59,13 @@ pub use endpoint::{Endpoint, EndpointId};
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission};
 pub use load::{Load, Totals};
 pub use policy::{
-    Combination, FailMode, Filter, Measure, ONE, Picker, Policy, PolicyError, Priced, Scorer, Term, Unknown, UnknownPolicy,
-    Weighted,
+    Combination, FailMode, Filter, Measure, ONE, Picker, Policy, PolicyError, Priced, Scorer, Term, Unknown,
+    UnknownPolicy, Weighted,
 };
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};
 pub use reservation::{Outcome, Reservation, Settled};
 pub use route::{ModelRoute, RouteError, RouteTable, RouteTableError, Target};
+pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;

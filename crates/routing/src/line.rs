@@ -6,6 +6,8 @@ pub(crate) const MOST: i64 = 1 << 60;
 const STEEPEST: i64 = 1 << 36;
 /// So many lines may be added.
 const ADDENDS: i64 = 16;
+/// What is added is not more than this.
+pub(crate) const MOST_ADDED: i64 = MOST / ADDENDS;
 /// Prompts above this many tokens cost what one of so many does.
 pub(crate) const LONGEST: u32 = (1 << 24) - 1;
 
@@ -31,7 +33,8 @@ impl Line {
     /// All of the cost whatever is computed.
     pub(crate) const ALWAYS: i64 = i64::MAX;
     /// Of an endpoint that is not to be chosen.
-    pub(crate) const NEVER: Self = Self { base: i64::MAX, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
+    pub(crate) const NEVER: Self =
+        Self { base: i64::MAX, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
     /// Costs nothing.
     pub(crate) const ZERO: Self = Self { base: 0, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
 
@@ -48,7 +51,7 @@ impl Line {
     /// The same, so that sixteen of them can be added.
     pub(crate) fn addend(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST / ADDENDS);
-        let base = self.base.clamp(-MOST / ADDENDS, MOST / ADDENDS);
+        let base = self.base.clamp(-MOST_ADDED, MOST_ADDED);
         Self { base, slope, context: self.context.clamp(0, slope), ..self }
     }
 

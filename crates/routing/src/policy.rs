@@ -120,8 +120,20 @@ pub enum PolicyError {
         /// The most that is allowed.
         most: u64,
     },
+    /// A term that stands twice.
+    #[error("policy {policy:?}: {field} is {term} again; expected each term once")]
+    Twice {
+        /// The policy's name.
+        policy: String,
+        /// The field, with its place in a list.
+        field: String,
+        /// The term.
+        term: Term,
+    },
     /// A measure of the request where only one of the endpoint makes sense.
-    #[error("policy {policy:?}: {field} is {measure}, which depends on the request; expected a measure of the endpoint")]
+    #[error(
+        "policy {policy:?}: {field} is {measure}, which depends on the request; expected a measure of the endpoint"
+    )]
     OfRequest {
         /// The policy's name.
         policy: String,
@@ -145,13 +157,8 @@ impl Policy {
     /// [`PolicyError`], which names the field: an empty or overlong list, a weight above a million, a limit or a number of
     /// steps of 0, a share above a million, or a measure of the request where that makes no sense.
     pub fn new(name: impl Into<String>, combination: Combination) -> Result<Self, PolicyError> {
-        let policy = Self {
-            name: name.into(),
-            filters: Vec::new(),
-            combination,
-            picker: Picker::Best,
-            unknown: Unknown::Worst,
-        };
+        let policy =
+            Self { name: name.into(), filters: Vec::new(), combination, picker: Picker::Best, unknown: Unknown::Worst };
         policy.checked()
     }
 
@@ -290,6 +297,10 @@ impl Policy {
             Combination::Cost(parts) => {
                 for (at, part) in parts.iter().enumerate() {
                     range(format!("combination.cost[{at}].permille"), part.permille, 0, MOST_WEIGHT)?;
+                    if parts[..at].iter().any(|other| other.term == part.term) {
+                        let field = format!("combination.cost[{at}].term");
+                        return Err(PolicyError::Twice { policy: policy(), field, term: part.term });
+                    }
                 }
             }
             Combination::Product(_) | Combination::Lexicographic(_) => {}

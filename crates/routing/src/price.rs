@@ -36,9 +36,7 @@ const PACK: i64 = 1 << 30;
 /// depends on the request's cached share only.
 pub(crate) fn is_local(policy: &Policy) -> bool {
     match policy.combination() {
-        Combination::Sum(parts) => {
-            parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Room { .. }))
-        }
+        Combination::Sum(parts) => parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Room { .. })),
         Combination::Product(measures) => measures.iter().filter(|measure| measure.is_of_request()).count() <= 1,
         Combination::Lexicographic(_) | Combination::Cost(_) => true,
     }

@@ -43,6 +43,8 @@ pub enum Evidence<'a> {
     Overlap {
         /// The answer.
         overlap: &'a Overlap,
+        /// A further one, of blocks that will be there before they are needed: the greater counts.
+        promised: Option<&'a Overlap>,
         /// Tokens of a block.
         block: BlockSize,
     },

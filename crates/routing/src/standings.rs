@@ -39,8 +39,7 @@ struct Node {
 }
 
 impl Node {
-    const EMPTY: Self =
-        Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], context: [-1; SPANS] };
+    const EMPTY: Self = Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], context: [-1; SPANS] };
 
     fn of(line: &Line) -> Self {
         if line.is_never() {

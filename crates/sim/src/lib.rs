@@ -27,8 +27,8 @@
 //! let two = NonZeroU32::new(2).expect("two is not zero");
 //! let run = |policy| Simulation::new(two, EngineConfig::a100_8b(), policy, Seed::from(0)).run(&trace);
 //!
-//! assert_eq!(run(Policy::RoundRobin).hit_ratio, 0.0, "each second turn goes to the other engine");
-//! assert_eq!(run(Policy::parse("prefix-aware")?).hit_ratio, 0.4, "2,048 of 5,120 prompt tokens");
+//! assert_eq!(run(Policy::round_robin()).hit_ratio, 0.0, "each second turn goes to the other engine");
+//! assert_eq!(run(Policy::phalanx()).hit_ratio, 0.4, "2,048 of 5,120 prompt tokens");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

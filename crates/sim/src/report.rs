@@ -27,13 +27,22 @@ pub struct Report {
     pub ttft_p99_ms: f64,
     /// Time for each token after the first, averaged over an answer, median over answers of two tokens or more.
     pub tpot_p50_ms: f64,
+    /// The same, 99th percentile.
+    pub tpot_p99_ms: f64,
     /// Time from arrival to last token, 99th percentile.
     pub e2e_p99_ms: f64,
+    /// Share of the requests that were answered with a first token within 2 s and 100 ms or less for each further one; 0
+    /// to 1.
+    pub goodput: f64,
     /// Tokens of completed answers over the time from the first arrival to the last completion.
     pub output_tokens_per_s: f64,
     /// The time from the first arrival to the last completion, for each engine.
     pub simulated_engine_seconds: f64,
 }
+
+/// The longest time to first token, and for each further one, of a good answer, in nanoseconds.
+pub(crate) const GOOD_TTFT: u64 = 2_000_000_000;
+pub(crate) const GOOD_TPOT: u64 = 100_000_000;
 
 /// What is collected while a simulation runs.
 #[derive(Debug, Default)]
@@ -41,6 +50,7 @@ pub(crate) struct Samples {
     pub(crate) ttft: Vec<u64>,
     pub(crate) tpot: Vec<u64>,
     pub(crate) e2e: Vec<u64>,
+    pub(crate) good: u64,
     pub(crate) rejected: u64,
     pub(crate) prompt_tokens: u64,
     pub(crate) cached_tokens: u64,
@@ -62,7 +72,9 @@ impl Samples {
             ttft_p50_ms: percentile_ms(&mut self.ttft, 50),
             ttft_p99_ms: percentile_ms(&mut self.ttft, 99),
             tpot_p50_ms: percentile_ms(&mut self.tpot, 50),
+            tpot_p99_ms: percentile_ms(&mut self.tpot, 99),
             e2e_p99_ms: percentile_ms(&mut self.e2e, 99),
+            goodput: ratio(self.good as f64, requests as f64),
             output_tokens_per_s: ratio(self.output_tokens as f64, seconds),
             simulated_engine_seconds: seconds * f64::from(engines),
         }

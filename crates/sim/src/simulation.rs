@@ -44,7 +44,7 @@ impl Simulation {
     /// use phalanx_routing::{Policy, Seed};
     /// use phalanx_sim::Simulation;
     ///
-    /// let simulation = Simulation::new(NonZeroU32::MIN, EngineConfig::a100_8b(), Policy::LeastLoad, Seed::from(1));
+    /// let simulation = Simulation::new(NonZeroU32::MIN, EngineConfig::a100_8b(), Policy::least_request(), Seed::from(1));
     /// assert_eq!(simulation.config().kv_blocks(), 800);
     /// ```
     pub fn new(engines: NonZeroU32, config: EngineConfig, policy: Policy, seed: Seed) -> Self {
@@ -60,7 +60,7 @@ impl Simulation {
     /// # use phalanx_routing::{Policy, Seed};
     /// # use phalanx_sim::{Simulation, Trace};
     /// let line = r#"{"timestamp": 0, "input_length": 1000, "output_length": 1, "hash_ids": [1, 2]}"#;
-    /// let simulation = Simulation::new(NonZeroU32::MIN, EngineConfig::a100_8b(), Policy::RoundRobin, Seed::from(1));
+    /// let simulation = Simulation::new(NonZeroU32::MIN, EngineConfig::a100_8b(), Policy::round_robin(), Seed::from(1));
     /// let report = simulation.run(&Trace::parse(line)?);
     /// assert_eq!((report.completed, report.ttft_p50_ms), (1, 78.0)); // 8 ms and 70 µs for each of 1,000 tokens
     /// # Ok::<(), phalanx_sim::TraceError>(())
@@ -78,7 +78,7 @@ impl Simulation {
     /// # use phalanx_routing::{Policy, Seed};
     /// # use phalanx_sim::{Simulation, Trace};
     /// # let line = r#"{"timestamp": 0, "input_length": 1000, "output_length": 1, "hash_ids": [1, 2]}"#;
-    /// # let simulation = Simulation::new(NonZeroU32::MIN, EngineConfig::a100_8b(), Policy::RoundRobin, Seed::from(1));
+    /// # let simulation = Simulation::new(NonZeroU32::MIN, EngineConfig::a100_8b(), Policy::round_robin(), Seed::from(1));
     /// let mut seen = 0;
     /// simulation.run_with_progress(&Trace::parse(line)?, &mut |requests| seen += requests);
     /// assert_eq!(seen, 1);

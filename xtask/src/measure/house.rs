@@ -16,11 +16,11 @@ pub(crate) struct House;
 const FLEETS: [u32; 2] = [8, 64];
 
 /// The baseline, the bystander and the policy that must win.
-const POLICIES: [&str; 3] = ["round-robin", "least-load", "prefix-aware"];
+const POLICIES: [&str; 3] = ["round-robin", "least-request", "phalanx"];
 
 impl Subject for House {
     fn about(&self) -> &'static str {
-        "Whether the main job runs and repeats itself byte for byte, what prefix-aware routing gains over round-robin on \
+        "Whether the main job runs and repeats itself byte for byte, what phalanx routing gains over round-robin on \
          the trace, how fast the simulator is, and how the code is kept."
     }
 
@@ -60,9 +60,9 @@ fn rows(engines: u32) -> [Row; 8] {
         Row::new(name("same bytes on a second run")).want(Want::Yes),
         Row::new(name("same bytes with 1 and with 2 threads")).want(Want::Yes),
         Row::new(name("every request completed or rejected")).want(Want::Yes),
-        Row::new(name("hit ratio, prefix-aware less round-robin")).want(Want::Above(0.0)),
-        Row::new(name("TTFT p50, prefix-aware to round-robin")).want(Want::Below(1.0)),
-        Row::new(name("TTFT p99, prefix-aware to round-robin")).want(Want::Below(1.0)),
+        Row::new(name("hit ratio, phalanx less round-robin")).want(Want::Above(0.0)),
+        Row::new(name("TTFT p50, phalanx to round-robin")).want(Want::Below(1.0)),
+        Row::new(name("TTFT p99, phalanx to round-robin")).want(Want::Below(1.0)),
         Row::new(name("simulated engine-seconds a second")).stretch(Want::AtLeast(100_000.0)),
         Row::new(name("one run of all policies")).unit("s"),
     ]
@@ -189,7 +189,7 @@ mod tests {
                  \"ttft_p50_ms\":{ttft},\"ttft_p99_ms\":{ttft},\"simulated_engine_seconds\":100.0}}"
             )
         };
-        format!("[{},{}]", object("round-robin", 0.1, 10.0), object("prefix-aware", prefix_hits, prefix_ttft))
+        format!("[{},{}]", object("round-robin", 0.1, 10.0), object("phalanx", prefix_hits, prefix_ttft))
     }
 
     fn verdicts(first: &str, second: &str) -> Vec<bool> {

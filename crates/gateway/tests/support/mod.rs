@@ -134,7 +134,7 @@ pub(crate) async fn gateway(pool: Pool) -> Gateway {
 /// The same with settings of the test's own.
 pub(crate) async fn gateway_with(pool: Pool, change: impl FnOnce(GatewayConfig) -> GatewayConfig) -> Gateway {
     let routes = RouteTable::new([ModelRoute::to("m", "server")]).expect("one route");
-    let policy = Policy::parse("least-load").expect("a policy");
+    let policy = Policy::preset("least-request").expect("a policy");
     let config = GatewayConfig::new(routes, policy)
         .with_block_size(BlockSize::new(16).expect("16 is a block size"))
         .with_pool("server", pool);

@@ -33,6 +33,15 @@ impl IndexConfig {
         Self { max_bytes: bytes, ..self }
     }
 
+    /// The most memory that was asked for, in bytes.
+    ///
+    /// ```
+    /// assert_eq!(phalanx_kvcache::IndexConfig::new().byte_limit(), 1 << 30);
+    /// ```
+    pub const fn byte_limit(&self) -> usize {
+        self.max_bytes
+    }
+
     /// The most blocks that one rank may hold, over all layers, so that one that stores without end (its removals are
     /// lost, or it means ill) leaves room for the others. What it stores beyond is left out.
     #[must_use]

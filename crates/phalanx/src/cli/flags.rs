@@ -11,7 +11,7 @@ const MAX_ENGINES: u32 = 65_536;
 
 /// A policy by name; help and errors list the names.
 pub(super) fn policy() -> impl TypedValueParser<Value = Policy> {
-    PossibleValuesParser::new(Policy::all().iter().map(Policy::name)).try_map(|name| Policy::parse(&name))
+    PossibleValuesParser::new(Policy::NAMES).try_map(|name| Policy::preset(&name))
 }
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {

@@ -19,15 +19,16 @@ use super::{Failure, flags, input};
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Example:
-  phalanx simulate --trace conversation_trace.jsonl --engines 8 --policy round-robin --policy prefix-aware
+  phalanx simulate --trace conversation_trace.jsonl --engines 8 --policy round-robin --policy phalanx
 
 The trace is in Mooncake's JSONL format: one object a line with timestamp (ms), input_length, output_length and
 hash_ids (one id for each 512 prompt tokens, so engines have blocks of 512 here). A request that no engine could ever hold
 counts as REJECTED and is in no other figure. Times in the report are simulated; the same input gives the same report.
 
 JSON is an array with one object a policy: policy, requests, completed, rejected (no engine could hold them), hit_ratio
-(cached prompt tokens over prompt tokens of completed requests), ttft_p50_ms, ttft_p99_ms, tpot_p50_ms (answers of two
-tokens or more), e2e_p99_ms, output_tokens_per_s, simulated_engine_seconds, speed, seed, engines, block_size, engine_preset, kv_capacity_tokens
+(cached prompt tokens over prompt tokens of completed requests), ttft_p50_ms, ttft_p99_ms, tpot_p50_ms and tpot_p99_ms
+(answers of two tokens or more), e2e_p99_ms, goodput (share of the requests with a first token within 2 s and 100 ms or
+less for each further one), output_tokens_per_s, simulated_engine_seconds, speed, seed, engines, block_size, engine_preset, kv_capacity_tokens
 (of one engine). A percentile is the nearest rank.")]
 pub(super) struct Args {
     /// Trace file, Mooncake JSONL
@@ -80,7 +81,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         return Err(Failure::Input(format!("{}: no request to replay; expected one or more", args.trace.display())));
     }
     let config = args.engine.config(TRACE_BLOCK_TOKENS)?;
-    let policies = if args.policies.is_empty() { Policy::all().to_vec() } else { args.policies };
+    let policies = if args.policies.is_empty() { Policy::presets().collect() } else { args.policies };
     let threads = args
         .threads
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |threads| threads.get() as usize);
@@ -141,7 +142,9 @@ fn page(reports: &[Report], trace: &Trace, engines: NonZeroU32, config: &EngineC
         "TTFT P50 ms",
         "TTFT P99 ms",
         "TPOT P50 ms",
+        "TPOT P99 ms",
         "E2E P99 ms",
+        "GOODPUT",
         "OUT TOK/s",
     ];
     let rows = reports.iter().map(|report| {
@@ -154,7 +157,9 @@ fn page(reports: &[Report], trace: &Trace, engines: NonZeroU32, config: &EngineC
             format!("{:.1}", report.ttft_p50_ms),
             format!("{:.1}", report.ttft_p99_ms),
             format!("{:.2}", report.tpot_p50_ms),
+            format!("{:.2}", report.tpot_p99_ms),
             format!("{:.1}", report.e2e_p99_ms),
+            format!("{:.2}%", report.goodput * 100.0),
             format!("{:.1}", report.output_tokens_per_s),
         ]
     });

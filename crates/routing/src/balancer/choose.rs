@@ -38,7 +38,9 @@ fn sees_cache(policy: &Policy) -> bool {
         Combination::Product(measures) | Combination::Lexicographic(measures) => {
             measures.iter().any(|measure| measure.is_of_request())
         }
-        Combination::Cost(terms) => terms.iter().any(|priced| !matches!(priced.term, Term::Wait | Term::SeatWall | Term::EngineQueue)),
+        Combination::Cost(terms) => {
+            terms.iter().any(|priced| !matches!(priced.term, Term::Wait | Term::SeatWall | Term::EngineQueue))
+        }
     }
 }
 
@@ -108,9 +110,7 @@ impl Balancer {
         drawn.clear();
         let known = self.known(&pool.policy);
         let is_candidate = |at: usize| {
-            pool.has(at)
-                && !request.excluded.contains(&self.columns.id(at))
-                && weigh::passes(&pool.policy, &known, at)
+            pool.has(at) && !request.excluded.contains(&self.columns.id(at)) && weigh::passes(&pool.policy, &known, at)
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.
@@ -265,10 +265,7 @@ fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Op
 }
 
 /// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing.
-fn for_each_level<'a>(
-    evidence: Evidence<'a>,
-    mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>),
-) {
+fn for_each_level<'a>(evidence: Evidence<'a>, mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>)) {
     let mut deeper = None;
     for wide in evidence::wide(evidence) {
         each(wide.tokens, Some(wide.slots), deeper);

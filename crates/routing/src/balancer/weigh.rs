@@ -102,9 +102,8 @@ pub(super) fn score(
     scores: &mut Vec<i64>,
 ) {
     scores.clear();
-    let measured = |measure: Measure| {
-        slots.iter().map(move |&at| price::measure(known, measure, at as usize, Tokens::new(1, 0)))
-    };
+    let measured =
+        |measure: Measure| slots.iter().map(move |&at| price::measure(known, measure, at as usize, Tokens::new(1, 0)));
     match part.scorer {
         Scorer::Prefix => {
             let full = request.full_tokens();
@@ -124,9 +123,9 @@ pub(super) fn score(
             spread(scores, 0, most);
         }
         Scorer::Latency { ttft_ppm } => latency(known, slots, ttft_ppm, scores),
-        Scorer::Draw => scores.extend(slots.iter().map(|&at| {
-            i64::from(seed.draw_nth(Stage::Score, request.key, at.into(), ONE as u32 + 1))
-        })),
+        Scorer::Draw => scores.extend(
+            slots.iter().map(|&at| i64::from(seed.draw_nth(Stage::Score, request.key, at.into(), ONE as u32 + 1))),
+        ),
     }
 }
 
@@ -160,8 +159,6 @@ fn latency(known: &Known<'_>, slots: &[u32], ttft_ppm: u32, scores: &mut Vec<i64
     };
     scores.extend(slots.iter().map(|&at| {
         let weight = i64::from(ttft_ppm);
-        both(at).map_or(ONE / 2, |(first, each)| {
-            (weight * one(first, ttft) + (ONE - weight) * one(each, tpot)) / ONE
-        })
+        both(at).map_or(ONE / 2, |(first, each)| (weight * one(first, ttft) + (ONE - weight) * one(each, tpot)) / ONE)
     }));
 }

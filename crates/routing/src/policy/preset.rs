@@ -56,6 +56,17 @@ impl Policy {
         })
     }
 
+    /// All presets, in the order of [`NAMES`](Self::NAMES).
+    ///
+    /// ```
+    /// use phalanx_routing::Policy;
+    ///
+    /// assert_eq!(Policy::presets().next(), Some(Policy::phalanx()));
+    /// ```
+    pub fn presets() -> impl Iterator<Item = Self> {
+        Self::NAMES.iter().map(|name| Self::preset(name).expect("each name is one of a preset"))
+    }
+
     /// The default: the wait until a request's turn, the time for what is not cached of its prompt, and what that time
     /// costs those that it delays.
     ///

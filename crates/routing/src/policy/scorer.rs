@@ -1,5 +1,7 @@
 //! Scores of an endpoint, from 0 to 1: what a weighted sum is made of.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Measure;
@@ -65,5 +67,18 @@ impl Weighted {
     pub const fn in_steps(mut self, steps: u32) -> Self {
         self.steps = Some(steps);
         self
+    }
+}
+
+impl fmt::Display for Scorer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix => f.write_str("prefix"),
+            Self::Spread(measure) => write!(f, "spread of {measure}"),
+            Self::BelowMost(measure) => write!(f, "below the most of {measure}"),
+            Self::Room { measure, limit } => write!(f, "room of {measure} to {limit}"),
+            Self::Latency { .. } => f.write_str("latency"),
+            Self::Draw => f.write_str("draw"),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Known;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
-use crate::line::{Line, Tokens};
+use crate::line::{Line, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
 
 const SECOND: i64 = 1_000_000_000;
@@ -11,8 +11,6 @@ const SEQUENCE: i64 = 30_000;
 const CONTEXT: i64 = 80;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
-/// A term is not more than this.
-const HIGHEST: i64 = 1 << 55;
 /// KV memory in use, in parts of a million, from which on it is scarce.
 const SCARCE: i64 = 900_000;
 
@@ -58,7 +56,7 @@ fn wait(known: &Known<'_>, at: usize) -> (i64, i64) {
     let columns = known.columns;
     let pace = columns.pace[at].token();
     let others = shared(known, at).queued.saturating_mul(known.means.uncached_tokens);
-    let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(HIGHEST);
+    let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(MOST_ADDED);
     let head = known.flights.head(columns.row[at]).map_or(0, i64::from);
     (full, full - (head * PROGRESS / 100).saturating_mul(pace).min(full))
 }
@@ -125,11 +123,11 @@ pub(crate) fn value(known: &Known<'_>, priced: &Priced, at: usize, tokens: Token
         Term::Wait => {
             let (full, least) = wait(known, at);
             let passed = (now - known.columns.head_since[at].as_nanos() as i64).max(0);
-            price((full - passed).max(least), permille).min(HIGHEST)
+            price((full - passed).max(least), permille).min(MOST_ADDED)
         }
         Term::MemoryWall => match memory(known, at) {
             Some((beyond, token)) if beyond < 0 => {
-                price((beyond + token * i64::from(tokens.uncached)).max(0), permille).min(HIGHEST)
+                price((beyond + token * i64::from(tokens.uncached)).max(0), permille).min(MOST_ADDED)
             }
             _ => line(known, priced, at).at(tokens),
         },

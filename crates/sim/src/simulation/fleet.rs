@@ -5,20 +5,19 @@ use core::time::Duration;
 use std::collections::BinaryHeap;
 
 use phalanx_engine::{Engine, Event, EventKind, Rejection, Request as EngineRequest, RequestId};
-use phalanx_kvcache::{ChainHasher, Change, FleetIndex, IndexConfig, Overlap, RankId};
-use phalanx_routing::{EndpointId, Outcome, Request, Reservation, Router};
+use phalanx_kvcache::{ChainHasher, Change, IndexConfig};
+use phalanx_routing::{Endpoint, EndpointId, Outcome, PoolId, Request, Reservation, Router, Signals};
 
 use super::{Simulation, TRACE_BLOCK};
-use crate::report::Samples;
+use crate::report::{GOOD_TPOT, GOOD_TTFT, Samples};
 use crate::{Trace, TraceRequest};
 
-/// The state of one run. Engine `i` has the endpoint and the rank at place `i`.
+/// The state of one run. Engine `i` has the endpoint at place `i`.
 pub(super) struct Fleet {
     engines: Vec<Engine>,
     endpoints: Vec<EndpointId>,
-    ranks: Vec<RankId>,
     router: Router,
-    index: FleetIndex,
+    pool: PoolId,
     /// (time, engine) at which an engine has something to do. An engine whose time has changed since is due at another
     /// entry as well: `due` tells which one counts.
     agenda: BinaryHeap<Reverse<(Duration, usize)>>,
@@ -26,10 +25,24 @@ pub(super) struct Fleet {
     /// By number of the request.
     flights: Vec<Flight>,
     samples: Samples,
-    overlap: Overlap,
-    held: Vec<(RankId, u32)>,
-    evidence: Vec<(EndpointId, u32)>,
+    /// Recent times of each engine, as its metrics would show them.
+    ttft: Vec<Recent>,
+    tpot: Vec<Recent>,
     events: Vec<Event>,
+}
+
+/// A decayed mean in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent(Option<u64>);
+
+impl Recent {
+    fn note(&mut self, nanos: u64) {
+        self.0 = Some(self.0.map_or(nanos, |mean| mean - mean / 8 + nanos / 8));
+    }
+
+    fn get(self) -> Option<Duration> {
+        self.0.map(Duration::from_nanos)
+    }
 }
 
 /// A request that was dispatched.
@@ -44,15 +57,24 @@ struct Flight {
 impl Fleet {
     pub(super) fn new(simulation: &Simulation, trace: &Trace) -> Self {
         let engines = simulation.engines.get();
-        let mut router = Router::new(simulation.policy, simulation.seed);
         // Room for all that the engines can hold: the index leaves nothing out.
-        let mut index = FleetIndex::with_config(IndexConfig::new().max_bytes(usize::MAX));
+        let config = IndexConfig::new().max_bytes(usize::MAX);
+        let mut router = Router::new(TRACE_BLOCK, simulation.seed).with_index(config);
+        let pool = router.balancer_mut().add_pool(simulation.policy.clone());
+        let config = &simulation.config;
+        let endpoint = Endpoint::new()
+            .with_seats(config.max_sequences())
+            .with_kv_tokens(config.kv_tokens())
+            .with_prefill_token(config.step_time().prefill_token());
+        let endpoints: Vec<_> = (0..engines).map(|_| router.join(endpoint)).collect();
+        for &endpoint in &endpoints {
+            router.balancer_mut().enter(pool, endpoint);
+        }
         Self {
             engines: (0..engines).map(|_| Engine::new(simulation.config.clone())).collect(),
-            endpoints: (0..engines).map(|_| router.join()).collect(),
-            ranks: (0..engines).map(|_| index.join()).collect(),
+            endpoints,
             router,
-            index,
+            pool,
             agenda: BinaryHeap::new(),
             due: vec![None; engines as usize],
             flights: Vec::with_capacity(trace.len()),
@@ -60,9 +82,8 @@ impl Fleet {
                 first_arrival: trace.requests().first().map_or(Duration::ZERO, |request| request.at),
                 ..Samples::default()
             },
-            overlap: Overlap::new(),
-            held: Vec::new(),
-            evidence: Vec::new(),
+            ttft: vec![Recent::default(); engines as usize],
+            tpot: vec![Recent::default(); engines as usize],
             events: Vec::new(),
         }
     }
@@ -83,20 +104,8 @@ impl Fleet {
         let (now, prompt_tokens) = (request.at, request.prompt_tokens);
         let full = TRACE_BLOCK.blocks_full(prompt_tokens) as usize;
         let blocks = ChainHasher::chain_ids(&request.blocks[..full]);
-        self.index.overlap(&blocks, &mut self.overlap);
-        self.evidence.clear();
-        self.overlap.pairs_into(&mut self.held);
-        let held = self.held.iter();
-        self.evidence.extend(held.map(|&(rank, blocks)| (self.endpoints[rank.index()], blocks * TRACE_BLOCK.tokens())));
-
-        let asked = Request {
-            key: number,
-            prompt_tokens,
-            evidence: &self.evidence,
-            candidates: &self.endpoints,
-            excluded: &[],
-        };
-        let decision = self.router.decide(&asked, now).expect("the fleet has engines, in order");
+        let asked = Request::new(self.pool, number, prompt_tokens);
+        let decision = self.router.decide(&asked, &blocks, now).expect("the fleet has engines");
         let engine = decision.endpoint.index();
         let submitted = self.engines[engine].submit(
             EngineRequest {
@@ -112,7 +121,7 @@ impl Fleet {
             Ok(()) => Some(decision.reservation),
             Err(rejection) => {
                 assert!(matches!(rejection, Rejection::TooLarge { .. }), "a trace's requests are sound: {rejection}");
-                self.router.settle(decision.reservation, Outcome::Error, now);
+                let _ = self.router.settle(decision.reservation, Outcome::Error, now);
                 self.samples.rejected += 1;
                 None
             }
@@ -126,7 +135,7 @@ impl Fleet {
         while let Some(Reverse((at, engine))) = self.agenda.pop() {
             self.advance(engine, at);
         }
-        assert_eq!(self.router.outstanding(), 0, "every reservation is settled");
+        assert_eq!(self.router.balancer().outstanding(), 0, "every reservation is settled");
         self.samples
     }
 
@@ -137,11 +146,27 @@ impl Fleet {
         self.due[engine] = None;
         let mut events = core::mem::take(&mut self.events);
         self.engines[engine].advance(at, &mut events);
+        self.report(engine, at);
         for event in events.drain(..) {
             self.observe(engine, event);
         }
         self.events = events;
         self.note_due(engine);
+    }
+
+    /// Tells the router what the engine's metrics would show.
+    fn report(&mut self, engine: usize, at: Duration) {
+        let load = self.engines[engine].load();
+        let used = u64::from(load.kv_used_blocks) * 1_000_000 / u64::from(load.kv_blocks.max(1));
+        let signals = Signals {
+            waiting: Some(load.waiting),
+            running: Some(load.running),
+            kv_used_ppm: Some(used as u32),
+            ttft: self.ttft[engine].get(),
+            tpot: self.tpot[engine].get(),
+            ..Signals::unknown(at)
+        };
+        self.router.balancer_mut().signals(self.endpoints[engine], signals);
     }
 
     fn note_due(&mut self, engine: usize) {
@@ -156,7 +181,8 @@ impl Fleet {
     fn observe(&mut self, engine: usize, Event { at, kind }: Event) {
         match kind {
             EventKind::Cache(event) => {
-                let applied = self.index.apply(self.ranks[engine], Change::from(&event)).expect("the rank has joined");
+                let applied =
+                    self.router.apply(self.endpoints[engine], Change::from(&event)).expect("the rank has joined");
                 debug_assert_eq!(
                     (applied.unplaced, applied.left_out),
                     (0, 0),
@@ -169,16 +195,24 @@ impl Fleet {
                 let reservation = flight.reservation.as_mut().expect("a request in flight has load");
                 self.router.first_token(reservation, at);
                 self.samples.ttft.push(nanos(at - flight.arrival));
+                self.ttft[engine].note(nanos(at - flight.arrival));
             }
             EventKind::Finished { id, cached_tokens, output_tokens } => {
                 let flight = &mut self.flights[id.0 as usize];
                 let reservation = flight.reservation.take().expect("a request in flight has load");
-                self.router.settle(reservation, Outcome::Success, at);
+                self.router.balancer_mut().generated(&reservation, output_tokens);
+                let _ = self.router.settle(reservation, Outcome::Success, at);
                 let samples = &mut self.samples;
                 samples.e2e.push(nanos(at - flight.arrival));
+                let mut tpot = None;
                 if output_tokens > 1 {
-                    samples.tpot.push(nanos(at - flight.first_token) / u64::from(output_tokens - 1));
+                    let each = nanos(at - flight.first_token) / u64::from(output_tokens - 1);
+                    samples.tpot.push(each);
+                    self.tpot[engine].note(each);
+                    tpot = Some(each);
                 }
+                let ttft = nanos(flight.first_token - flight.arrival);
+                samples.good += u64::from(ttft <= GOOD_TTFT && tpot.is_none_or(|tpot| tpot <= GOOD_TPOT));
                 samples.prompt_tokens += u64::from(flight.prompt_tokens);
                 samples.cached_tokens += u64::from(cached_tokens);
                 samples.output_tokens += u64::from(output_tokens);

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn simulation(engines: u32, policy: &str, seed: u64) -> Simulation {
-    let policy = Policy::parse(policy).expect("a known policy");
+    let policy = Policy::preset(policy).expect("a known policy");
     let engines = NonZeroU32::new(engines).expect("at least one engine");
     Simulation::new(engines, EngineConfig::a100_8b(), policy, Seed::from(seed))
 }
@@ -26,10 +26,10 @@ fn conversations(count: u64, turns: u64) -> Trace {
     Trace::parse(&lines.join("\n")).expect("a valid trace")
 }
 
-const POLICIES: [&str; 3] = ["round-robin", "least-load", "prefix-aware"];
+const POLICIES: [&str; 3] = ["round-robin", "least-request", "phalanx"];
 
 #[test]
-fn prefix_aware_beats_round_robin_on_conversations() {
+fn phalanx_beats_round_robin_on_conversations() {
     let trace = conversations(61, 8);
     let [blind, _, aware] = POLICIES.map(|policy| simulation(4, policy, 1).run(&trace));
     assert!(aware.hit_ratio > blind.hit_ratio + 0.2, "{aware:?} against {blind:?}");
@@ -60,7 +60,9 @@ fn the_report_has_its_fields_in_order() {
         "ttft_p50_ms",
         "ttft_p99_ms",
         "tpot_p50_ms",
+        "tpot_p99_ms",
         "e2e_p99_ms",
+        "goodput",
         "output_tokens_per_s",
         "simulated_engine_seconds",
     ];
@@ -72,7 +74,7 @@ fn figures_of_two_requests_are_exact() {
     // One engine. The first prompt takes 8 + 1024 × 0.07 = 79.68 ms. Its second token is the step of the other prompt,
     // whose first block is cached: 512 tokens beside a decode with 1,025 tokens of context, 8 + 35.84 + 0.03 + 0.082 ms.
     let text = [line(0, &[1, 2], 2), line(10, &[1, 3], 1)].join("\n");
-    let report = simulation(1, "prefix-aware", 0).run(&Trace::parse(&text).expect("a valid trace"));
+    let report = simulation(1, "phalanx", 0).run(&Trace::parse(&text).expect("a valid trace"));
     assert_eq!((report.requests, report.completed, report.rejected), (2, 2, 0));
     assert_eq!(report.hit_ratio, 0.25);
     assert_eq!((report.ttft_p50_ms, report.ttft_p99_ms), (79.68, 113.632));
@@ -85,7 +87,7 @@ fn figures_of_two_requests_are_exact() {
 fn a_prompt_larger_than_the_pool_is_rejected_and_counted() {
     let large: Vec<u64> = (0..800).collect();
     let text = [line(0, &large, 1), line(0, &[1], 1)].join("\n");
-    let report = simulation(2, "least-load", 0).run(&Trace::parse(&text).expect("a valid trace"));
+    let report = simulation(2, "least-request", 0).run(&Trace::parse(&text).expect("a valid trace"));
     assert_eq!((report.requests, report.completed, report.rejected), (2, 1, 1));
 }
 
@@ -95,7 +97,7 @@ fn timestamps_since_any_time_give_the_same_report() {
         let text = [line(from + 10, &[1, 3], 1), line(from, &[1, 2], 2)].join("\n");
         Trace::parse(&text).expect("a valid trace")
     };
-    let report = |from| simulation(2, "prefix-aware", 0).run(&trace(from));
+    let report = |from| simulation(2, "phalanx", 0).run(&trace(from));
     assert_eq!(report(1_700_000_000_000_000), report(0));
     assert_eq!(report(u64::MAX - 10), report(0), "the largest timestamps there are");
 }
@@ -104,13 +106,13 @@ fn timestamps_since_any_time_give_the_same_report() {
 fn the_longest_trace_runs_to_its_end() {
     let text = [line(0, &[1], 2), line(31_536_000_000, &[1], 2)].join("\n");
     let trace = Trace::parse(&text).expect("a valid trace").faster(0.1).expect("ten years");
-    let report = simulation(1, "least-load", 0).run(&trace);
+    let report = simulation(1, "least-request", 0).run(&trace);
     assert_eq!((report.completed, report.e2e_p99_ms > 0.0), (2, true));
 }
 
 #[test]
 fn nothing_gives_zeros() {
-    let report = simulation(3, "prefix-aware", 0).run(&Trace::default());
+    let report = simulation(3, "phalanx", 0).run(&Trace::default());
     assert_eq!((report.requests, report.hit_ratio, report.ttft_p99_ms), (0, 0.0, 0.0));
     assert_eq!((report.output_tokens_per_s, report.simulated_engine_seconds), (0.0, 0.0));
 }
@@ -134,7 +136,7 @@ proptest! {
             .collect();
         let trace = Trace::parse(&text.join("\n")).expect("a valid trace");
         let config = EngineConfig::a100_8b().with_kv_tokens(kv_blocks * 512).expect("at least a block");
-        let policy = Policy::parse(POLICIES[policy]).expect("a known policy");
+        let policy = Policy::preset(POLICIES[policy]).expect("a known policy");
         let engines = NonZeroU32::new(engines).expect("at least one engine");
         let report = Simulation::new(engines, config, policy, Seed::from(5)).run(&trace);
         let fits = requests.iter().filter(|r| r.2 as u64 * 512 + u64::from(r.3) <= u64::from(kv_blocks) * 512).count();

@@ -46,7 +46,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "IP:PORT", value_parser = flags::address)]
     listen: Option<SocketAddr>,
     /// Routing policy
-    #[arg(long, default_value = "prefix-aware", value_name = "NAME", value_parser = flags::policy())]
+    #[arg(long, default_value = "phalanx", value_name = "NAME", value_parser = flags::policy())]
     policy: Policy,
     /// Tokens a KV block
     #[arg(long, default_value = "16", value_name = "TOKENS")]
@@ -96,7 +96,7 @@ async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Lo
         return Err(Failure::No);
     }
     let mut running = fleet.start().await?;
-    let config = running.gateway_config(args.policy, Seed::from(args.seed));
+    let config = running.gateway_config(args.policy.clone(), Seed::from(args.seed));
     let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(error.to_string()))?;
     running.feed(&gateway.handle());
     if !quiet {
