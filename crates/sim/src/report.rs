@@ -17,7 +17,7 @@ pub struct Report {
     pub requests: u64,
     /// Requests that were answered.
     pub completed: u64,
-    /// Requests that could not fit the KV memory of the engine chosen.
+    /// Requests that could not fit the KV memory of the engine chosen, or that a filter of the policy refused.
     pub rejected: u64,
     /// Prompt tokens found in an engine's cache over all prompt tokens, of completed requests; 0 to 1.
     pub hit_ratio: f64,

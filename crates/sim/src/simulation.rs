@@ -87,6 +87,7 @@ impl Simulation {
     pub fn run_with_progress(&self, trace: &Trace, progress: &mut dyn FnMut(u64)) -> Report {
         const EVERY: usize = 256;
         let mut fleet = Fleet::new(self, trace);
+        fleet.open();
         for requests in trace.requests().chunks(EVERY) {
             for request in requests {
                 fleet.advance_before(request.at);

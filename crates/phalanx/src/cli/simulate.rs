@@ -22,10 +22,11 @@ Example:
   phalanx simulate --trace conversation_trace.jsonl --engines 8 --policy round-robin --policy phalanx
 
 The trace is in Mooncake's JSONL format: one object a line with timestamp (ms), input_length, output_length and
-hash_ids (one id for each 512 prompt tokens, so engines have blocks of 512 here). A request that no engine could ever hold
-counts as REJECTED and is in no other figure. Times in the report are simulated; the same input gives the same report.
+hash_ids (one id for each 512 prompt tokens, so engines have blocks of 512 here). A request that no engine could ever hold, or
+that a filter of the policy refuses, counts as REJECTED and is in no other figure. Times in the report are simulated; the same input gives the same report.
 
-JSON is an array with one object a policy: policy, requests, completed, rejected (no engine could hold them), hit_ratio
+JSON is an array with one object a policy: policy, requests, completed, rejected (no engine could hold them,
+or a filter of the policy left none), hit_ratio
 (cached prompt tokens over prompt tokens of completed requests), ttft_p50_ms, ttft_p99_ms, tpot_p50_ms and tpot_p99_ms
 (answers of two tokens or more), e2e_p99_ms, goodput (share of the requests with a first token within 2 s and 100 ms or
 less for each further one), output_tokens_per_s, simulated_engine_seconds, speed, seed, engines, block_size, engine_preset, kv_capacity_tokens

@@ -139,7 +139,8 @@ impl Policy {
         ];
         let sum = Combination::Sum(scorers.map(|scorer| Weighted::new(scorer, 1).in_steps(100)).into());
         let filter = Filter { measure: Measure::Waiting, below: 10, fail: FailMode::Closed };
-        sound(sound(Self::new("kthena", sum)).with_filters(vec![filter]))
+        // There a metric that was never read is 0.
+        sound(sound(Self::new("kthena", sum)).with_filters(vec![filter])).with_unknown(Unknown::Idle)
     }
 
     /// llm-d's default profile: queue 2, KV memory 2, prefix 3.

@@ -88,6 +88,13 @@ impl Fleet {
         }
     }
 
+    /// Tells the router what idle engines show, before the first request.
+    pub(super) fn open(&mut self) {
+        for engine in 0..self.engines.len() {
+            self.report(engine, self.samples.first_arrival);
+        }
+    }
+
     /// Lets everything happen that is due before `now`. What is due at `now` itself comes after the arrivals of then.
     pub(super) fn advance_before(&mut self, now: Duration) {
         while let Some(&Reverse((at, engine))) = self.agenda.peek()
@@ -105,7 +112,12 @@ impl Fleet {
         let full = TRACE_BLOCK.blocks_full(prompt_tokens) as usize;
         let blocks = ChainHasher::chain_ids(&request.blocks[..full]);
         let asked = Request::new(self.pool, number, prompt_tokens);
-        let decision = self.router.decide(&asked, &blocks, now).expect("the fleet has engines");
+        let Ok(decision) = self.router.decide(&asked, &blocks, now) else {
+            // A filter of the policy left nobody: the client is told so.
+            self.samples.rejected += 1;
+            self.flights.push(Flight { arrival: now, prompt_tokens, first_token: now, reservation: None });
+            return;
+        };
         let engine = decision.endpoint.index();
         let submitted = self.engines[engine].submit(
             EngineRequest {
