@@ -25,8 +25,10 @@ pub(crate) struct Line {
     pub(crate) context: i64,
     /// Up to so many half tokens to compute this is all of the cost; beyond it is a lower bound.
     pub(crate) exact_to: i64,
-    /// Whether the cost falls with time, by one for each nanosecond, as far as the bound goes.
+    /// Whether the base falls with time, by one for each nanosecond.
     pub(crate) falling: bool,
+    /// What a falling base does not fall below.
+    pub(crate) floor: i64,
 }
 
 impl Line {
@@ -34,9 +36,10 @@ impl Line {
     pub(crate) const ALWAYS: i64 = i64::MAX;
     /// Of an endpoint that is not to be chosen.
     pub(crate) const NEVER: Self =
-        Self { base: i64::MAX, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
+        Self { base: i64::MAX, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false, floor: 0 };
     /// Costs nothing.
-    pub(crate) const ZERO: Self = Self { base: 0, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false };
+    pub(crate) const ZERO: Self =
+        Self { base: 0, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false, floor: 0 };
 
     pub(crate) fn is_never(&self) -> bool {
         self.base == i64::MAX
@@ -45,14 +48,24 @@ impl Line {
     /// Brings all parts within their limits.
     pub(crate) fn limited(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST);
-        Self { base: self.base.clamp(-MOST, MOST), slope, context: self.context.clamp(0, slope), ..self }
+        let limited = |base: i64| base.clamp(-MOST, MOST);
+        let context = self.context.clamp(0, slope);
+        Self { base: limited(self.base), floor: limited(self.floor), slope, context, ..self }
     }
 
     /// The same, so that sixteen of them can be added.
     pub(crate) fn addend(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST / ADDENDS);
-        let base = self.base.clamp(-MOST_ADDED, MOST_ADDED);
-        Self { base, slope, context: self.context.clamp(0, slope), ..self }
+        let limited = |base: i64| base.clamp(-MOST_ADDED, MOST_ADDED);
+        let context = self.context.clamp(0, slope);
+        Self { base: limited(self.base), floor: limited(self.floor), slope, context, ..self }
+    }
+
+    /// The cost at a time, if this is all of it.
+    #[inline]
+    pub(crate) fn exactly(&self, tokens: Tokens, now: i64) -> Option<i64> {
+        let fallen = if self.falling { self.base - (self.base - now).max(self.floor) } else { 0 };
+        (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.at(tokens) - fallen)
     }
 
     /// The cost without regard to time.

@@ -81,6 +81,7 @@ pub(crate) fn line(policy: &Policy, known: &Known<'_>, at: usize) -> Line {
                 context: sum.context + term.context,
                 exact_to: sum.exact_to.min(term.exact_to),
                 falling: sum.falling | term.falling,
+                floor: sum.floor + if term.falling { term.floor } else { term.base },
             }
         }),
     };

@@ -34,12 +34,12 @@ struct Node {
     /// Of each span: how many endpoints share the one line that is the least all the way, and that is all of their
     /// cost. 0 if there is no such line.
     shared: [u32; SPANS],
-    /// Of each span: the context price of that line, or -1 if they differ.
-    context: [i64; SPANS],
+    /// Of each span: whether what is cached costs none of them anything.
+    is_free: [bool; SPANS],
 }
 
 impl Node {
-    const EMPTY: Self = Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], context: [-1; SPANS] };
+    const EMPTY: Self = Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], is_free: [false; SPANS] };
 
     fn of(line: &Line) -> Self {
         if line.is_never() {
@@ -52,7 +52,7 @@ impl Node {
                 let end = MARKS.get(span + 1).copied().unwrap_or(Line::ALWAYS);
                 u32::from(!line.falling && end <= line.exact_to)
             }),
-            context: [line.context; SPANS],
+            is_free: [line.context == 0; SPANS],
         }
     }
 
@@ -74,14 +74,14 @@ impl Node {
             if start == i64::MAX {
                 break;
             }
-            let (mut shared, mut context, mut mixed) = (0, -1, false);
+            let (mut shared, mut is_free, mut mixed) = (0, true, false);
             for node in nodes.iter().filter(|node| node.least[span] == start && node.end(span) == end) {
                 mixed |= node.shared[span] == 0;
-                context = if shared == 0 || context == node.context[span] { node.context[span] } else { -1 };
+                is_free &= node.is_free[span];
                 shared += node.shared[span];
             }
             all.shared[span] = if mixed { 0 } else { shared };
-            all.context[span] = context;
+            all.is_free[span] = is_free;
         }
         all
     }

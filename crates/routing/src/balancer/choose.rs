@@ -157,7 +157,12 @@ impl Balancer {
         let touched = if sees { held.touched() } else { &[] };
         let tokens = |held: u32| Tokens::new(request.prompt_tokens, held);
         let share = |held: u32| price::share_cost(&pool.policy, held, full);
-        let cost = |at: usize, held: u32| price::cost(&pool.policy, &known, at, tokens(held), now);
+        let cost = |at: usize, held: u32| {
+            let steady = pool.steady.line(at);
+            let line = if steady.is_never() { pool.falling.line(at) } else { steady };
+            let exactly = line.exactly(tokens(held), now);
+            exactly.unwrap_or_else(|| price::cost(&pool.policy, &known, at, tokens(held), now))
+        };
         let excluded: &[_] = request.excluded;
         let stands = |at: usize| {
             let is_never = pool.steady.line(at).is_never() && pool.falling.line(at).is_never();

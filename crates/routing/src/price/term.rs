@@ -82,7 +82,7 @@ fn unlimited(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
                 return Line { base: price(least, permille), exact_to: 0, ..Line::ZERO };
             }
             let since = known.columns.head_since[at].as_nanos() as i64;
-            Line { base: full.saturating_add(since), exact_to: 0, falling: true, ..Line::ZERO }
+            Line { base: full.saturating_add(since), falling: true, floor: least, ..Line::ZERO }
         }
         Term::Own => slope(delay(known, at, 1, priced.permille)),
         Term::DelayDecoding => slope(delay(known, at, shared(known, at).decoding, priced.permille)),

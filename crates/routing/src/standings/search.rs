@@ -105,12 +105,12 @@ impl Among<'_> {
     /// What the line that is shared below a node costs, and how many share it, if they may all be chosen.
     fn shared(&self, standings: &Standings, level: usize, at: usize, span: usize) -> Option<(i64, u32)> {
         let node = &standings.levels[level][at];
-        let cached = i64::from(self.tokens.prompt - self.tokens.uncached);
-        if node.shared[span] == 0 || (cached > 0 && node.context[span] < 0) || !self.allows_all(standings, level, at) {
+        // A price of what is cached is not in the bounds: without one nobody can be cheaper.
+        let is_all = self.tokens.uncached == self.tokens.prompt || node.is_free[span];
+        if node.shared[span] == 0 || !is_all || !self.allows_all(standings, level, at) {
             return None;
         }
-        let context = if cached > 0 { node.context[span] * cached } else { 0 };
-        Some((self.bound(node, span) / 2 + context + self.offset, node.shared[span]))
+        Some((self.bound(node, span) / 2 + self.offset, node.shared[span]))
     }
 }
 

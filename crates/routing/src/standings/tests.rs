@@ -7,8 +7,13 @@ use crate::line::Tokens;
 fn line() -> impl Strategy<Value = Line> {
     let exact_to = prop_oneof![Just(Line::ALWAYS), Just(0), 0..10_000_i64];
     let known = (-50..50_i64, 0..4_i64, 0..3_i64, exact_to, any::<bool>()).prop_map(
-        |(base, slope, context, exact_to, falling)| {
-            Line { base: base * 100, slope, context: context.min(slope), exact_to, falling }
+        |(base, slope, context, exact_to, falling)| Line {
+            base: base * 100,
+            slope,
+            context: context.min(slope),
+            exact_to,
+            falling,
+            floor: 0,
         },
     );
     prop_oneof![6 => known, 2 => Just(Line::ZERO), 1 => Just(Line::NEVER)]
