@@ -236,3 +236,6 @@ impl Router {
         names.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;
