@@ -12,7 +12,7 @@ use super::unlisted::Unlisted;
 use crate::RankId;
 
 /// Blocks that a rank holds and that are not listed, at the most: so long is the longest search.
-const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 18;
 /// Of so many unlisted blocks, a search lists one. Listing costs some hundred times as much as a look at a tag, so that
 /// no sequence of lookups costs much more than if all were listed as they come.
 const SHARE: usize = 512;
@@ -30,24 +30,38 @@ impl FleetIndex {
         self.forest.place(block).is_some_and(|(run, depth)| self.holds(rank, run, depth))
     }
 
+    /// Whether a rank holds a block, other than `except`, and calls it as all do.
+    fn is_named(&self, rank: RankId, block: u32, except: u32) -> bool {
+        block != except && self.ranks[rank.index()].name_of(block).is_none() && self.holds_block(rank, block)
+    }
+
+    fn tag_unlisted(&mut self, rank: RankId) {
+        let Self { forest, ranks, odd, .. } = self;
+        let state = &mut ranks[rank.index()];
+        *odd -= state.bytes();
+        state.unlisted.tag(&forest.pages);
+        *odd += state.bytes();
+    }
+
     /// The block, other than `except`, that the rank's engine calls by this name and that the rank holds.
     pub(super) fn resolve(&mut self, rank: RankId, name: u64, except: u32) -> Option<u32> {
         let state = &self.ranks[rank.index()];
         if let Some(block) = state.block_of(name) {
             return (block != except).then_some(block);
         }
-        let is_it = |block| block != except && state.name_of(block).is_none() && self.holds_block(rank, block);
-        let listed = self.forest.named(name, is_it);
+        let listed = self.forest.named(name, |block| self.is_named(rank, block, except));
         if listed.is_some() || state.unlisted.len() == 0 {
             return listed;
         }
-        let found = state.unlisted.find(name, |block| {
-            self.forest.pages.is_unlisted(block) && self.forest.pages.name(block) == name && is_it(block)
+        self.tag_unlisted(rank);
+        let pages = &self.forest.pages;
+        let found = self.ranks[rank.index()].unlisted.find(name, |block| {
+            pages.is_unlisted(block) && pages.name(block) == name && self.is_named(rank, block, except)
         });
         if let Some(block) = found {
             self.forest.list(block);
         }
-        let share = state.unlisted.len() / SHARE;
+        let share = self.ranks[rank.index()].unlisted.len() / SHARE;
         self.list_last(rank, share.max(LEAST));
         found
     }
@@ -71,22 +85,14 @@ impl FleetIndex {
     /// Notes blocks of a run that the rank holds from now on, so that they can be found by name.
     pub(super) fn note_unlisted(&mut self, rank: RankId, run: u32, from: u32, to: u32) {
         let Self { forest, ranks, odd, .. } = self;
-        let state = &mut ranks[rank.index()];
-        let mut any = false;
-        for (page, places) in forest.run(run).pieces(from, to) {
-            if forest.pages.unlisted(page, &places) == 0 {
-                continue;
-            }
-            if !any {
-                *odd -= state.bytes();
-                any = true;
-            }
-            let first = places.start;
-            state.unlisted.push(number(page, first), forest.pages.names(page, places));
-        }
-        if !any {
+        let Some(state) = ranks.get_mut(rank.index()) else { return };
+        let unlisted = |&(block, count): &(u32, u32)| forest.pages.any_unlisted(block, count);
+        let mut stretches = forest.run(run).stretches(from, to).filter(unlisted).peekable();
+        if stretches.peek().is_none() {
             return;
         }
+        *odd -= state.bytes();
+        stretches.for_each(|(block, count)| state.unlisted.push(block, count));
         *odd += state.bytes();
         let len = state.unlisted.len();
         if len > 2 * state.held as usize + 256 {
@@ -150,7 +156,7 @@ impl FleetIndex {
                     // Neighbours together.
                     let first = held.trailing_zeros();
                     let last = first + (held >> first).trailing_ones();
-                    new.push(number(page, first), self.forest.pages.names(page, first..last));
+                    new.push(number(page, first), last - first);
                     held &= !bits(&(first..last));
                 }
             }

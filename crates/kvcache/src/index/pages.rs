@@ -176,6 +176,32 @@ impl Pages {
         &self.names[page].0[places.start as usize..places.end as usize]
     }
 
+    /// Names of `count` neighbouring blocks, page by page.
+    pub(super) fn names_from(&self, block: u32, count: u32) -> impl Iterator<Item = &[u64]> {
+        let (mut next, end) = (block, block + count);
+        core::iter::from_fn(move || {
+            (next < end).then(|| {
+                let (page, from) = (next / PAGE, next % PAGE);
+                let to = PAGE.min(from + (end - next));
+                next += to - from;
+                self.names(page, from..to)
+            })
+        })
+    }
+
+    /// Whether there is an unlisted block in any page of some neighbouring blocks.
+    pub(super) fn any_unlisted(&self, block: u32, count: u32) -> bool {
+        let (mut page, end) = (block / PAGE, (block + count).div_ceil(PAGE));
+        while page < end {
+            let piece = self.unlisted.piece(page, end - page);
+            if piece.iter().any(|&bits| bits != 0) {
+                return true;
+            }
+            page += piece.len() as u32;
+        }
+        false
+    }
+
     /// The unlisted ones among a page's blocks, a bit for each.
     pub(super) fn unlisted(&self, page: u32, places: &Range<u32>) -> u8 {
         self.unlisted[page] & bits(places)

@@ -109,6 +109,18 @@ impl Run {
         })
     }
 
+    /// The blocks at `from..to`, as stretches of neighbours: the first one's number, and how many they are.
+    pub(super) fn stretches(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, u32)> {
+        // Depth of the first place of an extent.
+        let mut depth = self.start / PAGE * PAGE;
+        core::iter::once(&self.first).chain(self.extents()).filter_map(move |extent| {
+            let (first, end) = (depth, depth + extent.pages * PAGE);
+            depth = end;
+            let (from, to) = (from.max(first), to.min(end));
+            (from < to).then(|| (extent.page * PAGE + (from - first), to - from))
+        })
+    }
+
     pub(super) fn extents(&self) -> &[Extent] {
         self.extra.as_ref().map_or(&[], |extra| extra.extents.as_slice())
     }

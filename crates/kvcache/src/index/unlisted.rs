@@ -1,12 +1,16 @@
 //! Blocks that a rank holds and that no table lists: they are found by a search through short tags.
 
+use super::pages::Pages;
 use super::table::Mixer;
 
-/// Blocks of one rank, in the order in which they came, each with 16 bits of its name. A block may have been listed,
-/// freed or given away since.
+/// Blocks of one rank, in the order in which they came. A block may have been listed, freed or given away since.
+///
+/// A block gets its tag, 16 bits of its name, when something is looked for.
 #[derive(Clone, Debug)]
 pub(super) struct Unlisted {
     stretches: Vec<Stretch>,
+    len: u32,
+    /// Of the first blocks.
     tags: Vec<u16>,
     tagger: Tagger,
 }
@@ -14,7 +18,7 @@ pub(super) struct Unlisted {
 /// Neighbouring blocks.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
-    /// Place of its first block's tag; it ends where the next one begins.
+    /// Place of its first block; it ends where the next one begins.
     at: u32,
     /// Number of its first block.
     block: u32,
@@ -36,30 +40,48 @@ impl Tagger {
 
 impl Unlisted {
     pub(super) fn new(seed: u64) -> Self {
-        Self { stretches: Vec::new(), tags: Vec::new(), tagger: Tagger(Mixer::new(seed).one(0) | 1) }
+        Self { stretches: Vec::new(), len: 0, tags: Vec::new(), tagger: Tagger(Mixer::new(seed).one(0) | 1) }
     }
 
     /// Blocks, also those that have been listed or freed since.
     pub(super) fn len(&self) -> usize {
-        self.tags.len()
+        self.len as usize
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.stretches.capacity() * size_of::<Stretch>() + self.tags.capacity() * size_of::<u16>()
     }
 
-    /// Adds neighbouring blocks from number `block` on.
-    pub(super) fn push(&mut self, block: u32, names: &[u64]) {
-        let at = self.tags.len() as u32;
+    /// Adds `count` neighbouring blocks from number `block` on.
+    pub(super) fn push(&mut self, block: u32, count: u32) {
+        let at = self.len;
         let joins = self.stretches.last().is_some_and(|last| last.block + (at - last.at) == block);
         if !joins {
             self.stretches.push(Stretch { at, block });
         }
-        let tagger = self.tagger;
-        self.tags.extend(names.iter().map(|&name| tagger.tag(name)));
+        self.len += count;
     }
 
-    /// The first block that may have this name and that `is_it` accepts.
+    /// Gives their tags to those that have none yet.
+    pub(super) fn tag(&mut self, pages: &Pages) {
+        let mut at = self.tags.len() as u32;
+        if at == self.len {
+            return;
+        }
+        self.tags.reserve((self.len - at) as usize);
+        let mut stretch = self.stretch(at);
+        while at < self.len {
+            let Stretch { at: from, block } = self.stretches[stretch];
+            let end = self.stretches.get(stretch + 1).map_or(self.len, |next| next.at);
+            for names in pages.names_from(block + (at - from), end - at) {
+                let tagger = self.tagger;
+                self.tags.extend(names.iter().map(|&name| tagger.tag(name)));
+            }
+            (at, stretch) = (end, stretch + 1);
+        }
+    }
+
+    /// The first block that may have this name and that `is_it` accepts, among those that have their tags.
     pub(super) fn find(&self, name: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let tag = self.tagger.tag(name);
         for (some, from) in self.tags.chunks(SOME).zip((0..).step_by(SOME)) {
@@ -76,26 +98,31 @@ impl Unlisted {
     /// Takes the last stretch, or the last `most` of its blocks: the first one's number, and how many there are.
     pub(super) fn pop(&mut self, most: u32) -> Option<(u32, u32)> {
         let last = *self.stretches.last()?;
-        let len = self.tags.len() as u32 - last.at;
+        let len = self.len - last.at;
         let taken = len.min(most);
         if taken == len {
             self.stretches.pop();
         }
-        self.tags.truncate(self.tags.len() - taken as usize);
+        self.len -= taken;
+        self.tags.truncate(self.len());
         Some((last.block + len - taken, taken))
     }
 
     /// Its stretches, as first block and number of blocks, by ascending block.
     pub(super) fn sorted(&self) -> Vec<(u32, u32)> {
-        let ends = self.stretches.iter().skip(1).map(|next| next.at).chain([self.tags.len() as u32]);
+        let ends = self.stretches.iter().skip(1).map(|next| next.at).chain([self.len]);
         let mut all: Vec<_> = self.stretches.iter().zip(ends).map(|(of, end)| (of.block, end - of.at)).collect();
         all.sort_unstable();
         all
     }
 
+    /// Which stretch has the block at a place.
+    fn stretch(&self, at: u32) -> usize {
+        self.stretches.partition_point(|stretch| stretch.at <= at) - 1
+    }
+
     fn block(&self, at: u32) -> u32 {
-        let stretch = self.stretches.partition_point(|stretch| stretch.at <= at) - 1;
-        let stretch = self.stretches[stretch];
+        let stretch = self.stretches[self.stretch(at)];
         stretch.block + (at - stretch.at)
     }
 }

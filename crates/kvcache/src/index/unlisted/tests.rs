@@ -1,4 +1,21 @@
+use super::super::pages::PAGE;
 use super::*;
+use crate::BlockHash;
+
+/// Pages whose blocks are named by their numbers, but for some.
+fn pages(count: u32, odd: &[(u32, u64)]) -> Pages {
+    let mut pages = Pages::new();
+    let extent = pages.take(count, 0, 0);
+    for page in extent.page..extent.page + extent.pages {
+        let name = |place| {
+            let block = page * PAGE + place;
+            BlockHash(odd.iter().find(|(of, _)| *of == block).map_or(u64::from(block), |(_, name)| *name))
+        };
+        let names: Vec<_> = (0..PAGE).map(name).collect();
+        pages.write(page, 0, &names, &names);
+    }
+    pages
+}
 
 fn all(of: &Unlisted, name: u64) -> Vec<u32> {
     let mut blocks = Vec::new();
@@ -14,31 +31,39 @@ fn all(of: &Unlisted, name: u64) -> Vec<u32> {
 
 #[test]
 fn blocks_are_found_by_their_tags_wherever_they_lie() {
+    let pages = pages(100, &[(500, 102)]);
     let mut unlisted = Unlisted::new(1);
-    unlisted.push(100, &[1, 2, 3]);
-    unlisted.push(103, &[4]);
-    unlisted.push(7, &(10..80).collect::<Vec<_>>());
-    unlisted.push(500, &[3]);
+    unlisted.push(100, 3);
+    unlisted.tag(&pages);
+    unlisted.push(103, 1);
+    unlisted.push(7, 70);
+    unlisted.push(500, 1);
     assert_eq!(unlisted.len(), 75);
     assert_eq!(unlisted.stretches.len(), 3, "neighbours are one stretch");
-    assert_eq!(all(&unlisted, 4), [103]);
-    assert_eq!(all(&unlisted, 79), [76]);
-    assert_eq!(all(&unlisted, 3), [102, 500]);
+    assert_eq!(all(&unlisted, 103), [], "it has no tag yet");
+    unlisted.tag(&pages);
+    assert_eq!(all(&unlisted, 103), [103]);
+    assert_eq!(all(&unlisted, 76), [76]);
+    assert_eq!(all(&unlisted, 102), [102, 500]);
     assert_eq!(all(&unlisted, 5), []);
-    assert_eq!(unlisted.find(3, |block| block > 200), Some(500));
+    assert_eq!(unlisted.find(102, |block| block > 200), Some(500));
     assert_eq!(unlisted.sorted(), [(7, 70), (100, 4), (500, 1)]);
 }
 
 #[test]
 fn the_last_are_taken_first() {
+    let pages = pages(100, &[]);
     let mut unlisted = Unlisted::new(1);
-    unlisted.push(100, &[1, 2, 3]);
-    unlisted.push(50, &[4, 5]);
+    unlisted.push(100, 3);
+    unlisted.push(50, 2);
+    unlisted.tag(&pages);
     assert_eq!(unlisted.pop(1), Some((51, 1)));
     assert_eq!(unlisted.pop(9), Some((50, 1)));
-    assert_eq!(all(&unlisted, 4), []);
+    assert_eq!(all(&unlisted, 51), []);
     assert_eq!(unlisted.pop(2), Some((101, 2)));
-    unlisted.push(101, &[6]);
+    unlisted.push(101, 1);
+    unlisted.tag(&pages);
+    assert_eq!(all(&unlisted, 101), [101]);
     assert_eq!(unlisted.sorted(), [(100, 2)]);
     assert_eq!(unlisted.pop(2), Some((100, 2)));
     assert_eq!(unlisted.pop(2), None);
