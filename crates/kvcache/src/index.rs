@@ -4,13 +4,14 @@ mod config;
 mod coverage;
 mod forest;
 pub(crate) mod holders;
-mod lookup;
+mod listing;
 mod names;
 mod pages;
 mod query;
 mod remove;
 mod reuse;
 mod run;
+mod search;
 mod slab;
 mod snapshot;
 mod store;
@@ -138,7 +139,7 @@ impl FleetIndex {
     /// ```
     pub fn join(&mut self) -> RankId {
         let id = self.vacant.pop().unwrap_or_else(|| {
-            self.ranks.push(Rank::new(self.config.seed));
+            self.ranks.push(Rank::new());
             RankId(self.ranks.len() as u32 - 1)
         });
         self.ranks[id.index()].joined = true;
@@ -316,6 +317,12 @@ impl FleetIndex {
                 self.layers.len() as u16 - 1
             })
         })
+    }
+
+    /// Whether a rank holds a block in any layer.
+    pub(super) fn holds(&self, rank: RankId, run: u32, depth: u32) -> bool {
+        let run = self.forest.run(run);
+        !self.is_stale(rank, run) && run.held_somewhere(rank.0, depth)
     }
 
     /// Whether a rank holds a block in one layer.

@@ -1,10 +1,11 @@
 //! The tree of all paths that somebody holds, as runs of blocks.
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE, Pages, bits, number};
+use super::pages::{Extent, NONE, PAGE, Pages, mask, number, places};
 use super::run::Run;
 use super::slab::Slab;
 use super::table::{Mixer, Table};
+use super::unlisted::Tagger;
 use crate::BlockHash;
 
 /// Runs, the pages of their blocks, and the two ways to find them: by name of a block, and by (run, content) of what
@@ -21,6 +22,7 @@ pub(super) struct Forest {
     /// Runs by (run before, first content).
     branches: Table,
     mixer: Mixer,
+    pub(super) tagger: Tagger,
     blocks: u64,
     /// Memory beside runs, pages and tables, in bytes.
     heap: usize,
@@ -36,6 +38,7 @@ impl Forest {
             unlisted: 0,
             branches: Table::new(6),
             mixer: Mixer::new(seed),
+            tagger: Tagger::new(seed),
             blocks: 0,
             heap: 0,
         }
@@ -101,12 +104,12 @@ impl Forest {
 
     pub(super) fn first_content(&self, run: u32) -> u64 {
         let run = &self.runs[run];
-        self.pages.content(run.first.page * PAGE + run.start % PAGE)
+        self.pages.content(number(run.first.page, run.start % PAGE))
     }
 
     /// Number of the block at a depth of a run.
     pub(super) fn block(&self, run: u32, depth: u32) -> u32 {
-        self.runs[run].page(depth) * PAGE + depth % PAGE
+        number(self.runs[run].page(depth), depth % PAGE)
     }
 
     /// Run and depth of a block; `None` for a number that stands for none now.
@@ -438,15 +441,12 @@ impl Forest {
 
     fn forget_blocks(&mut self, run: u32, from: u32, to: u32) {
         self.blocks -= u64::from(to - from);
-        let Self { runs, pages, names, unlisted: all_unlisted, mixer, .. } = self;
-        for (page, places) in runs[run].pieces(from, to) {
-            let mut listed = bits(&places);
-            let unlisted = pages.take_unlisted(page, &places);
-            *all_unlisted -= unlisted.count_ones() as usize;
-            listed &= !unlisted;
-            while listed != 0 {
-                let block = number(page, listed.trailing_zeros());
-                listed &= listed - 1;
+        let Self { runs, pages, names, unlisted, mixer, .. } = self;
+        for (page, at) in runs[run].pieces(from, to) {
+            let not_listed = pages.take_unlisted(page, &at);
+            *unlisted -= not_listed.count_ones() as usize;
+            for place in places(mask(&at) & !not_listed) {
+                let block = number(page, place);
                 names.remove(mixer.one(pages.name(block)), block);
             }
         }

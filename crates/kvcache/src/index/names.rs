@@ -48,14 +48,14 @@ struct Odd {
 const ENTRY: usize = (size_of::<(u64, u64)>() + 1) * 8 / 7;
 
 impl Rank {
-    pub(super) fn new(seed: u64) -> Self {
-        let unlisted = Unlisted::new(seed);
+    pub(super) fn new() -> Self {
+        let unlisted = Unlisted::default();
         Self { joined: false, held: 0, tail: Guess::NONE, next_out: Guess::NONE, unlisted, odd: None }
     }
 
     /// Nothing is held any more.
-    pub(super) fn reset(&mut self, seed: u64) {
-        *self = Self { joined: self.joined, ..Self::new(seed) };
+    pub(super) fn reset(&mut self) {
+        *self = Self { joined: self.joined, ..Self::new() };
     }
 
     /// Whether all that it holds is one copy under the block's own name.

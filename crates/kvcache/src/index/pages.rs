@@ -43,9 +43,19 @@ pub(super) fn number(page: u32, place: u32) -> u32 {
 }
 
 /// A bit for each place.
-pub(super) fn bits(places: &Range<u32>) -> u8 {
+pub(super) fn mask(places: &Range<u32>) -> u8 {
     debug_assert!(places.start < places.end && places.end <= PAGE, "within a page");
     (0xff << places.start) & (0xff >> (PAGE - places.end))
+}
+
+/// Places of the set bits, ascending.
+pub(super) fn places(mask: u8) -> impl Iterator<Item = u32> {
+    let mut left = mask;
+    core::iter::from_fn(move || {
+        let place = (left != 0).then(|| left.trailing_zeros())?;
+        left &= left - 1;
+        Some(place)
+    })
 }
 
 /// All pages. A block's number is its page's number and its place in it.
@@ -168,7 +178,7 @@ impl Pages {
                 *to = hash.0;
             }
         }
-        self.unlisted[page] |= bits(&(from..from + names.len() as u32));
+        self.unlisted[page] |= mask(&(from..from + names.len() as u32));
     }
 
     /// Names of neighbouring blocks of a page.
@@ -204,7 +214,7 @@ impl Pages {
 
     /// The unlisted ones among a page's blocks, a bit for each.
     pub(super) fn unlisted(&self, page: u32, places: &Range<u32>) -> u8 {
-        self.unlisted[page] & bits(places)
+        self.unlisted[page] & mask(places)
     }
 
     pub(super) fn is_unlisted(&self, block: u32) -> bool {

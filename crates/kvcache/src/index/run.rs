@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE};
+use super::pages::{Extent, NONE, PAGE, number};
 
 /// A node of the tree of paths. Branches leave a run only at its end; where one would leave it in the middle, the run
 /// is cut in two.
@@ -117,7 +117,7 @@ impl Run {
             let (first, end) = (depth, depth + extent.pages * PAGE);
             depth = end;
             let (from, to) = (from.max(first), to.min(end));
-            (from < to).then(|| (extent.page * PAGE + (from - first), to - from))
+            (from < to).then(|| (number(extent.page, from - first), to - from))
         })
     }
 

@@ -34,12 +34,14 @@ impl FleetIndex {
             }
             return applied;
         }
+        // Most often it stores behind the block that it stored last.
+        let tail = self.ranks[rank.index()].tail;
         let (run, depth) = match parent {
             None => {
-                self.list_guess(self.ranks[rank.index()].tail);
+                self.list_guess(tail);
                 (NONE, 0)
             }
-            Some(parent) => match self.place_of_parent(rank, parent.0) {
+            Some(parent) => match self.find_block(rank, parent.0, tail) {
                 Some((run, depth)) => (run, depth + 1),
                 None => {
                     applied.unplaced = count(names);
@@ -56,15 +58,6 @@ impl FleetIndex {
         let done = self.store_path(rank, layer, (run, depth), names, contents, &mut applied);
         applied.left_out = count(&names[done..]);
         applied
-    }
-
-    /// Place of the block behind which a rank stores: most often the one that it stored last.
-    fn place_of_parent(&mut self, rank: RankId, name: u64) -> Option<(u32, u32)> {
-        let tail = self.ranks[rank.index()].tail;
-        self.guessed(rank, name, tail).or_else(|| {
-            self.list_guess(tail);
-            self.resolve(rank, name, NONE).and_then(|block| self.forest.place(block))
-        })
     }
 
     /// Stores blocks behind a place, and says how many were taken in.

@@ -6,13 +6,12 @@ use super::table::Mixer;
 /// Blocks of one rank, in the order in which they came. A block may have been listed, freed or given away since.
 ///
 /// A block gets its tag, 16 bits of its name, when something is looked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Unlisted {
     stretches: Vec<Stretch>,
     len: u32,
     /// Of the first blocks.
     tags: Vec<u16>,
-    tagger: Tagger,
 }
 
 /// Neighbouring blocks.
@@ -29,9 +28,13 @@ const SOME: usize = 32;
 
 /// Makes 16 bits of a name, by a secret factor: names that are made to be alike are not alike in them.
 #[derive(Clone, Copy, Debug)]
-struct Tagger(u64);
+pub(super) struct Tagger(u64);
 
 impl Tagger {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(Mixer::new(seed).one(0) | 1)
+    }
+
     #[inline]
     fn tag(self, name: u64) -> u16 {
         (name.wrapping_mul(self.0) >> 48) as u16
@@ -39,10 +42,6 @@ impl Tagger {
 }
 
 impl Unlisted {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { stretches: Vec::new(), len: 0, tags: Vec::new(), tagger: Tagger(Mixer::new(seed).one(0) | 1) }
-    }
-
     /// Blocks, also those that have been listed or freed since.
     pub(super) fn len(&self) -> usize {
         self.len as usize
@@ -63,7 +62,7 @@ impl Unlisted {
     }
 
     /// Gives their tags to those that have none yet.
-    pub(super) fn tag(&mut self, pages: &Pages) {
+    pub(super) fn tag(&mut self, pages: &Pages, tagger: Tagger) {
         let mut at = self.tags.len() as u32;
         if at == self.len {
             return;
@@ -74,7 +73,6 @@ impl Unlisted {
             let Stretch { at: from, block } = self.stretches[stretch];
             let end = self.stretches.get(stretch + 1).map_or(self.len, |next| next.at);
             for names in pages.names_from(block + (at - from), end - at) {
-                let tagger = self.tagger;
                 self.tags.extend(names.iter().map(|&name| tagger.tag(name)));
             }
             (at, stretch) = (end, stretch + 1);
@@ -82,8 +80,8 @@ impl Unlisted {
     }
 
     /// The first block that may have this name and that `is_it` accepts, among those that have their tags.
-    pub(super) fn find(&self, name: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let tag = self.tagger.tag(name);
+    pub(super) fn find(&self, name: u64, tagger: Tagger, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let tag = tagger.tag(name);
         for (some, from) in self.tags.chunks(SOME).zip((0..).step_by(SOME)) {
             if some.iter().fold(false, |any, &of| any | (of == tag)) {
                 let alike = some.iter().zip(from..).filter(|(of, _)| **of == tag);

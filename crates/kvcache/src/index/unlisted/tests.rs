@@ -2,6 +2,8 @@ use super::super::pages::PAGE;
 use super::*;
 use crate::BlockHash;
 
+const TAGGER: Tagger = Tagger(0x9e37_79b9_7f4a_7c15);
+
 /// Pages whose blocks are named by their numbers, but for some.
 fn pages(count: u32, odd: &[(u32, u64)]) -> Pages {
     let mut pages = Pages::new();
@@ -20,7 +22,7 @@ fn pages(count: u32, odd: &[(u32, u64)]) -> Pages {
 fn all(of: &Unlisted, name: u64) -> Vec<u32> {
     let mut blocks = Vec::new();
     assert_eq!(
-        of.find(name, |block| {
+        of.find(name, TAGGER, |block| {
             blocks.push(block);
             false
         }),
@@ -32,37 +34,37 @@ fn all(of: &Unlisted, name: u64) -> Vec<u32> {
 #[test]
 fn blocks_are_found_by_their_tags_wherever_they_lie() {
     let pages = pages(100, &[(500, 102)]);
-    let mut unlisted = Unlisted::new(1);
+    let mut unlisted = Unlisted::default();
     unlisted.push(100, 3);
-    unlisted.tag(&pages);
+    unlisted.tag(&pages, TAGGER);
     unlisted.push(103, 1);
     unlisted.push(7, 70);
     unlisted.push(500, 1);
     assert_eq!(unlisted.len(), 75);
     assert_eq!(unlisted.stretches.len(), 3, "neighbours are one stretch");
     assert_eq!(all(&unlisted, 103), [], "it has no tag yet");
-    unlisted.tag(&pages);
+    unlisted.tag(&pages, TAGGER);
     assert_eq!(all(&unlisted, 103), [103]);
     assert_eq!(all(&unlisted, 76), [76]);
     assert_eq!(all(&unlisted, 102), [102, 500]);
     assert_eq!(all(&unlisted, 5), []);
-    assert_eq!(unlisted.find(102, |block| block > 200), Some(500));
+    assert_eq!(unlisted.find(102, TAGGER, |block| block > 200), Some(500));
     assert_eq!(unlisted.sorted(), [(7, 70), (100, 4), (500, 1)]);
 }
 
 #[test]
 fn the_last_are_taken_first() {
     let pages = pages(100, &[]);
-    let mut unlisted = Unlisted::new(1);
+    let mut unlisted = Unlisted::default();
     unlisted.push(100, 3);
     unlisted.push(50, 2);
-    unlisted.tag(&pages);
+    unlisted.tag(&pages, TAGGER);
     assert_eq!(unlisted.pop(1), Some((51, 1)));
     assert_eq!(unlisted.pop(9), Some((50, 1)));
     assert_eq!(all(&unlisted, 51), []);
     assert_eq!(unlisted.pop(2), Some((101, 2)));
     unlisted.push(101, 1);
-    unlisted.tag(&pages);
+    unlisted.tag(&pages, TAGGER);
     assert_eq!(all(&unlisted, 101), [101]);
     assert_eq!(unlisted.sorted(), [(100, 2)]);
     assert_eq!(unlisted.pop(2), Some((100, 2)));
