@@ -4,6 +4,7 @@ mod config;
 mod coverage;
 mod forest;
 pub(crate) mod holders;
+mod listed;
 mod listing;
 mod names;
 mod pages;
@@ -228,8 +229,8 @@ impl FleetIndex {
                 Applied::default()
             }
         };
-        self.clean_up();
         self.sweep_some();
+        self.clean_up();
         Ok(applied)
     }
 
@@ -349,7 +350,10 @@ impl FleetIndex {
     /// Trims and cuts the runs that the change at hand has touched.
     fn clean_up(&mut self) {
         while let Some(block) = self.forest.take_lost() {
-            self.lose(block);
+            // It may be listed by now, or gone.
+            if self.forest.pages.is_unlisted(block) {
+                self.lose(block);
+            }
         }
         while let Some(run) = self.dirty.pop() {
             if self.forest.run(run).len == 0 {

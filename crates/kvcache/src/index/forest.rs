@@ -1,7 +1,8 @@
 //! The tree of all paths that somebody holds, as runs of blocks.
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE, Pages, mask, number, places};
+use super::listed::Listed;
+use super::pages::{Extent, NONE, PAGE, Pages, number};
 use super::run::Run;
 use super::slab::Slab;
 use super::table::{Mixer, Table};
@@ -15,10 +16,7 @@ pub(super) struct Forest {
     runs: Slab<Run>,
     vacant: Vec<u32>,
     pub(super) pages: Pages,
-    /// Listed blocks by name. Ranks whose engines hash unlike can give one name to several blocks.
-    names: Table,
-    /// Blocks that are not listed.
-    unlisted: usize,
+    pub(super) listed: Listed,
     /// Runs by (run before, first content).
     branches: Table,
     mixer: Mixer,
@@ -34,8 +32,7 @@ impl Forest {
             runs: Slab::new(),
             vacant: Vec::new(),
             pages: Pages::new(),
-            names: Table::new(10),
-            unlisted: 0,
+            listed: Listed::new(Mixer::new(seed)),
             branches: Table::new(6),
             mixer: Mixer::new(seed),
             tagger: Tagger::new(seed),
@@ -49,7 +46,7 @@ impl Forest {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let tables = self.names.bytes() + self.branches.bytes();
+        let tables = self.listed.bytes() + self.branches.bytes();
         tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
     }
 
@@ -57,9 +54,8 @@ impl Forest {
     pub(super) fn growth(&self, blocks: usize) -> Option<usize> {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };
         let pages = self.pages.growth(blocks / PAGE as usize + 2)?;
-        let full = (self.names.len() + self.unlisted + blocks).saturating_sub(self.names.room());
-        // An entry of a table, just after the table has grown, as if all were listed; and the heap of some coverage.
-        Some(runs + pages + full.min(self.unlisted + blocks) * 10 + blocks * 4 + 256)
+        // As if all blocks were listed; and the heap of some coverage.
+        Some(runs + pages + self.listed.reserve(blocks) + blocks * 4 + 256)
     }
 
     /// Runs that were ever needed at a time: numbers below it may be vacant.
@@ -114,16 +110,7 @@ impl Forest {
 
     /// Run and depth of a block; `None` for a number that stands for none now.
     pub(super) fn place(&self, block: u32) -> Option<(u32, u32)> {
-        let (mut run, depth) = self.pages.place(block);
-        if run == NONE || depth >= self.runs[run].end() {
-            return None;
-        }
-        // The page's owner was cut: an ancestor has the blocks before the cut.
-        while depth < self.runs[run].start {
-            run = self.runs[run].parent;
-        }
-        // A page that begins in the middle has vacant places before its first block.
-        (self.runs[run].page(depth) == block / PAGE).then_some((run, depth))
+        place(&self.runs, &self.pages, block)
     }
 
     /// How many blocks of a run from `depth` on have these contents.
@@ -202,22 +189,19 @@ impl Forest {
     }
 
     /// The listed block with this name that `is_it` accepts.
-    pub(super) fn named(&self, name: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.names.find(self.mixer.one(name), |block| self.pages.name(block) == name && is_it(block))
+    pub(super) fn named(&self, name: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.listed.find(&self.pages, name, is_it)
     }
 
     /// A listed block that may have this name.
     pub(super) fn guess(&self, name: u64) -> Option<u32> {
-        self.names.find(self.mixer.one(name), |_| true)
+        self.listed.guess(name)
     }
 
     /// Lists a block by its name.
+    #[inline]
     pub(super) fn list(&mut self, block: u32) {
-        let place = block % PAGE;
-        if self.pages.take_unlisted(block / PAGE, &(place..place + 1)) != 0 {
-            self.unlisted -= 1;
-            self.names.insert(self.mixer.one(self.pages.name(block)), block);
-        }
+        self.listed.list(&mut self.pages, block);
     }
 
     /// Lists all blocks of a run.
@@ -235,11 +219,11 @@ impl Forest {
         self.pages.name(block) ^ u64::from(len)
     }
 
-    /// A block whose name found no room among too many that are alike: nobody can find it any more.
+    /// A block whose name found no room among too many that are alike: it may be that nobody can find it any more.
     pub(super) fn take_lost(&mut self) -> Option<u32> {
         // A branch that is lost is not found by queries, and that is all.
-        while self.branches.take_lost().is_some() {}
-        self.names.take_lost()
+        self.branches.ignore_lost();
+        self.listed.take_lost()
     }
 
     /// Adds a run behind `parent`, of at least one block, that nobody holds yet.
@@ -267,7 +251,9 @@ impl Forest {
         let (start, end) = (self.runs[run].start, self.runs[run].end());
         let new_end = end + names.len() as u32;
         self.blocks += names.len() as u64;
-        self.unlisted += names.len();
+        self.listed.note_new(names.len());
+        let Self { runs, pages, listed, .. } = self;
+        listed.keep_lost(|block| place(runs, pages, block).is_some());
         let have = self.runs[run].pages();
         let need = (new_end - 1) / PAGE - start / PAGE + 1;
         let mut pages = have;
@@ -441,14 +427,9 @@ impl Forest {
 
     fn forget_blocks(&mut self, run: u32, from: u32, to: u32) {
         self.blocks -= u64::from(to - from);
-        let Self { runs, pages, names, unlisted, mixer, .. } = self;
+        let Self { runs, pages, listed, .. } = self;
         for (page, at) in runs[run].pieces(from, to) {
-            let not_listed = pages.take_unlisted(page, &at);
-            *unlisted -= not_listed.count_ones() as usize;
-            for place in places(mask(&at) & !not_listed) {
-                let block = number(page, place);
-                names.remove(mixer.one(pages.name(block)), block);
-            }
+            listed.forget(pages, page, &at);
         }
     }
 
@@ -470,4 +451,18 @@ impl Forest {
     pub(super) fn cover(&mut self, run: u32, layer: u16, cover: impl FnOnce(&mut Coverage)) {
         self.edit(run, |run| cover(run.coverage_mut(layer)));
     }
+}
+
+/// Run and depth of a block.
+fn place(runs: &Slab<Run>, pages: &Pages, block: u32) -> Option<(u32, u32)> {
+    let (mut run, depth) = pages.place(block);
+    if run == NONE || depth >= runs[run].end() {
+        return None;
+    }
+    // The page's owner was cut: an ancestor has the blocks before the cut.
+    while depth < runs[run].start {
+        run = runs[run].parent;
+    }
+    // A page that begins in the middle has vacant places before its first block.
+    (runs[run].page(depth) == block / PAGE).then_some((run, depth))
 }

@@ -91,3 +91,6 @@ impl FleetIndex {
         self.edit_rank(rank, |rank, _| rank.unlisted = new);
     }
 }
+
+#[cfg(test)]
+mod tests;

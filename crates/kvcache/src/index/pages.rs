@@ -228,6 +228,19 @@ impl Pages {
         taken
     }
 
+    /// Takes one block's bit; says whether it was set.
+    pub(super) fn take_unlisted_one(&mut self, block: u32) -> bool {
+        let (bits, bit) = (&mut self.unlisted[block / PAGE], 1 << (block % PAGE));
+        let was = *bits & bit != 0;
+        *bits &= !bit;
+        was
+    }
+
+    /// The block is unlisted again.
+    pub(super) fn set_unlisted(&mut self, block: u32) {
+        self.unlisted[block / PAGE] |= 1 << (block % PAGE);
+    }
+
     /// Appends contents and names of a page's places, as bytes.
     pub(super) fn copy(&self, page: u32, from: u32, to: u32, contents: &mut Vec<u8>, names: &mut Vec<u8>) {
         for (column, out) in [(&self.contents, contents), (&self.names, names)] {

@@ -337,7 +337,7 @@ impl Table {
         self.len += 1;
     }
 
-    /// Takes an entry out. It must be there, or lost.
+    /// Takes an entry out. It must be there, or lost and not [given back](Self::take_lost).
     #[inline]
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
         let at = self.segment(hash);
@@ -347,10 +347,18 @@ impl Table {
         self.len -= 1;
     }
 
-    /// A number that found no room, if there is one: it is in the table no longer.
+    /// A number that found no room, if there is one: it is in the table no longer, and must not be taken out of it.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> Option<u32> {
-        self.lost.pop()
+        let lost = self.lost.pop()?;
+        self.len -= 1;
+        Some(lost)
+    }
+
+    /// Forgets which numbers found no room: the caller takes them out as if they were there.
+    #[inline]
+    pub(crate) fn ignore_lost(&mut self) {
+        self.lost.clear();
     }
 
     #[inline]
