@@ -11,6 +11,7 @@ mod pages;
 mod query;
 mod remove;
 mod reuse;
+mod room;
 mod run;
 mod search;
 mod slab;

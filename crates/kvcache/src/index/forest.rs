@@ -50,6 +50,12 @@ impl Forest {
         tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
     }
 
+    /// Memory beside runs, pages and tables, in bytes.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        self.heap
+    }
+
     /// Bytes by which it may grow for `blocks` blocks more in one path; `None` if it cannot.
     pub(super) fn growth(&self, blocks: usize) -> Option<usize> {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use super::coverage::Coverage;
 use super::pages::{Extent, NONE, PAGE, number};
+use super::room;
 
 /// A node of the tree of paths. Branches leave a run only at its end; where one would leave it in the middle, the run
 /// is cut in two.
@@ -32,11 +33,18 @@ pub(super) struct Run {
 }
 
 /// What few runs have.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Extra {
     extents: Vec<Extent>,
     /// Holders in other layers, by number of the layer.
     layers: Vec<(u16, Coverage)>,
+}
+
+/// With the same room, since its bytes are counted.
+impl Clone for Extra {
+    fn clone(&self) -> Self {
+        Self { extents: room::copy(&self.extents), layers: room::copy(&self.layers) }
+    }
 }
 
 impl Default for Run {

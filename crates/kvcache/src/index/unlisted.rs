@@ -1,12 +1,13 @@
 //! Blocks that a rank holds and that no table lists: they are found by a search through short tags.
 
 use super::pages::Pages;
+use super::room;
 use super::table::Mixer;
 
 /// Blocks of one rank, in the order in which they came. A block may have been listed, freed or given away since.
 ///
 /// A block gets its tag, 16 bits of its name, when something is looked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Unlisted {
     stretches: Vec<Stretch>,
     len: u32,
@@ -122,6 +123,13 @@ impl Unlisted {
     fn block(&self, at: u32) -> u32 {
         let stretch = self.stretches[self.stretch(at)];
         stretch.block + (at - stretch.at)
+    }
+}
+
+/// With the same room, since its bytes are counted.
+impl Clone for Unlisted {
+    fn clone(&self) -> Self {
+        Self { stretches: room::copy(&self.stretches), len: self.len, tags: room::copy(&self.tags) }
     }
 }
 

@@ -65,6 +65,8 @@ fn check(index: &FleetIndex) {
     assert_eq!(unlisted, forest.listed.unlisted(), "blocks that are not listed");
     let odd: usize = index.ranks.iter().map(super::super::names::Rank::bytes).sum();
     assert_eq!(odd, index.odd, "bytes of the ranks");
+    let heap: usize = (0..forest.runs()).map(|run| forest.run(run).heap()).sum();
+    assert_eq!(heap, forest.heap(), "bytes of the runs");
 }
 
 /// Removes all that a rank holds by its names, one at a time.
@@ -129,7 +131,10 @@ fn what_is_held_is_found_after_any_changes() {
                 }
             }
             check(&index);
-            check(&index.clone());
+            if below(8) == 0 {
+                index = index.clone();
+                check(&index);
+            }
         }
     }
 }
