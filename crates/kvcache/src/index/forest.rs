@@ -212,9 +212,10 @@ impl Forest {
 
     /// Lists all blocks of a run.
     pub(super) fn list_all(&mut self, run: u32) {
-        let of = &self.runs[run];
-        for depth in of.start..of.end() {
-            self.list(self.block(run, depth));
+        let Self { runs, pages, listed, .. } = self;
+        let of = &runs[run];
+        for (first, count) in of.stretches(of.start, of.end()) {
+            (first..first + count).for_each(|block| listed.list(pages, block));
         }
     }
 
@@ -270,12 +271,10 @@ impl Forest {
         }
         self.runs[run].len += names.len() as u32;
         let mut done = 0;
-        while done < names.len() {
-            let at = end + done as u32;
-            let some = ((PAGE - at % PAGE) as usize).min(names.len() - done);
-            let page = self.runs[run].page(at);
-            self.pages.write(page, at % PAGE, &names[done..done + some], &contents[done..done + some]);
-            done += some;
+        for (page, places) in self.runs[run].pieces(end, new_end) {
+            let to = done + places.len();
+            self.pages.write(page, places.start, &names[done..to], &contents[done..to]);
+            done = to;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which blocks are listed by name, and the lists of those that are not.
 
 use super::FleetIndex;
-use super::pages::{PAGE, mask, number, places};
+use super::pages::{PAGE, mask, number, pieces, places};
 use super::unlisted::Unlisted;
 use crate::RankId;
 
@@ -74,10 +74,7 @@ impl FleetIndex {
         for (first, count) in old.sorted() {
             let end = first + count;
             next = next.max(first);
-            while next < end {
-                let (page, place) = (next / PAGE, next % PAGE);
-                let places = place..PAGE.min(place + (end - next));
-                next += places.end - place;
+            for (page, places) in pieces(next, end.max(next) - next) {
                 let mut held = self.held_of(rank, page, self.forest.pages.unlisted(page, &places));
                 while held != 0 {
                     // Neighbours together.
@@ -87,6 +84,7 @@ impl FleetIndex {
                     held &= !mask(&(first..last));
                 }
             }
+            next = next.max(end);
         }
         self.edit_rank(rank, |rank, _| rank.unlisted = new);
     }

@@ -42,6 +42,19 @@ pub(super) fn number(page: u32, place: u32) -> u32 {
     page * PAGE + place
 }
 
+/// Pages of `count` neighbouring blocks, and their places in them.
+pub(super) fn pieces(block: u32, count: u32) -> impl Iterator<Item = (u32, Range<u32>)> {
+    let (mut next, end) = (block, block + count);
+    core::iter::from_fn(move || {
+        (next < end).then(|| {
+            let (page, from) = (next / PAGE, next % PAGE);
+            let to = PAGE.min(from + (end - next));
+            next += to - from;
+            (page, from..to)
+        })
+    })
+}
+
 /// A bit for each place.
 pub(super) fn mask(places: &Range<u32>) -> u8 {
     debug_assert!(places.start < places.end && places.end <= PAGE, "within a page");
@@ -188,15 +201,7 @@ impl Pages {
 
     /// Names of `count` neighbouring blocks, page by page.
     pub(super) fn names_from(&self, block: u32, count: u32) -> impl Iterator<Item = &[u64]> {
-        let (mut next, end) = (block, block + count);
-        core::iter::from_fn(move || {
-            (next < end).then(|| {
-                let (page, from) = (next / PAGE, next % PAGE);
-                let to = PAGE.min(from + (end - next));
-                next += to - from;
-                self.names(page, from..to)
-            })
-        })
+        pieces(block, count).map(|(page, places)| self.names(page, places))
     }
 
     /// Whether there is an unlisted block in any page of some neighbouring blocks.

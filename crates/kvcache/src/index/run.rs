@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE, number};
+use super::pages::{Extent, NONE, PAGE, number, pieces};
 use super::room;
 
 /// A node of the tree of paths. Branches leave a run only at its end; where one would leave it in the middle, the run
@@ -106,15 +106,7 @@ impl Run {
 
     /// Pages of the blocks at `from..to`, and their places in them.
     pub(super) fn pieces(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, Range<u32>)> {
-        let mut at = from;
-        core::iter::from_fn(move || {
-            (at < to).then(|| {
-                let (page, first) = (self.page(at), at % PAGE);
-                let some = (PAGE - first).min(to - at);
-                at += some;
-                (page, first..first + some)
-            })
-        })
+        self.stretches(from, to).flat_map(|(block, count)| pieces(block, count))
     }
 
     /// The blocks at `from..to`, as stretches of neighbours: the first one's number, and how many they are.
