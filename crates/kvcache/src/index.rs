@@ -230,6 +230,7 @@ impl FleetIndex {
                 Applied::default()
             }
         };
+        self.tend_unlisted(rank);
         self.sweep_some();
         self.clean_up();
         Ok(applied)

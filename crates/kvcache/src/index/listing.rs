@@ -21,10 +21,18 @@ impl FleetIndex {
         *odd -= state.bytes();
         stretches.for_each(|(block, count)| state.unlisted.push(block, count));
         *odd += state.bytes();
-        let len = state.unlisted.len();
-        if len > 2 * state.held as usize + 256 {
+    }
+
+    /// Keeps a rank's list in proportion to what it holds, and no longer than a search may be.
+    pub(super) fn tend_unlisted(&mut self, rank: RankId) {
+        let state = &self.ranks[rank.index()];
+        let (len, held) = (state.unlisted.len(), state.held as usize);
+        // As many have come or gone since it was tidied last as are looked at.
+        if len > 2 * held + 256 || len > MOST && state.unlisted.fresh() >= MOST / 2 {
             self.tidy_unlisted(rank);
-        } else if len > MOST {
+        }
+        let len = self.ranks[rank.index()].unlisted.len();
+        if len > MOST {
             self.list_last(rank, len - MOST);
         }
     }
@@ -86,6 +94,7 @@ impl FleetIndex {
             }
             next = next.max(end);
         }
+        new.settle();
         self.edit_rank(rank, |rank, _| rank.unlisted = new);
     }
 }

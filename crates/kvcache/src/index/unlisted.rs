@@ -13,6 +13,8 @@ pub(super) struct Unlisted {
     len: u32,
     /// Of the first blocks.
     tags: Vec<u16>,
+    /// Blocks that came since it was made: they may be dead by now.
+    fresh: u32,
 }
 
 /// Neighbouring blocks.
@@ -48,6 +50,17 @@ impl Unlisted {
         self.len as usize
     }
 
+    /// Blocks that came since it was made.
+    pub(super) fn fresh(&self) -> usize {
+        self.fresh as usize
+    }
+
+    /// All that came is as good as what it was made of.
+    pub(super) fn settle(&mut self) {
+        self.fresh = 0;
+        room::release(&mut self.stretches);
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.stretches.capacity() * size_of::<Stretch>() + self.tags.capacity() * size_of::<u16>()
     }
@@ -57,9 +70,11 @@ impl Unlisted {
         let at = self.len;
         let joins = self.stretches.last().is_some_and(|last| last.block + (at - last.at) == block);
         if !joins {
+            room::make(&mut self.stretches, 1);
             self.stretches.push(Stretch { at, block });
         }
         self.len += count;
+        self.fresh = self.fresh.saturating_add(count);
     }
 
     /// Gives their tags to those that have none yet.
@@ -68,7 +83,7 @@ impl Unlisted {
         if at == self.len {
             return;
         }
-        self.tags.reserve((self.len - at) as usize);
+        room::make(&mut self.tags, (self.len - at) as usize);
         let mut stretch = self.stretch(at);
         while at < self.len {
             let Stretch { at: from, block } = self.stretches[stretch];
@@ -101,9 +116,11 @@ impl Unlisted {
         let taken = len.min(most);
         if taken == len {
             self.stretches.pop();
+            room::release(&mut self.stretches);
         }
         self.len -= taken;
         self.tags.truncate(self.len());
+        room::release(&mut self.tags);
         Some((last.block + len - taken, taken))
     }
 
@@ -129,7 +146,7 @@ impl Unlisted {
 /// With the same room, since its bytes are counted.
 impl Clone for Unlisted {
     fn clone(&self) -> Self {
-        Self { stretches: room::copy(&self.stretches), len: self.len, tags: room::copy(&self.tags) }
+        Self { stretches: room::copy(&self.stretches), len: self.len, tags: room::copy(&self.tags), fresh: self.fresh }
     }
 }
 

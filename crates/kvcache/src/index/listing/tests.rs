@@ -2,11 +2,7 @@
 
 use super::super::table::Mixer;
 use super::*;
-use crate::{Applied, BlockHash, Change, IndexConfig, Layer, Tier};
-
-fn blocks(words: impl IntoIterator<Item = u64>) -> Vec<BlockHash> {
-    words.into_iter().map(BlockHash).collect()
-}
+use crate::{BlockHash, Change, IndexConfig, Layer, Tier};
 
 /// Contents of a path of its own.
 fn path(path: u64, blocks: u64) -> Vec<BlockHash> {
@@ -14,22 +10,25 @@ fn path(path: u64, blocks: u64) -> Vec<BlockHash> {
     (0..blocks).map(|at| BlockHash(mixer.two(path as u32, at))).collect()
 }
 
+/// Stores blocks behind others, and says how many were not there.
 fn store_behind(
     index: &mut FleetIndex,
     rank: RankId,
     parent: Option<BlockHash>,
     names: &[BlockHash],
     contents: &[BlockHash],
-) -> Applied {
-    index.apply(rank, Change::Stored { layer: Layer::MAIN, parent, names, contents }).expect("the rank has joined")
+) -> u32 {
+    let change = Change::Stored { layer: Layer::MAIN, parent, names, contents };
+    index.apply(rank, change).expect("the rank has joined").stored
 }
 
-fn store(index: &mut FleetIndex, rank: RankId, names: &[BlockHash], contents: &[BlockHash]) -> Applied {
+fn store(index: &mut FleetIndex, rank: RankId, names: &[BlockHash], contents: &[BlockHash]) -> u32 {
     store_behind(index, rank, None, names, contents)
 }
 
-fn remove(index: &mut FleetIndex, rank: RankId, names: &[BlockHash]) -> Applied {
-    index.apply(rank, Change::Removed { layer: Layer::MAIN, names }).expect("the rank has joined")
+/// Removes blocks, and says how many were there.
+fn remove(index: &mut FleetIndex, rank: RankId, names: &[BlockHash]) -> u32 {
+    index.apply(rank, Change::Removed { layer: Layer::MAIN, names }).expect("the rank has joined").removed
 }
 
 /// A name that nobody has given.
@@ -72,7 +71,7 @@ fn check(index: &FleetIndex) {
 /// Removes all that a rank holds by its names, one at a time.
 fn drain(index: &mut FleetIndex, rank: RankId, names: &[BlockHash]) {
     for &name in names {
-        while remove(index, rank, &[name]).removed > 0 {}
+        while remove(index, rank, &[name]) > 0 {}
     }
     assert_eq!(index.blocks_of(rank), 0, "all that it holds can be found by name");
 }
@@ -108,12 +107,16 @@ fn what_is_held_is_found_after_any_changes() {
             let from = below(100) as usize;
             let to = from + 1 + below(100 - from as u64) as usize;
             match below(12) {
-                0..5 => drop(store(&mut index, rank, &names[..to], &prompt[..to])),
+                0..5 => {
+                    store(&mut index, rank, &names[..to], &prompt[..to]);
+                }
                 5 => {
                     let parent = from.checked_sub(1).map(|at| names[at]);
                     store_behind(&mut index, rank, parent, &names[from..to], &prompt[from..to]);
                 }
-                6 => drop(remove(&mut index, rank, &names[from..to])),
+                6 => {
+                    remove(&mut index, rank, &names[from..to]);
+                }
                 7 | 8 => {
                     let names: Vec<_> = names[from..to].iter().rev().copied().collect();
                     remove(&mut index, rank, &names);
@@ -123,7 +126,9 @@ fn what_is_held_is_found_after_any_changes() {
                     let change = Change::Stored { layer, parent: None, names: &names[from..to], contents: &[] };
                     let _ = index.apply(rank, change).expect("the rank has joined");
                 }
-                10 => drop(remove(&mut index, rank, &[UNKNOWN; 3])),
+                10 => {
+                    remove(&mut index, rank, &[UNKNOWN; 3]);
+                }
                 _ if below(2) == 0 => index.clear(rank).expect("the rank has joined"),
                 _ => {
                     index.leave(rank).expect("the rank has joined");
@@ -136,6 +141,56 @@ fn what_is_held_is_found_after_any_changes() {
                 check(&index);
             }
         }
+    }
+}
+
+#[test]
+fn an_index_that_holds_nothing_has_room_again() {
+    let config = IndexConfig::new().max_bytes(1 << 20);
+    let mut index = FleetIndex::with_config(config);
+    let empty = index.bytes();
+    let ranks = [(); 3].map(|()| index.join());
+    let paths = [path(1, 6_400), path(2, 6_400)];
+    for rank in ranks {
+        // By turns, so that the list has many stretches; and a search, so that its blocks have tags.
+        for at in (0..6_400).step_by(64) {
+            for path in &paths {
+                let parent = (at > 0).then(|| path[at - 1]);
+                assert_eq!(store_behind(&mut index, rank, parent, &path[at..at + 64], &path[at..at + 64]), 64);
+            }
+        }
+        remove(&mut index, rank, &[UNKNOWN]);
+    }
+    let full = index.bytes();
+    for rank in ranks {
+        for path in &paths {
+            let reversed: Vec<_> = path.iter().rev().copied().collect();
+            assert_eq!(remove(&mut index, rank, &reversed), 6_400);
+        }
+        let list = list_of(&index, rank);
+        assert!(list.len() <= 256 && list.bytes() < 4_096, "{} bytes for {} blocks", list.bytes(), list.len());
+    }
+    assert!(index.odd < 12_000 && index.bytes() < full, "{} bytes of {full}, {empty} before", index.bytes());
+    check(&index);
+}
+
+/// Dead entries make room for living ones, also in a list as long as can be.
+#[test]
+fn a_full_list_is_tidied_before_it_is_shortened() {
+    let mut index = FleetIndex::new();
+    let rank = index.join();
+    let keeper = index.join();
+    let contents = path(1, MOST as u64 / 2);
+    store(&mut index, rank, &contents, &contents);
+    store(&mut index, keeper, &contents, &contents);
+    for round in 0..6 {
+        let some = path(2 + round, MOST as u64 / 4);
+        store(&mut index, rank, &some, &some);
+        let listed = index.blocks() - index.forest.listed.unlisted() as u64;
+        assert!(listed < 100, "{listed} living blocks are listed in place of dead ones");
+        assert!(list_of(&index, rank).len() <= MOST);
+        let reversed: Vec<_> = some.iter().rev().copied().collect();
+        assert_eq!(remove(&mut index, rank, &reversed), some.len() as u32);
     }
 }
 
@@ -175,7 +230,7 @@ fn a_block_with_the_number_of_a_lost_one_is_not_lost() {
     index.sweep_runs(100);
     assert_eq!(index.blocks(), 0);
     let contents = path(2, 2_000);
-    assert_eq!(store(&mut index, other, &contents, &contents).stored, 2_000);
+    assert_eq!(store(&mut index, other, &contents, &contents), 2_000);
     assert_eq!(index.blocks_of(other), 2_000, "nothing of it was lost");
     check(&index);
 }
