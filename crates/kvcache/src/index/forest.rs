@@ -60,8 +60,13 @@ impl Forest {
     pub(super) fn growth(&self, blocks: usize) -> Option<usize> {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };
         let pages = self.pages.growth(blocks / PAGE as usize + 2)?;
-        // As if all blocks were listed; and the heap of some coverage.
-        Some(runs + pages + self.listed.reserve(blocks) + blocks * 4 + 256)
+        // And the heap of some coverage.
+        Some(runs + pages + self.reserve(blocks) + 256)
+    }
+
+    /// Bytes by which it may grow without a block more, or with `more` of them: any search lists some blocks.
+    pub(super) fn reserve(&self, more: usize) -> usize {
+        self.listed.reserve(more)
     }
 
     /// Runs that were ever needed at a time: numbers below it may be vacant.

@@ -98,8 +98,6 @@ impl Listed {
 
     /// Bytes by which the table would grow if all blocks stood in it, and `more` new ones.
     pub(super) fn reserve(&self, more: usize) -> usize {
-        let full = (self.names.len() + self.unlisted + more).saturating_sub(self.names.room());
-        // An entry of a table, just after the table has grown.
-        full.min(self.unlisted + more) * 10
+        self.names.growth(self.unlisted + more)
     }
 }

@@ -199,9 +199,9 @@ impl Pages {
         &self.names[page].0[places.start as usize..places.end as usize]
     }
 
-    /// Names of `count` neighbouring blocks, page by page.
-    pub(super) fn names_from(&self, block: u32, count: u32) -> impl Iterator<Item = &[u64]> {
-        pieces(block, count).map(|(page, places)| self.names(page, places))
+    /// Names of `count` neighbouring blocks, page by page, with the number of each page's first one.
+    pub(super) fn names_from(&self, block: u32, count: u32) -> impl Iterator<Item = (u32, &[u64])> {
+        pieces(block, count).map(|(page, places)| (number(page, places.start), self.names(page, places)))
     }
 
     /// Whether there is an unlisted block in any page of some neighbouring blocks.

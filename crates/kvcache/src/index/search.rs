@@ -35,7 +35,11 @@ impl FleetIndex {
         block != except && self.ranks[rank.index()].name_of(block).is_none() && self.holds_block(rank, block)
     }
 
+    /// Gives a rank's unlisted blocks their tags, if there is room for them.
     fn tag_unlisted(&mut self, rank: RankId) {
+        if !self.fits(self.forest.reserve(0) + self.ranks[rank.index()].unlisted.untagged()) {
+            return;
+        }
         let Self { forest, ranks, odd, .. } = self;
         let state = &mut ranks[rank.index()];
         *odd -= state.bytes();
@@ -55,8 +59,9 @@ impl FleetIndex {
         }
         self.tag_unlisted(rank);
         let pages = &self.forest.pages;
-        let found = self.ranks[rank.index()].unlisted.find(name, self.forest.tagger, |block| {
-            pages.is_unlisted(block) && pages.name(block) == name && self.is_named(rank, block, except)
+        let found = self.ranks[rank.index()].unlisted.find(pages, name, self.forest.tagger, |block| {
+            let is_it = pages.is_unlisted(block) && pages.name(block) == name && self.is_named(rank, block, except);
+            is_it
         });
         if let Some(block) = found {
             self.forest.list(block);

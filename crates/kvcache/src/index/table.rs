@@ -306,17 +306,21 @@ impl Table {
         Self { segments: vec![Segment::default(); 1 << bits].into(), bits, len: 0, lines: 0, lost: Vec::new() }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Entries that fit in before most segments must grow.
-    pub(crate) fn room(&self) -> usize {
-        self.lines * LANES * 3 / 4
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         self.segments.len() * size_of::<Segment>() + self.lines * size_of::<Line>()
+    }
+
+    /// Bytes by which it may grow for `more` entries.
+    pub(crate) fn growth(&self, more: usize) -> usize {
+        // All segments as they are just after they have grown, or those grow in which one of the entries may be.
+        let all = ((self.len + more) * size_of::<Line>()).div_ceil(LANES) * 25 / 16;
+        let one = (self.lines >> self.bits) / 4 + 2;
+        all.saturating_sub(self.lines * size_of::<Line>()).min(more * one * size_of::<Line>())
     }
 
     #[inline]

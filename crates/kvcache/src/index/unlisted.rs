@@ -1,6 +1,6 @@
 //! Blocks that a rank holds and that no table lists: they are found by a search through short tags.
 
-use super::pages::Pages;
+use super::pages::{PAGE, Pages};
 use super::room;
 use super::table::Mixer;
 
@@ -65,6 +65,12 @@ impl Unlisted {
         self.stretches.capacity() * size_of::<Stretch>() + self.tags.capacity() * size_of::<u16>()
     }
 
+    /// Bytes by which it may grow for `count` blocks more.
+    pub(super) fn growth(&self, count: usize) -> usize {
+        // At worst no two pages are neighbours.
+        room::growth(&self.stretches, count / PAGE as usize + 2)
+    }
+
     /// Adds `count` neighbouring blocks from number `block` on.
     pub(super) fn push(&mut self, block: u32, count: u32) {
         let at = self.len;
@@ -77,26 +83,33 @@ impl Unlisted {
         self.fresh = self.fresh.saturating_add(count);
     }
 
+    /// Bytes by which it may grow when all get their tags.
+    pub(super) fn untagged(&self) -> usize {
+        room::growth(&self.tags, self.len() - self.tags.len())
+    }
+
     /// Gives their tags to those that have none yet.
     pub(super) fn tag(&mut self, pages: &Pages, tagger: Tagger) {
-        let mut at = self.tags.len() as u32;
+        let at = self.tags.len() as u32;
         if at == self.len {
             return;
         }
         room::make(&mut self.tags, (self.len - at) as usize);
-        let mut stretch = self.stretch(at);
-        while at < self.len {
-            let Stretch { at: from, block } = self.stretches[stretch];
-            let end = self.stretches.get(stretch + 1).map_or(self.len, |next| next.at);
-            for names in pages.names_from(block + (at - from), end - at) {
-                self.tags.extend(names.iter().map(|&name| tagger.tag(name)));
-            }
-            (at, stretch) = (end, stretch + 1);
+        let mut tags = core::mem::take(&mut self.tags);
+        for names in self.names_from(pages, at).map(|(_, names)| names) {
+            tags.extend(names.iter().map(|&name| tagger.tag(name)));
         }
+        self.tags = tags;
     }
 
-    /// The first block that may have this name and that `is_it` accepts, among those that have their tags.
-    pub(super) fn find(&self, name: u64, tagger: Tagger, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    /// The first block that may have this name and that `is_it` accepts. Those that have no tag are found by their names.
+    pub(super) fn find(
+        &self,
+        pages: &Pages,
+        name: u64,
+        tagger: Tagger,
+        mut is_it: impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
         let tag = tagger.tag(name);
         for (some, from) in self.tags.chunks(SOME).zip((0..).step_by(SOME)) {
             if some.iter().fold(false, |any, &of| any | (of == tag)) {
@@ -106,7 +119,20 @@ impl Unlisted {
                 }
             }
         }
-        None
+        let named = |(first, names): (u32, &[u64])| {
+            names.iter().zip(first..).filter(|(of, _)| **of == name).map(|(_, block)| block).find(|&block| is_it(block))
+        };
+        self.names_from(pages, self.tags.len() as u32).find_map(named)
+    }
+
+    /// Names of the blocks from a place on, with the number of the first of each piece.
+    fn names_from<'a>(&'a self, pages: &'a Pages, at: u32) -> impl Iterator<Item = (u32, &'a [u64])> {
+        let first = if at < self.len { self.stretch(at) } else { self.stretches.len() };
+        let ends = self.stretches.iter().skip(first + 1).map(|next| next.at).chain([self.len]);
+        self.stretches[first..].iter().zip(ends).flat_map(move |(of, end)| {
+            let skip = at.saturating_sub(of.at);
+            pages.names_from(of.block + skip, end - of.at - skip)
+        })
     }
 
     /// Takes the last stretch, or the last `most` of its blocks: the first one's number, and how many there are.

@@ -19,10 +19,10 @@ fn pages(count: u32, odd: &[(u32, u64)]) -> Pages {
     pages
 }
 
-fn all(of: &Unlisted, name: u64) -> Vec<u32> {
+fn all(of: &Unlisted, pages: &Pages, name: u64) -> Vec<u32> {
     let mut blocks = Vec::new();
     assert_eq!(
-        of.find(name, TAGGER, |block| {
+        of.find(pages, name, TAGGER, |block| {
             blocks.push(block);
             false
         }),
@@ -42,13 +42,17 @@ fn blocks_are_found_by_their_tags_wherever_they_lie() {
     unlisted.push(500, 1);
     assert_eq!(unlisted.len(), 75);
     assert_eq!(unlisted.stretches.len(), 3, "neighbours are one stretch");
-    assert_eq!(all(&unlisted, 103), [], "it has no tag yet");
+    for block in [100, 102, 103, 76, 500] {
+        let name = pages.name(block);
+        assert!(all(&unlisted, &pages, name).contains(&block), "it is found by its name without a tag");
+    }
+    assert_eq!(unlisted.tags.len(), 3);
     unlisted.tag(&pages, TAGGER);
-    assert_eq!(all(&unlisted, 103), [103]);
-    assert_eq!(all(&unlisted, 76), [76]);
-    assert_eq!(all(&unlisted, 102), [102, 500]);
-    assert_eq!(all(&unlisted, 5), []);
-    assert_eq!(unlisted.find(102, TAGGER, |block| block > 200), Some(500));
+    assert_eq!(all(&unlisted, &pages, 103), [103]);
+    assert_eq!(all(&unlisted, &pages, 76), [76]);
+    assert_eq!(all(&unlisted, &pages, 102), [102, 500]);
+    assert_eq!(all(&unlisted, &pages, 5), []);
+    assert_eq!(unlisted.find(&pages, 102, TAGGER, |block| block > 200), Some(500));
     assert_eq!(unlisted.sorted(), [(7, 70), (100, 4), (500, 1)]);
 }
 
@@ -61,11 +65,11 @@ fn the_last_are_taken_first() {
     unlisted.tag(&pages, TAGGER);
     assert_eq!(unlisted.pop(1), Some((51, 1)));
     assert_eq!(unlisted.pop(9), Some((50, 1)));
-    assert_eq!(all(&unlisted, 51), []);
+    assert_eq!(all(&unlisted, &pages, 51), []);
     assert_eq!(unlisted.pop(2), Some((101, 2)));
     unlisted.push(101, 1);
     unlisted.tag(&pages, TAGGER);
-    assert_eq!(all(&unlisted, 101), [101]);
+    assert_eq!(all(&unlisted, &pages, 101), [101]);
     assert_eq!(unlisted.sorted(), [(100, 2)]);
     assert_eq!(unlisted.pop(2), Some((100, 2)));
     assert_eq!(unlisted.pop(2), None);
