@@ -59,15 +59,18 @@ impl FleetIndex {
         }
         self.tag_unlisted(rank);
         let pages = &self.forest.pages;
+        let mut rejected = 0;
         let found = self.ranks[rank.index()].unlisted.find(pages, name, self.forest.tagger, |block| {
             let is_it = pages.is_unlisted(block) && pages.name(block) == name && self.is_named(rank, block, except);
+            rejected += usize::from(!is_it);
             is_it
         });
         if let Some(block) = found {
             self.forest.list(block);
         }
+        // What was looked at in vain is paid for, too: where many names are alike, there are soon none left to look at.
         let share = self.ranks[rank.index()].unlisted.len() / SHARE;
-        self.list_last(rank, share.max(LEAST));
+        self.list_last(rank, share.max(LEAST).max(rejected));
         found
     }
 

@@ -1,5 +1,6 @@
 //! Whoever holds a block can find it by its name, whatever came before.
 
+use super::super::pages::NONE;
 use super::super::table::Mixer;
 use super::*;
 use crate::{BlockHash, Change, IndexConfig, Layer, Tier};
@@ -192,6 +193,26 @@ fn a_full_list_is_tidied_before_it_is_shortened() {
         let reversed: Vec<_> = some.iter().rev().copied().collect();
         assert_eq!(remove(&mut index, rank, &reversed), some.len() as u32);
     }
+}
+
+/// Each step is short, or makes those that follow short.
+#[test]
+fn what_a_search_rejects_is_paid_for() {
+    let mut index = FleetIndex::new();
+    let (rank, other) = (index.join(), index.join());
+    // The first half of them is held no longer, and must be rejected.
+    let contents = path(1, 2_000);
+    let mut names = vec![BlockHash(1); 2_000];
+    // Those that a search lists have other names.
+    names[0] = BlockHash(2);
+    names[1_900..].copy_from_slice(&contents[1_900..]);
+    store(&mut index, rank, &names, &contents);
+    store(&mut index, other, &names, &contents);
+    assert_eq!(remove(&mut index, rank, &names[..1_000]), 1_000);
+    let before = list_of(&index, rank).len();
+    assert!(index.resolve(rank, 1, NONE).is_some());
+    let after = list_of(&index, rank).len();
+    assert!(before - after >= 999, "{before} blocks, and then {after}");
 }
 
 /// The table has room for some hundred names that are alike: others are unlisted again, and let go.
