@@ -221,7 +221,8 @@ impl FleetIndex {
         if !repeated && at_bound || (!repeated || self.config.counted_copies || own_name) && self.is_full(rank, 1) {
             return Err(AtBound);
         }
-        if let Some(other) = self.resolve(rank, name, block) {
+        let known = repeated && !own_name && self.ranks[rank.index()].name_of(block).is_none();
+        if !known && let Some(other) = self.resolve(rank, name, block) {
             self.drop_block(rank, other);
         }
         if own_name {

@@ -195,6 +195,17 @@ fn a_full_list_is_tidied_before_it_is_shortened() {
     }
 }
 
+#[test]
+fn what_is_stored_again_is_not_searched_for() {
+    let mut index = FleetIndex::new();
+    let rank = index.join();
+    let contents = path(1, 1_000);
+    store(&mut index, rank, &contents, &contents);
+    let before = list_of(&index, rank).len();
+    assert_eq!(store(&mut index, rank, &contents, &contents), 0);
+    assert_eq!((before, list_of(&index, rank).len()), (1_000, 1_000), "a search would have shortened the list");
+}
+
 /// Each step is short, or makes those that follow short.
 #[test]
 fn what_a_search_rejects_is_paid_for() {
