@@ -215,12 +215,13 @@ impl Forest {
         self.listed.list(&mut self.pages, block);
     }
 
-    /// Lists all blocks of a run.
-    pub(super) fn list_all(&mut self, run: u32) {
+    /// Lists the blocks of a run from one depth to another.
+    pub(super) fn list_some(&mut self, run: u32, from: u32, to: u32) {
         let Self { runs, pages, listed, .. } = self;
-        let of = &runs[run];
-        for (first, count) in of.stretches(of.start, of.end()) {
-            (first..first + count).for_each(|block| listed.list(pages, block));
+        for (first, count) in runs[run].stretches(from, to) {
+            if pages.any_unlisted(first, count) {
+                (first..first + count).for_each(|block| listed.list(pages, block));
+            }
         }
     }
 

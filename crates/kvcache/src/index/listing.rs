@@ -13,6 +13,11 @@ impl FleetIndex {
     pub(super) fn note_unlisted(&mut self, rank: RankId, run: u32, from: u32, to: u32) {
         let Self { forest, ranks, odd, .. } = self;
         let Some(state) = ranks.get_mut(rank.index()) else { return };
+        if forest.run(run).main.full.are_many() {
+            // All who will hold them can do without a note.
+            forest.list_some(run, from, to);
+            return;
+        }
         let unlisted = |&(block, count): &(u32, u32)| forest.pages.any_unlisted(block, count);
         let mut stretches = forest.run(run).stretches(from, to).filter(unlisted).peekable();
         if stretches.peek().is_none() {
