@@ -44,8 +44,12 @@ use crate::{Applied, Change, Layer, RankId};
 /// repeats what others hold is compared in the same way and costs one bit. What a change names is guessed first: most
 /// ranks continue what they stored last and remove what lies before what they removed last. Only the names that are
 /// likely to be asked for stand in a table; the others are found by a search through 16 bits of each, and every search
-/// enters some of them, so that searching stays in proportion to what was stored. No call depends on the number of ranks or blocks beyond that, except for a word of each wide set for 64
-/// ranks.
+/// enters some of them into the table, so that searching stays in proportion to what was stored.
+///
+/// So the time of a change is in proportion to its names, taken over many changes; it does not depend on the number of
+/// ranks or blocks, except for a word of each wide set for 64 ranks. The longest search goes through a quarter of a
+/// million blocks that one rank holds, and enters 512 of them into the table: some tens of microseconds. When half of
+/// such a list has come or gone, it is gone through page by page.
 ///
 /// [`clear`](Self::clear) and [`leave`](Self::leave) do not look for what the rank held: it is ignored from then on, and
 /// swept away by and by, a few runs with each later change (more of them while many ranks wait to leave).

@@ -9,8 +9,8 @@ use super::table::{Mixer, Table};
 use super::unlisted::Tagger;
 use crate::BlockHash;
 
-/// Runs, the pages of their blocks, and the two ways to find them: by name of a block, and by (run, content) of what
-/// follows. A block is kept as long as somebody holds it or one behind it.
+/// Runs, the pages of their blocks, and the two ways to find them: by name of a block, for those that are listed, and by
+/// (run, content) of what follows. A block is kept as long as somebody holds it or one behind it.
 #[derive(Clone, Debug)]
 pub(super) struct Forest {
     runs: Slab<Run>,

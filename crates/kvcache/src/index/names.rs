@@ -16,9 +16,9 @@ pub(super) struct Rank {
     pub(super) held: u32,
     /// The block that it stored last: most often the next one's parent.
     pub(super) tail: Guess,
-    /// The block before the one that it removed last: most often the next to go.
+    /// The next to go, most often: the block behind those that it removed last, if it holds that, or else the one before.
     pub(super) next_out: Guess,
-    /// What it holds and no table lists.
+    /// Blocks that no table listed when they came, among them all that it holds and that are not listed now.
     pub(super) unlisted: Unlisted,
     odd: Option<Box<Odd>>,
 }

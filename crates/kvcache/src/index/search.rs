@@ -48,6 +48,8 @@ impl FleetIndex {
     }
 
     /// The block, other than `except`, that the rank's engine calls by this name and that the rank holds.
+    ///
+    /// One that is not listed is searched for, and then some of the rank's blocks are listed, whether it was found or not.
     pub(super) fn resolve(&mut self, rank: RankId, name: u64, except: u32) -> Option<u32> {
         let state = &self.ranks[rank.index()];
         if let Some(block) = state.block_of(name) {
