@@ -97,7 +97,7 @@ fn what_is_held_is_found_after_any_changes() {
         let kind = seed % 4;
         let name = |rank: usize, at: usize, content: BlockHash| match kind {
             0 | 1 => content,
-            2 => BlockHash(content.0 ^ rank as u64 / 3 ^ at as u64),
+            2 => BlockHash(content.0 ^ (rank as u64 / 3) ^ at as u64),
             _ => BlockHash(content.0 % 3),
         };
         for _ in 0..150 {
