@@ -1,6 +1,7 @@
 //! Which ranks hold which blocks of one run.
 
 use super::holders::Holders;
+use super::room;
 
 /// A rank that holds some of a run's blocks, not all: those at `from..to`, counted from the run's first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(crate) struct Part {
 }
 
 /// Parts behind one pointer: most runs have none.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 #[expect(clippy::box_collection, reason = "coverage lies in each run's one cache line")]
 struct Parts(Option<Box<Vec<Part>>>);
 
@@ -30,6 +31,13 @@ impl core::ops::Deref for Parts {
 
     fn deref(&self) -> &[Part] {
         self.0.as_ref().map_or(&[], |parts| parts.as_slice())
+    }
+}
+
+/// With the same room, since its bytes are counted.
+impl Clone for Parts {
+    fn clone(&self) -> Self {
+        Self(self.0.as_ref().map(|parts| Box::new(room::copy(parts))))
     }
 }
 

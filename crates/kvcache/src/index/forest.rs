@@ -1,26 +1,26 @@
 //! The tree of all paths that somebody holds, as runs of blocks.
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE, Pages, bits, number};
+use super::listed::Listed;
+use super::pages::{Extent, NONE, PAGE, Pages, number};
 use super::run::Run;
 use super::slab::Slab;
 use super::table::{Mixer, Table};
+use super::unlisted::Tagger;
 use crate::BlockHash;
 
-/// Runs, the pages of their blocks, and the two ways to find them: by name of a block, and by (run, content) of what
-/// follows. A block is kept as long as somebody holds it or one behind it.
+/// Runs, the pages of their blocks, and the two ways to find them: by name of a block, for those that are listed, and by
+/// (run, content) of what follows. A block is kept as long as somebody holds it or one behind it.
 #[derive(Clone, Debug)]
 pub(super) struct Forest {
     runs: Slab<Run>,
     vacant: Vec<u32>,
     pub(super) pages: Pages,
-    /// Listed blocks by name. Ranks whose engines hash unlike can give one name to several blocks.
-    names: Table,
-    /// Blocks that are not listed.
-    unlisted: usize,
+    pub(super) listed: Listed,
     /// Runs by (run before, first content).
     branches: Table,
     mixer: Mixer,
+    pub(super) tagger: Tagger,
     blocks: u64,
     /// Memory beside runs, pages and tables, in bytes.
     heap: usize,
@@ -32,10 +32,10 @@ impl Forest {
             runs: Slab::new(),
             vacant: Vec::new(),
             pages: Pages::new(),
-            names: Table::new(10),
-            unlisted: 0,
+            listed: Listed::new(Mixer::new(seed)),
             branches: Table::new(6),
             mixer: Mixer::new(seed),
+            tagger: Tagger::new(seed),
             blocks: 0,
             heap: 0,
         }
@@ -46,17 +46,27 @@ impl Forest {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let tables = self.names.bytes() + self.branches.bytes();
+        let tables = self.listed.bytes() + self.branches.bytes();
         tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
+    }
+
+    /// Memory beside runs, pages and tables, in bytes.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        self.heap
     }
 
     /// Bytes by which it may grow for `blocks` blocks more in one path; `None` if it cannot.
     pub(super) fn growth(&self, blocks: usize) -> Option<usize> {
         let runs = if self.vacant.len() >= 2 { 0 } else { self.runs.growth(2) };
         let pages = self.pages.growth(blocks / PAGE as usize + 2)?;
-        let full = (self.names.len() + self.unlisted + blocks).saturating_sub(self.names.room());
-        // An entry of a table, just after the table has grown, as if all were listed; and the heap of some coverage.
-        Some(runs + pages + full.min(self.unlisted + blocks) * 10 + blocks * 4 + 256)
+        // And the heap of some coverage.
+        Some(runs + pages + self.reserve(blocks) + 256)
+    }
+
+    /// Bytes by which it may grow without a block more, or with `more` of them: any search lists some blocks.
+    pub(super) fn reserve(&self, more: usize) -> usize {
+        self.listed.reserve(more)
     }
 
     /// Runs that were ever needed at a time: numbers below it may be vacant.
@@ -101,26 +111,17 @@ impl Forest {
 
     pub(super) fn first_content(&self, run: u32) -> u64 {
         let run = &self.runs[run];
-        self.pages.content(run.first.page * PAGE + run.start % PAGE)
+        self.pages.content(number(run.first.page, run.start % PAGE))
     }
 
     /// Number of the block at a depth of a run.
     pub(super) fn block(&self, run: u32, depth: u32) -> u32 {
-        self.runs[run].page(depth) * PAGE + depth % PAGE
+        number(self.runs[run].page(depth), depth % PAGE)
     }
 
     /// Run and depth of a block; `None` for a number that stands for none now.
     pub(super) fn place(&self, block: u32) -> Option<(u32, u32)> {
-        let (mut run, depth) = self.pages.place(block);
-        if run == NONE || depth >= self.runs[run].end() {
-            return None;
-        }
-        // The page's owner was cut: an ancestor has the blocks before the cut.
-        while depth < self.runs[run].start {
-            run = self.runs[run].parent;
-        }
-        // A page that begins in the middle has vacant places before its first block.
-        (self.runs[run].page(depth) == block / PAGE).then_some((run, depth))
+        place(&self.runs, &self.pages, block)
     }
 
     /// How many blocks of a run from `depth` on have these contents.
@@ -174,8 +175,13 @@ impl Forest {
             let last = (depth - done) % PAGE;
             let some = (last + 1).min(most - done);
             let known = self.pages.names(run.page(depth - done), last + 1 - some..last + 1);
-            let alike = known.iter().rev().zip(&names[done as usize..]).take_while(|(known, name)| **known == name.0);
-            let alike = alike.count() as u32;
+            let pairs = || known.iter().rev().zip(&names[done as usize..]);
+            // All of a page at once, without a branch for each.
+            let alike = if some == PAGE && pairs().fold(0, |unlike, (known, name)| unlike | (known ^ name.0)) == 0 {
+                some
+            } else {
+                pairs().take_while(|(known, name)| **known == name.0).count() as u32
+            };
             done += alike;
             if alike < some {
                 break;
@@ -199,29 +205,28 @@ impl Forest {
     }
 
     /// The listed block with this name that `is_it` accepts.
-    pub(super) fn named(&self, name: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.names.find(self.mixer.one(name), |block| self.pages.name(block) == name && is_it(block))
+    pub(super) fn named(&self, name: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.listed.find(&self.pages, name, is_it)
     }
 
     /// A listed block that may have this name.
     pub(super) fn guess(&self, name: u64) -> Option<u32> {
-        self.names.find(self.mixer.one(name), |_| true)
+        self.listed.guess(name)
     }
 
     /// Lists a block by its name.
+    #[inline]
     pub(super) fn list(&mut self, block: u32) {
-        let place = block % PAGE;
-        if self.pages.take_unlisted(block / PAGE, &(place..place + 1)) != 0 {
-            self.unlisted -= 1;
-            self.names.insert(self.mixer.one(self.pages.name(block)), block);
-        }
+        self.listed.list(&mut self.pages, block);
     }
 
-    /// Lists all blocks of a run.
-    pub(super) fn list_all(&mut self, run: u32) {
-        let of = &self.runs[run];
-        for depth in of.start..of.end() {
-            self.list(self.block(run, depth));
+    /// Lists the blocks of a run from one depth to another.
+    pub(super) fn list_some(&mut self, run: u32, from: u32, to: u32) {
+        let Self { runs, pages, listed, .. } = self;
+        for (first, count) in runs[run].stretches(from, to) {
+            if pages.any_unlisted(first, count) {
+                (first..first + count).for_each(|block| listed.list(pages, block));
+            }
         }
     }
 
@@ -232,11 +237,11 @@ impl Forest {
         self.pages.name(block) ^ u64::from(len)
     }
 
-    /// A block whose name found no room among too many that are alike: nobody can find it any more.
+    /// A block whose name found no room among too many that are alike: it may be that nobody can find it any more.
     pub(super) fn take_lost(&mut self) -> Option<u32> {
         // A branch that is lost is not found by queries, and that is all.
-        while self.branches.take_lost().is_some() {}
-        self.names.take_lost()
+        self.branches.ignore_lost();
+        self.listed.take_lost()
     }
 
     /// Adds a run behind `parent`, of at least one block, that nobody holds yet.
@@ -264,7 +269,9 @@ impl Forest {
         let (start, end) = (self.runs[run].start, self.runs[run].end());
         let new_end = end + names.len() as u32;
         self.blocks += names.len() as u64;
-        self.unlisted += names.len();
+        self.listed.note_new(names.len());
+        let Self { runs, pages, listed, .. } = self;
+        listed.keep_lost(|block| place(runs, pages, block).is_some());
         let have = self.runs[run].pages();
         let need = (new_end - 1) / PAGE - start / PAGE + 1;
         let mut pages = have;
@@ -275,12 +282,10 @@ impl Forest {
         }
         self.runs[run].len += names.len() as u32;
         let mut done = 0;
-        while done < names.len() {
-            let at = end + done as u32;
-            let some = ((PAGE - at % PAGE) as usize).min(names.len() - done);
-            let page = self.runs[run].page(at);
-            self.pages.write(page, at % PAGE, &names[done..done + some], &contents[done..done + some]);
-            done += some;
+        for (page, places) in self.runs[run].pieces(end, new_end) {
+            let to = done + places.len();
+            self.pages.write(page, places.start, &names[done..to], &contents[done..to]);
+            done = to;
         }
     }
 
@@ -438,17 +443,9 @@ impl Forest {
 
     fn forget_blocks(&mut self, run: u32, from: u32, to: u32) {
         self.blocks -= u64::from(to - from);
-        let Self { runs, pages, names, unlisted: all_unlisted, mixer, .. } = self;
-        for (page, places) in runs[run].pieces(from, to) {
-            let mut listed = bits(&places);
-            let unlisted = pages.take_unlisted(page, &places);
-            *all_unlisted -= unlisted.count_ones() as usize;
-            listed &= !unlisted;
-            while listed != 0 {
-                let block = number(page, listed.trailing_zeros());
-                listed &= listed - 1;
-                names.remove(mixer.one(pages.name(block)), block);
-            }
+        let Self { runs, pages, listed, .. } = self;
+        for (page, at) in runs[run].pieces(from, to) {
+            listed.forget(pages, page, &at);
         }
     }
 
@@ -470,4 +467,18 @@ impl Forest {
     pub(super) fn cover(&mut self, run: u32, layer: u16, cover: impl FnOnce(&mut Coverage)) {
         self.edit(run, |run| cover(run.coverage_mut(layer)));
     }
+}
+
+/// Run and depth of a block.
+fn place(runs: &Slab<Run>, pages: &Pages, block: u32) -> Option<(u32, u32)> {
+    let (mut run, depth) = pages.place(block);
+    if run == NONE || depth >= runs[run].end() {
+        return None;
+    }
+    // The page's owner was cut: an ancestor has the blocks before the cut.
+    while depth < runs[run].start {
+        run = runs[run].parent;
+    }
+    // A page that begins in the middle has vacant places before its first block.
+    (runs[run].page(depth) == block / PAGE).then_some((run, depth))
 }

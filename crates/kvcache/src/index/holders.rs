@@ -45,6 +45,11 @@ impl Holders {
         matches!(self, Self::Few { len: 1, ranks } if ranks[0] == rank)
     }
 
+    /// Whether there are more than a few.
+    pub(crate) fn are_many(&self) -> bool {
+        matches!(self, Self::Many(_))
+    }
+
     pub(crate) fn contains(&self, rank: u32) -> bool {
         match self {
             Self::Few { len, ranks } => ranks[..usize::from(*len)].contains(&rank),

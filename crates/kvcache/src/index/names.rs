@@ -16,9 +16,9 @@ pub(super) struct Rank {
     pub(super) held: u32,
     /// The block that it stored last: most often the next one's parent.
     pub(super) tail: Guess,
-    /// The block before the one that it removed last: most often the next to go.
+    /// The next to go, most often: the block behind those that it removed last, if it holds that, or else the one before.
     pub(super) next_out: Guess,
-    /// What it holds and no table lists.
+    /// Blocks that no table listed when they came, among them all that it holds and that are not listed now.
     pub(super) unlisted: Unlisted,
     odd: Option<Box<Odd>>,
 }
@@ -48,14 +48,14 @@ struct Odd {
 const ENTRY: usize = (size_of::<(u64, u64)>() + 1) * 8 / 7;
 
 impl Rank {
-    pub(super) fn new(seed: u64) -> Self {
-        let unlisted = Unlisted::new(seed);
+    pub(super) fn new() -> Self {
+        let unlisted = Unlisted::default();
         Self { joined: false, held: 0, tail: Guess::NONE, next_out: Guess::NONE, unlisted, odd: None }
     }
 
     /// Nothing is held any more.
-    pub(super) fn reset(&mut self, seed: u64) {
-        *self = Self { joined: self.joined, ..Self::new(seed) };
+    pub(super) fn reset(&mut self) {
+        *self = Self { joined: self.joined, ..Self::new() };
     }
 
     /// Whether all that it holds is one copy under the block's own name.

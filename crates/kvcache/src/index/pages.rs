@@ -42,10 +42,33 @@ pub(super) fn number(page: u32, place: u32) -> u32 {
     page * PAGE + place
 }
 
+/// Pages of `count` neighbouring blocks, and their places in them.
+pub(super) fn pieces(block: u32, count: u32) -> impl Iterator<Item = (u32, Range<u32>)> {
+    let (mut next, end) = (block, block + count);
+    core::iter::from_fn(move || {
+        (next < end).then(|| {
+            let (page, from) = (next / PAGE, next % PAGE);
+            let to = PAGE.min(from + (end - next));
+            next += to - from;
+            (page, from..to)
+        })
+    })
+}
+
 /// A bit for each place.
-pub(super) fn bits(places: &Range<u32>) -> u8 {
+pub(super) fn mask(places: &Range<u32>) -> u8 {
     debug_assert!(places.start < places.end && places.end <= PAGE, "within a page");
     (0xff << places.start) & (0xff >> (PAGE - places.end))
+}
+
+/// Places of the set bits, ascending.
+pub(super) fn places(mask: u8) -> impl Iterator<Item = u32> {
+    let mut left = mask;
+    core::iter::from_fn(move || {
+        let place = (left != 0).then(|| left.trailing_zeros())?;
+        left &= left - 1;
+        Some(place)
+    })
 }
 
 /// All pages. A block's number is its page's number and its place in it.
@@ -168,7 +191,7 @@ impl Pages {
                 *to = hash.0;
             }
         }
-        self.unlisted[page] |= bits(&(from..from + names.len() as u32));
+        self.unlisted[page] |= mask(&(from..from + names.len() as u32));
     }
 
     /// Names of neighbouring blocks of a page.
@@ -176,9 +199,28 @@ impl Pages {
         &self.names[page].0[places.start as usize..places.end as usize]
     }
 
+    /// Names of `count` neighbouring blocks, page by page, with the number of each page's first one.
+    pub(super) fn names_from(&self, block: u32, count: u32) -> impl Iterator<Item = (u32, &[u64])> {
+        pieces(block, count).map(|(page, places)| (number(page, places.start), self.names(page, places)))
+    }
+
+    /// Whether there is an unlisted block in any page of some neighbouring blocks.
+    pub(super) fn any_unlisted(&self, block: u32, count: u32) -> bool {
+        let (mut page, end) = (block / PAGE, (block + count).div_ceil(PAGE));
+        while page < end {
+            let piece = self.unlisted.piece(page, end - page);
+            // All of a piece at once, without a branch for each.
+            if piece.iter().fold(0, |any, bits| any | bits) != 0 {
+                return true;
+            }
+            page += piece.len() as u32;
+        }
+        false
+    }
+
     /// The unlisted ones among a page's blocks, a bit for each.
     pub(super) fn unlisted(&self, page: u32, places: &Range<u32>) -> u8 {
-        self.unlisted[page] & bits(places)
+        self.unlisted[page] & mask(places)
     }
 
     pub(super) fn is_unlisted(&self, block: u32) -> bool {
@@ -190,6 +232,19 @@ impl Pages {
         let taken = self.unlisted(page, places);
         self.unlisted[page] &= !taken;
         taken
+    }
+
+    /// Takes one block's bit; says whether it was set.
+    pub(super) fn take_unlisted_one(&mut self, block: u32) -> bool {
+        let (bits, bit) = (&mut self.unlisted[block / PAGE], 1 << (block % PAGE));
+        let was = *bits & bit != 0;
+        *bits &= !bit;
+        was
+    }
+
+    /// The block is unlisted again.
+    pub(super) fn set_unlisted(&mut self, block: u32) {
+        self.unlisted[block / PAGE] |= 1 << (block % PAGE);
     }
 
     /// Appends contents and names of a page's places, as bytes.
@@ -232,18 +287,42 @@ fn matching(column: &Slab<Page>, mut extent: Extent, from: u32, hashes: &[BlockH
     while extent.pages > 0 && done < hashes.len() as u32 {
         let piece = column.piece(extent.page, extent.pages);
         let (whole, rest) = hashes[done as usize..].as_chunks::<{ PAGE as usize }>();
-        // All of a page at once, without a branch for each: this is where lookups spend their time.
-        let unlike = |(page, hashes): &(&Page, &[BlockHash; PAGE as usize])| {
-            page.0.iter().zip(*hashes).fold(0, |unlike, (a, b)| unlike | (a ^ b.0)) != 0
-        };
-        let alike = piece.iter().zip(whole).position(|pair| unlike(&pair));
-        let pages = alike.unwrap_or(piece.len().min(whole.len()));
+        let pages = alike(piece, whole);
         done += pages as u32 * PAGE;
         if pages < piece.len() {
             let hashes = whole.get(pages).map_or(rest, |hashes| hashes.as_slice());
             return done + one_by_one(&piece[pages], 0, hashes);
         }
         extent = Extent { page: extent.page + pages as u32, pages: extent.pages - pages as u32 };
+    }
+    done
+}
+
+/// Hashes of a page's blocks.
+type Hashes = [BlockHash; PAGE as usize];
+
+/// Pages that are compared at once.
+const SOME: usize = 8;
+
+/// How many pages from the first on are alike in all their blocks: this is where changes and queries spend their time.
+#[inline]
+fn alike(pages: &[Page], hashes: &[Hashes]) -> usize {
+    let mut done = 0;
+    for (pages, hashes) in pages.chunks(SOME).zip(hashes.chunks(SOME)) {
+        let pairs = || pages.iter().zip(hashes);
+        // What is unlike in any of them, by place: without a branch for each block, the compiler compares several of them
+        // with one instruction.
+        let mut unlike = [0; PAGE as usize];
+        for (page, hashes) in pairs() {
+            for (unlike, (known, hash)) in unlike.iter_mut().zip(page.0.iter().zip(hashes)) {
+                *unlike |= known ^ hash.0;
+            }
+        }
+        if unlike.iter().fold(0, |any, one| any | one) != 0 {
+            let is_unlike = |(page, hashes): (&Page, &Hashes)| page.0.iter().zip(hashes).any(|(a, b)| *a != b.0);
+            return done + pairs().take_while(|&pair| !is_unlike(pair)).count();
+        }
+        done += pages.len().min(hashes.len());
     }
     done
 }

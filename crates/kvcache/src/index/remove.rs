@@ -17,11 +17,7 @@ impl FleetIndex {
         let mut rest = names;
         while let [name, ..] = rest {
             let guess = self.ranks[rank.index()].next_out;
-            let place = self.guessed(rank, name.0, guess).or_else(|| {
-                self.list_guess(guess);
-                self.resolve(rank, name.0, NONE).and_then(|block| self.forest.place(block))
-            });
-            let done = match place {
+            let done = match self.find_block(rank, name.0, guess) {
                 Some((run, depth)) => {
                     self.refresh(run);
                     self.remove_from(rank, layer, run, depth, rest, &mut applied)

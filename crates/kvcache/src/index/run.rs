@@ -3,7 +3,8 @@
 use core::ops::Range;
 
 use super::coverage::Coverage;
-use super::pages::{Extent, NONE, PAGE};
+use super::pages::{Extent, NONE, PAGE, number, pieces};
+use super::room;
 
 /// A node of the tree of paths. Branches leave a run only at its end; where one would leave it in the middle, the run
 /// is cut in two.
@@ -32,11 +33,18 @@ pub(super) struct Run {
 }
 
 /// What few runs have.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Extra {
     extents: Vec<Extent>,
     /// Holders in other layers, by number of the layer.
     layers: Vec<(u16, Coverage)>,
+}
+
+/// With the same room, since its bytes are counted.
+impl Clone for Extra {
+    fn clone(&self) -> Self {
+        Self { extents: room::copy(&self.extents), layers: room::copy(&self.layers) }
+    }
 }
 
 impl Default for Run {
@@ -98,14 +106,18 @@ impl Run {
 
     /// Pages of the blocks at `from..to`, and their places in them.
     pub(super) fn pieces(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, Range<u32>)> {
-        let mut at = from;
-        core::iter::from_fn(move || {
-            (at < to).then(|| {
-                let (page, first) = (self.page(at), at % PAGE);
-                let some = (PAGE - first).min(to - at);
-                at += some;
-                (page, first..first + some)
-            })
+        self.stretches(from, to).flat_map(|(block, count)| pieces(block, count))
+    }
+
+    /// The blocks at `from..to`, as stretches of neighbours: the first one's number, and how many they are.
+    pub(super) fn stretches(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, u32)> {
+        // Depth of the first place of an extent.
+        let mut depth = self.start / PAGE * PAGE;
+        core::iter::once(&self.first).chain(self.extents()).filter_map(move |extent| {
+            let (first, end) = (depth, depth + extent.pages * PAGE);
+            depth = end;
+            let (from, to) = (from.max(first), to.min(end));
+            (from < to).then(|| (number(extent.page, from - first), to - from))
         })
     }
 

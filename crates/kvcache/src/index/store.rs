@@ -34,12 +34,14 @@ impl FleetIndex {
             }
             return applied;
         }
+        // Most often it stores behind the block that it stored last.
+        let tail = self.ranks[rank.index()].tail;
         let (run, depth) = match parent {
             None => {
-                self.list_guess(self.ranks[rank.index()].tail);
+                self.list_guess(tail);
                 (NONE, 0)
             }
-            Some(parent) => match self.place_of_parent(rank, parent.0) {
+            Some(parent) => match self.find_block(rank, parent.0, tail) {
                 Some((run, depth)) => (run, depth + 1),
                 None => {
                     applied.unplaced = count(names);
@@ -56,15 +58,6 @@ impl FleetIndex {
         let done = self.store_path(rank, layer, (run, depth), names, contents, &mut applied);
         applied.left_out = count(&names[done..]);
         applied
-    }
-
-    /// Place of the block behind which a rank stores: most often the one that it stored last.
-    fn place_of_parent(&mut self, rank: RankId, name: u64) -> Option<(u32, u32)> {
-        let tail = self.ranks[rank.index()].tail;
-        self.guessed(rank, name, tail).or_else(|| {
-            self.list_guess(tail);
-            self.resolve(rank, name, NONE).and_then(|block| self.forest.place(block))
-        })
     }
 
     /// Stores blocks behind a place, and says how many were taken in.
@@ -135,8 +128,8 @@ impl FleetIndex {
         let left = self.config.max_rank_blocks - self.ranks[rank.index()].held.min(self.config.max_rank_blocks);
         let blocks = blocks.min(left as usize);
         let fits = |index: &Self| {
-            let growth = index.forest.growth(blocks);
-            growth.is_some_and(|growth| index.bytes() + growth + index.margin() <= index.config.max_bytes)
+            let list = index.ranks[rank.index()].unlisted.growth(blocks);
+            index.forest.growth(blocks).is_some_and(|growth| index.fits(growth + list))
         };
         if !fits(self) && self.sweep.is_pending() {
             self.sweep_runs(SWEPT_AT_BOUND);
@@ -147,6 +140,11 @@ impl FleetIndex {
     /// Bytes that a further holder of a run may take, and what tables may grow by unevenly.
     pub(super) fn margin(&self) -> usize {
         self.ranks.len() / 8 + 1024 + self.config.max_bytes / 32
+    }
+
+    /// Whether there is room for so many bytes more.
+    pub(super) fn fits(&self, bytes: usize) -> bool {
+        self.bytes() + bytes + self.margin() <= self.config.max_bytes
     }
 
     /// The rank holds the blocks of a run from `depth` on, whose contents it knows, under these names. Says how many
@@ -170,7 +168,7 @@ impl FleetIndex {
             && self.config.max_rank_blocks - state.held.min(self.config.max_rank_blocks) >= len
             && self.forest.matching_names(run, depth, names) == len
         {
-            if self.is_full() {
+            if self.is_full(rank, len) {
                 return 0;
             }
             self.cover(rank, layer, run, from, to);
@@ -185,9 +183,9 @@ impl FleetIndex {
         len
     }
 
-    /// Whether no more can be held.
-    fn is_full(&self) -> bool {
-        self.bytes() + self.margin() > self.config.max_bytes
+    /// Whether the rank can hold no more blocks, so many that are there.
+    fn is_full(&self, rank: RankId, blocks: u32) -> bool {
+        !self.fits(self.forest.reserve(0) + self.ranks[rank.index()].unlisted.growth(blocks as usize))
     }
 
     fn cover(&mut self, rank: RankId, layer: u16, run: u32, from: u32, to: u32) {
@@ -220,10 +218,11 @@ impl FleetIndex {
         let block = self.forest.block(run, depth);
         // What takes memory: a block more, a copy more, or a name of the rank's own.
         let own_name = self.forest.pages.name(block) != name;
-        if !repeated && at_bound || (!repeated || self.config.counted_copies || own_name) && self.is_full() {
+        if !repeated && at_bound || (!repeated || self.config.counted_copies || own_name) && self.is_full(rank, 1) {
             return Err(AtBound);
         }
-        if let Some(other) = self.resolve(rank, name, block) {
+        let known = repeated && !own_name && self.ranks[rank.index()].name_of(block).is_none();
+        if !known && let Some(other) = self.resolve(rank, name, block) {
             self.drop_block(rank, other);
         }
         if own_name {

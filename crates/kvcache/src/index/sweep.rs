@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use super::FleetIndex;
-use super::names::Rank;
 use super::run::Run;
 use crate::RankId;
 
@@ -48,7 +47,7 @@ impl FleetIndex {
 
     pub(super) fn forget(&mut self, rank: RankId) {
         let held = self.ranks[rank.index()].held;
-        self.edit_rank(rank, Rank::reset);
+        self.edit_rank(rank, |rank, _| rank.reset());
         if held == 0 {
             return;
         }

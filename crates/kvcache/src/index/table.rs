@@ -306,17 +306,21 @@ impl Table {
         Self { segments: vec![Segment::default(); 1 << bits].into(), bits, len: 0, lines: 0, lost: Vec::new() }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Entries that fit in before most segments must grow.
-    pub(crate) fn room(&self) -> usize {
-        self.lines * LANES * 3 / 4
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         self.segments.len() * size_of::<Segment>() + self.lines * size_of::<Line>()
+    }
+
+    /// Bytes by which it may grow for `more` entries.
+    pub(crate) fn growth(&self, more: usize) -> usize {
+        // All segments as they are just after they have grown, or those grow in which one of the entries may be.
+        let all = ((self.len + more) * size_of::<Line>()).div_ceil(LANES) * 25 / 16;
+        let one = (self.lines >> self.bits) / 4 + 2;
+        all.saturating_sub(self.lines * size_of::<Line>()).min(more * one * size_of::<Line>())
     }
 
     #[inline]
@@ -337,7 +341,7 @@ impl Table {
         self.len += 1;
     }
 
-    /// Takes an entry out. It must be there, or lost.
+    /// Takes an entry out. It must be there, or lost and not [given back](Self::take_lost).
     #[inline]
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
         let at = self.segment(hash);
@@ -347,10 +351,18 @@ impl Table {
         self.len -= 1;
     }
 
-    /// A number that found no room, if there is one: it is in the table no longer.
+    /// A number that found no room, if there is one: it is in the table no longer, and must not be taken out of it.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> Option<u32> {
-        self.lost.pop()
+        let lost = self.lost.pop()?;
+        self.len -= 1;
+        Some(lost)
+    }
+
+    /// Forgets which numbers found no room: the caller takes them out as if they were there.
+    #[inline]
+    pub(crate) fn ignore_lost(&mut self) {
+        self.lost.clear();
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Floods: memory stays within its bound, and one rank within its own.
 
-use phalanx_kvcache::{BlockHash, Change, Layer, Tier};
+use phalanx_kvcache::{Applied, BlockHash, Change, FleetIndex, IndexConfig, Layer, RankId, Tier};
 
 use crate::hostile::{fresh, named, remove, store};
 use crate::model::{Fleet, World};
@@ -95,6 +95,50 @@ fn invariant_10_layers_stay_within_the_bound() {
             let layer = Layer { group, tier: Tier::Cpu };
             world.tell(at % 2, Change::Stored { layer, parent: None, names: &names[..at % 100], contents: &[] });
         }
+    }
+}
+
+/// A change of one rank; the index stays within its bound. Says what was done.
+fn tell(index: &mut FleetIndex, rank: RankId, change: Change<'_>) -> Applied {
+    let applied = index.apply(rank, change).expect("the rank has joined");
+    let (bytes, most) = (index.bytes(), 2 << 20);
+    assert!(bytes <= most, "{bytes} bytes of {most}");
+    applied
+}
+
+/// Searches enter blocks into a table, and make notes of others: there must be room for that.
+#[test]
+fn invariant_10_searches_stay_within_the_bound() {
+    let mut index = FleetIndex::with_config(IndexConfig::new().max_bytes(2 << 20));
+    let ranks: Vec<RankId> = (0..60).map(|_| index.join()).collect();
+    let stored = |parent, blocks| Change::Stored { layer: Layer::MAIN, parent, names: blocks, contents: blocks };
+    // Two paths that grow by turns, a page at a time, so that neither has neighbouring pages.
+    let paths = [fresh(0..100_000), fresh(1_000_000..1_100_000)];
+    let mut len = 0;
+    while paths.iter().all(|path| {
+        let parent = (len > 0).then(|| path[len - 1]);
+        tell(&mut index, ranks[0], stored(parent, &path[len..len + 8])).left_out == 0
+    }) {
+        len += 8;
+    }
+    assert!(len < 100_000, "there is no end to the room");
+    // Others hold them, too, and parts of them, until nothing fits.
+    let mut left_out = 0;
+    for &rank in &ranks[1..4] {
+        left_out += paths.iter().map(|path| tell(&mut index, rank, stored(None, &path[..len])).left_out).sum::<u32>();
+    }
+    for (at, &rank) in ranks.iter().enumerate().skip(4).cycle().take(3_000) {
+        let from = (at * 997) % (len - 10);
+        let path = &paths[at % 2];
+        let layer = Layer { group: at as u16 % 7, tier: Tier::Cpu };
+        let change = Change::Stored { layer, parent: None, names: &path[from..from + 5], contents: &[] };
+        left_out += tell(&mut index, rank, stored(None, &path[..from])).left_out;
+        left_out += tell(&mut index, rank, change).left_out;
+    }
+    assert!(left_out > 0, "there is room for all");
+    for (at, unknown) in fresh(5_000_000..5_009_000).into_iter().enumerate() {
+        let change = Change::Removed { layer: Layer::MAIN, names: &[unknown] };
+        assert_eq!(tell(&mut index, ranks[at % ranks.len()], change).unplaced, 1);
     }
 }
 

@@ -18,6 +18,15 @@ fn check(run: &Run, pages: &[u32]) {
             assert_eq!(run.page(depth), page, "at depth {depth}, of {pages:?}");
         }
     }
+    let end = (run.start / PAGE + pages.len() as u32) * PAGE;
+    for from in [run.start, run.start + 11].into_iter().filter(|&from| from < end) {
+        let places =
+            pages.iter().zip((run.start / PAGE * PAGE..).step_by(PAGE as usize)).filter_map(|(&page, depth)| {
+                let (first, last) = (from.max(depth), end.min(depth + PAGE));
+                (first < last).then(|| (page, first - depth..last - depth))
+            });
+        assert!(run.pieces(from, end).eq(places), "pieces from {from} on, of {pages:?}");
+    }
     let extents = core::iter::once(&run.first).chain(run.extents());
     let listed = extents.clone().flat_map(|extent| extent.page..extent.page + extent.pages);
     assert!(listed.eq(pages.iter().copied()), "{run:?} has {pages:?}");

@@ -185,8 +185,8 @@ impl FleetIndex {
         left_out: &mut u64,
     ) -> Result<u32, SnapshotError> {
         let run = self.forest.add(parent, self.sweep.epoch(), &node.names, &node.contents);
-        self.forest.list_all(run);
         let (start, len) = (self.forest.run(run).start, node.len());
+        self.forest.list_some(run, start, start + len);
         let mut cut = false;
         for stretches in node.stretches.chunk_by(|a, b| a.layer == b.layer) {
             let Self { forest, ranks, config, .. } = self;
