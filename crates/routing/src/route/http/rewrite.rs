@@ -92,8 +92,8 @@ impl PathRewrite {
     /// The text of a path that does not begin with `/`.
     pub(super) fn fault(&self) -> Option<&str> {
         let (Self::Full(path) | Self::Prefix(path)) = self;
-        let may_be_empty = matches!(self, Self::Prefix(_));
-        (!path.starts_with('/') && !(may_be_empty && path.is_empty())).then_some(path)
+        let is_fine = path.starts_with('/') || matches!(self, Self::Prefix(_)) && path.is_empty();
+        (!is_fine).then_some(path)
     }
 }
 
