@@ -66,6 +66,7 @@ mod server;
 mod serving;
 mod settings;
 mod template;
+mod time;
 mod tree;
 
 pub use hypernode::HyperNode;
