@@ -182,6 +182,17 @@ pub(crate) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
+/// The host that a route or listener is for: a DNS name, or one after `*.`.
+pub(crate) fn hostname<'a>(field: &Field<'a>) -> Option<&'a str> {
+    let text = field.text()?;
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if text.len() <= 253 && is_dns_subdomain(name) && name.split('.').all(is_dns_label) {
+        return Some(text);
+    }
+    field.expected("a lower-case DNS name like chat.example.com or *.example.com");
+    None
+}
+
 pub(crate) fn is_label_key(text: &str) -> bool {
     let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
     prefix.is_none_or(is_dns_subdomain) && !name.is_empty() && is_label_value(name)

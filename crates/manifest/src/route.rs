@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 
 use crate::field::{Field, Fields};
 use crate::name::{Metadata, ObjectName};
+use crate::parent;
 use crate::problem::Place;
 
 mod condition;
-mod parent;
 mod rule;
 
 pub use rule::{RouteRule, RouteTarget};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phalanx_gang::{Gang, Present};
-use phalanx_routing::{RouteTable, RouteTableError, Rule, Target};
+use phalanx_routing::{HttpRouteTable, HttpRouteTableError, Listeners, RouteTable, RouteTableError, Rule, Target};
 use phalanx_topology::{CapacityError, Inventory, Topology, TopologyError};
 use thiserror::Error;
 
@@ -50,6 +50,11 @@ pub enum InventoryError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(transparent)]
 pub struct RoutesError(#[from] RouteTableError);
+
+/// Why HTTPRoutes make no table.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(transparent)]
+pub struct HttpRoutesError(#[from] HttpRouteTableError);
 
 /// More resources than any cluster has.
 const MAX_RESOURCES: usize = 1000;
@@ -277,6 +282,55 @@ impl Manifests {
         let served: BTreeMap<&ObjectName, &str> =
             self.servers.iter().filter_map(|server| Some((&server.name, server.model()?))).collect();
         Ok(RouteTable::new(self.routes.iter().map(|route| converted(route, &served)))?)
+    }
+
+    /// The HTTPRoutes by how specific they are. Backends name their InferencePools as `namespace/name`.
+    ///
+    /// # Errors
+    ///
+    /// None for manifests that were read without problems.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    /// use phalanx_routing::{Listener, RequestHead};
+    ///
+    /// let text = "
+    /// apiVersion: gateway.networking.k8s.io/v1
+    /// kind: HTTPRoute
+    /// metadata: {name: chat}
+    /// spec:
+    ///   rules:
+    ///   - matches: [{path: {value: /v1/chat}}]
+    ///     backendRefs: [{group: inference.networking.k8s.io, kind: InferencePool, name: llama}]
+    /// ";
+    /// let table = Manifests::read([("chat.yaml", text)], &Settings::new())?.http_route_table()?;
+    /// let head = RequestHead { path: "/v1/chat/completions", ..RequestHead::default() };
+    /// let found = table.find(&head, Listener::Default, 7)?;
+    /// assert_eq!(found.backend().map(|backend| backend.pool()), Some("default/llama"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn http_route_table(&self) -> Result<HttpRouteTable, HttpRoutesError> {
+        Ok(HttpRouteTable::new(self.http_routes.iter().map(|route| route.route.clone()))?)
+    }
+
+    /// The HTTP listeners of all Gateways.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let text = "
+    /// apiVersion: gateway.networking.k8s.io/v1
+    /// kind: Gateway
+    /// metadata: {name: edge}
+    /// spec: {gatewayClassName: phalanx, listeners: [{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}]}
+    /// ";
+    /// let listeners = Manifests::read([("edge.yaml", text)], &Settings::new())?.listeners();
+    /// assert_eq!(listeners.choose("chat.example.com", 80).map(|listener| listener.gateway()), Some("edge"));
+    /// # Ok::<(), phalanx_manifest::Problems>(())
+    /// ```
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        Listeners::new(self.gateways.iter().flat_map(|gateway| gateway.listeners.iter().cloned()))
     }
 
     /// The ModelServer of a name as route targets give it: `namespace/name`.

@@ -190,6 +190,18 @@ impl PathMatch {
         }
     }
 
+    /// Whether it asks for a prefix.
+    ///
+    /// ```
+    /// use phalanx_routing::PathMatch;
+    ///
+    /// assert!(PathMatch::default().is_prefix() && !PathMatch::exact("/").is_prefix());
+    /// ```
+    #[must_use]
+    pub fn is_prefix(&self) -> bool {
+        self.as_prefix().is_some()
+    }
+
     /// The prefix without a `/` at its end, if it asks for one.
     pub(super) fn as_prefix(&self) -> Option<&str> {
         if let Path::Prefix(prefix) = &self.0 { Some(prefix) } else { None }

@@ -293,7 +293,7 @@ fn check(route: &HttpRoute) -> Result<(), HttpRouteTableError> {
         if let Some(path) = fault.or_else(|| path.and_then(PathRewrite::fault)) {
             return Err(HttpRouteTableError::Path { route: name(), rule: index, path: path.to_owned() });
         }
-        let prefixes = rule.matches().iter().all(|wanted| wanted.path().as_prefix().is_some());
+        let prefixes = rule.matches().iter().all(|wanted| wanted.path().is_prefix());
         if matches!(path, Some(PathRewrite::Prefix(_))) && !prefixes {
             return Err(HttpRouteTableError::NoPrefix { route: name(), rule: index });
         }

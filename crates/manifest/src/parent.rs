@@ -5,7 +5,7 @@ use phalanx_routing::ParentRef;
 use crate::field::Field;
 
 /// Reads `parentRefs`.
-pub(super) fn read(field: &Field<'_>) -> Vec<ParentRef> {
+pub(crate) fn read(field: &Field<'_>) -> Vec<ParentRef> {
     field.list().unwrap_or_default().iter().filter_map(parent).collect()
 }
 
