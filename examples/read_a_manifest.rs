@@ -134,5 +134,5 @@ pub fn main() {
     );
 
     let routes = manifests.route_table().expect("the routes make a table");
-    assert_eq!(routes.resolve("llama-70b", 1).map(|target| target.server()), Ok("default/chat"));
+    assert_eq!(routes.resolve("llama-70b", 1).map(|target| target.server()), Ok(Some("default/chat")));
 }

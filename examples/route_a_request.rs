@@ -62,7 +62,8 @@ pub fn main() {
     let mut open = Vec::new();
     for (arrival, at) in arrivals.iter().zip(0..) {
         let now = Duration::from_millis(10 * at);
-        let server = table.resolve("llama-70b", arrival.id).expect("the model has a route").server();
+        let target = table.resolve("llama-70b", arrival.id).expect("the model has a route");
+        let server = target.server().expect("no provider is outside the cluster");
         let evidence: Vec<_> = fleet.iter().copied().zip(arrival.held).filter(|(_, tokens)| *tokens > 0).collect();
         let request = Request::new(pool, arrival.id, arrival.prompt_tokens).with_evidence(Evidence::Tokens(&evidence));
         let explanation = balancer.explain(&request, now).expect("the pool is there");

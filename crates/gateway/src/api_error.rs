@@ -1,6 +1,7 @@
 //! What goes wrong with a request, in OpenAI's shape.
 
 use http::StatusCode;
+use phalanx_routing::RouteError;
 use serde_json::{Value, json};
 
 /// An error of the gateway's own.
@@ -35,10 +36,27 @@ impl ApiError {
         Self { param: Some(param), ..Self::bad_request(message) }
     }
 
-    pub(crate) fn unknown_model(name: &str) -> Self {
+    fn unknown_model(name: &str) -> Self {
         let message = format!("the model `{name}` has no route here; GET /v1/models lists those that have one");
         let error = Self::new(StatusCode::NOT_FOUND, "not_found_error", message);
         Self { param: Some("model"), ..error }
+    }
+
+    pub(crate) fn no_route(error: &RouteError) -> Self {
+        match error {
+            RouteError::UnknownModel { model } => Self::unknown_model(model),
+            other => Self::new(StatusCode::NOT_FOUND, "not_found_error", other.to_string()),
+        }
+    }
+
+    pub(crate) fn unknown_host(host: &str) -> Self {
+        let message = format!("no listener is for the host {host:?}");
+        Self::new(StatusCode::NOT_FOUND, "not_found_error", message)
+    }
+
+    pub(crate) fn external(provider: &str) -> Self {
+        let message = format!("the route leads to the external provider {provider}, which this release does not ask");
+        Self::new(StatusCode::NOT_IMPLEMENTED, "server_error", message)
     }
 
     pub(crate) fn unknown_path(path: &str) -> Self {

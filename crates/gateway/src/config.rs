@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use phalanx_kvcache::BlockSize;
-use phalanx_routing::{Policy, RouteTable, Seed};
+use phalanx_routing::{Listeners, Policy, RouteTable, Seed};
+
+use crate::door::Door;
 
 /// One engine that takes requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub struct GatewayConfig {
     pub(crate) max_body: usize,
     pub(crate) max_index_bytes: usize,
     pub(crate) tries: usize,
+    pub(crate) door: Door,
 }
 
 impl Endpoint {
@@ -135,6 +138,7 @@ impl GatewayConfig {
             max_body: 64 << 20,
             max_index_bytes: 512 << 20,
             tries: 3,
+            door: Door::Default,
         }
     }
 
@@ -142,6 +146,33 @@ impl GatewayConfig {
     #[must_use]
     pub fn with_pool(mut self, server: impl Into<String>, pool: Pool) -> Self {
         self.pools.insert(server.into(), pool);
+        self
+    }
+
+    /// Takes what comes in by the listeners of Gateways that are on `port`, by the host that a request asks for: a route
+    /// that names a Gateway is taken on its listeners, and one that names none on those of its namespace. A host that no
+    /// listener is for is answered 404. Without this call the port is the default listener, which routes that name a Gateway
+    /// are not taken on.
+    ///
+    /// ```
+    /// use phalanx_gateway::GatewayConfig;
+    /// use phalanx_routing::{GatewayListener, Listeners, ModelRoute, Policy, RouteTable};
+    ///
+    /// let routes = RouteTable::new([ModelRoute::to("tiny", "server")])?;
+    /// let listener = GatewayListener::new("default", "edge", "http", 80).with_hostname("*.example.com")?;
+    /// let config = GatewayConfig::new(routes, Policy::least_request()).with_listeners(Listeners::new([listener]), 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_listeners(mut self, listeners: Listeners, port: u16) -> Self {
+        self.door = Door::Gateways(listeners, port);
+        self
+    }
+
+    /// Takes every route, whatever Gateway it names: the one port stands for all listeners, as on a laptop.
+    #[must_use]
+    pub fn with_every_listener(mut self) -> Self {
+        self.door = Door::Every;
         self
     }
 

@@ -5,11 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use phalanx_kvcache::{CacheEvent, ChainHasher, Change, IndexConfig};
-use phalanx_routing::{Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteTable, Router};
+use phalanx_routing::{
+    Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router,
+};
 
+use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::config::{Endpoint, GatewayConfig, Phase};
+use crate::door::{self, Door, Sent};
 use crate::error::ConfigError;
 use crate::times::DecisionTimes;
 
@@ -20,6 +25,7 @@ pub(crate) struct Desk {
     pub(crate) max_body: usize,
     pub(crate) tries: usize,
     routes: RouteTable,
+    door: Door,
     servers: BTreeMap<String, Server>,
     endpoints: Vec<Endpoint>,
     ids: Vec<EndpointId>,
@@ -40,7 +46,7 @@ struct State {
 /// The endpoints behind one ModelServer, by what they run.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) served_model: Option<String>,
+    served_model: Option<String>,
     pub(crate) timeout: Option<Duration>,
     /// Endpoints that run whole requests.
     pub(crate) whole: PoolId,
@@ -50,6 +56,14 @@ pub(crate) struct Server {
     decode_groups: BTreeMap<usize, String>,
     /// Prefill endpoints by pairing group.
     prefill: BTreeMap<String, PoolId>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Routed<'a> {
+    pub(crate) server: &'a Server,
+    /// The name to ask the server for, where it is not the client's.
+    pub(crate) model: Option<&'a str>,
 }
 
 /// What an endpoint is chosen for.
@@ -65,9 +79,10 @@ impl Desk {
     pub(crate) fn open(config: GatewayConfig) -> Result<Arc<Self>, ConfigError> {
         for route in config.routes.routes() {
             for target in route.targets() {
-                if !config.pools.contains_key(target.server()) {
-                    let (model, server) = (route.model().to_owned(), target.server().to_owned());
-                    return Err(ConfigError::UnknownServer { model, server });
+                if let Some(server) = target.server().filter(|server| !config.pools.contains_key(*server)) {
+                    let names = [route.model()].into_iter().chain(route.adapters().iter().map(String::as_str));
+                    let model = names.filter(|name| !name.is_empty()).take(1).collect();
+                    return Err(ConfigError::UnknownServer { model, server: server.to_owned() });
                 }
             }
         }
@@ -113,6 +128,7 @@ impl Desk {
             max_body: config.max_body,
             tries: config.tries,
             routes: config.routes.with_seed(config.seed),
+            door: config.door,
             servers,
             endpoints: known.endpoints,
             ids,
@@ -132,14 +148,25 @@ impl Desk {
             .map_or(count, |id| id.iter().fold(OFFSET, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)))
     }
 
-    /// The server that the route of `model` leads to, if it has one.
-    pub(crate) fn server(&self, model: &str, key: u64) -> Option<&Server> {
-        let target = self.routes.resolve(model, key).ok()?;
-        self.servers.get(target.server())
+    /// Where a request for `model` goes that has this head.
+    pub(crate) fn route(&self, model: &str, head: &Parts, key: u64) -> Result<Routed<'_>, ApiError> {
+        let sent = Sent(&head.headers);
+        let head = door::head(head, &sent);
+        let listener = self.door.listener(head.host)?;
+        let found = self.routes.find(&RouteRequest { model, head, listener, key });
+        let found = found.map_err(|error| ApiError::no_route(&error))?;
+        let Some(name) = found.target().server() else {
+            return Err(ApiError::external(found.target().provider().unwrap_or_default()));
+        };
+        let server = self.servers.get(name).expect("every server of a route has a pool");
+        // An adapter's name is the engine's own.
+        let model = if found.is_by_adapter() { None } else { found.served_model().or(server.served_model.as_deref()) };
+        Ok(Routed { server, model })
     }
 
+    /// The names that clients can ask for: models, then adapters.
     pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
-        self.routes.models()
+        self.routes.models().chain(self.routes.adapters())
     }
 
     pub(crate) fn endpoint(&self, index: usize) -> &Endpoint {

@@ -7,8 +7,8 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `POST /v1/chat/completions`, `POST /v1/completions` | routed by the body's `model` |
-//! | `GET /v1/models` | the models that have a route |
+//! | `POST /v1/chat/completions`, `POST /v1/completions` | routed by the body's `model`, the headers and the path |
+//! | `GET /v1/models` | the models and adapters that have a route |
 //! | `GET /healthz` | 200 while the gateway serves |
 //!
 //! Every routed answer carries `x-phalanx-endpoint`, the name of the endpoint that gave it. Errors of the gateway's own
@@ -41,6 +41,7 @@ mod body;
 mod config;
 mod desk;
 mod disaggregated;
+mod door;
 mod error;
 mod flight;
 mod proxy;

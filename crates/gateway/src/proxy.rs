@@ -48,6 +48,8 @@ pub(crate) struct Proxy<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) ask: &'a Ask,
     pub(crate) server: &'a Server,
+    /// The name to ask the server for, where it is not the client's.
+    pub(crate) model: Option<&'a str>,
     pub(crate) key: u64,
 }
 
@@ -110,7 +112,7 @@ impl Proxy<'_> {
 
     /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
     async fn prefill(&self, mut flight: Flight) -> Result<Prefilled, ApiError> {
-        let body = self.ask.body_for(self.server.served_model.as_deref(), None);
+        let body = self.ask.body_for(self.model, None);
         let Some(body) = disaggregated::prefill_body(&body) else {
             flight.settle(Outcome::Unused);
             return Ok(Prefilled::Nowhere);
@@ -162,7 +164,7 @@ impl Proxy<'_> {
         flight: Flight,
         transfer: Option<&RawValue>,
     ) -> Result<Result<Response<GatewayBody>, Broken>, ApiError> {
-        let body = self.ask.body_for(self.server.served_model.as_deref(), transfer);
+        let body = self.ask.body_for(self.model, transfer);
         match self.in_time(self.send(&flight, body)).await {
             Some(Ok(response)) => Ok(Ok(relay(response, flight))),
             Some(Err(reason)) => {

@@ -27,7 +27,7 @@ use crate::api_error::ApiError;
 use crate::ask::{Api, Ask};
 use crate::body::GatewayBody;
 use crate::config::GatewayConfig;
-use crate::desk::Desk;
+use crate::desk::{Desk, Routed};
 use crate::error::StartError;
 use crate::proxy::{Proxy, Upstream};
 use crate::times::DecisionTimes;
@@ -211,8 +211,8 @@ async fn route(
     let body = read(body, desk.max_body).await?;
     let ask = Ask::read(body, api, &desk.hasher)?;
     let key = desk.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
-    let server = desk.server(&ask.model, key).ok_or_else(|| ApiError::unknown_model(&ask.model))?;
-    Proxy { desk, upstream, head: &head, ask: &ask, server, key }.run().await
+    let Routed { server, model } = desk.route(&ask.model, &head, key)?;
+    Proxy { desk, upstream, head: &head, ask: &ask, server, model, key }.run().await
 }
 
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, ApiError> {

@@ -1,5 +1,6 @@
 //! The gateway on real sockets, in front of engines that behave and engines that do not.
 
+mod routes;
 mod support;
 
 use http::{Method, StatusCode};

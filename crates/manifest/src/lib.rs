@@ -50,10 +50,13 @@
 mod demand;
 mod duration;
 mod field;
+mod gateway;
+mod http_route;
 mod hypernode;
 mod manifests;
 mod name;
 mod node;
+mod parent;
 mod pod;
 mod podgroup;
 mod policy;
@@ -66,10 +69,13 @@ mod server;
 mod serving;
 mod settings;
 mod template;
+mod time;
 mod tree;
 
+pub use gateway::Gateway;
+pub use http_route::HttpRoute;
 pub use hypernode::HyperNode;
-pub use manifests::{InventoryError, Manifests, RoutesError};
+pub use manifests::{HttpRoutesError, InventoryError, Manifests, RoutesError};
 pub use name::ObjectName;
 pub use node::Node;
 pub use pod::{ClusterPod, PodPhase};

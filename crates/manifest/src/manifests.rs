@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::field::Field;
+use crate::gateway::Gateway;
+use crate::http_route::HttpRoute;
 use crate::hypernode::{HyperNode, HyperNodePlaces};
 use crate::name::{Metadata, ObjectName};
 use crate::node::Node;
@@ -20,7 +22,7 @@ use crate::tree::{self, Value};
 mod check;
 mod convert;
 
-pub use convert::{InventoryError, RoutesError};
+pub use convert::{HttpRoutesError, InventoryError, RoutesError};
 
 /// Everything that a set of sources says, valid as a whole. Objects stand in the order in which they were read.
 ///
@@ -52,11 +54,13 @@ pub struct Manifests {
     members: BTreeMap<(usize, u32), Vec<(usize, Member)>>,
     servers: Vec<ModelServer>,
     routes: Vec<ModelRoute>,
+    gateways: Vec<Gateway>,
+    http_routes: Vec<HttpRoute>,
     warnings: Vec<Warning>,
 }
 
 /// Kinds that are read, with the API that has them.
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 9] = [
     ("PodGroup", "scheduling.volcano.sh/v1beta1"),
     ("Pod", "v1"),
     ("Node", "v1"),
@@ -64,7 +68,12 @@ const KINDS: [(&str, &str); 7] = [
     ("ModelServing", "workload.serving.volcano.sh/v1alpha1"),
     ("ModelServer", "networking.serving.volcano.sh/v1alpha1"),
     ("ModelRoute", "networking.serving.volcano.sh/v1alpha1"),
+    ("Gateway", "gateway.networking.k8s.io/v1"),
+    ("HTTPRoute", "gateway.networking.k8s.io/v1"),
 ];
+
+/// Kinds whose names are those of other APIs' kinds as well.
+const SHARED_KINDS: [&str; 2] = ["PodGroup", "Gateway"];
 
 /// What was read so far, and where each object stands by kind and name.
 struct Reading<'a> {
@@ -88,7 +97,8 @@ struct Reading<'a> {
 
 impl Manifests {
     /// Reads sources, each with a name for messages (a file's path) and its text: YAML with any number of documents, or
-    /// JSON. Kinds other than Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer and ModelRoute are passed over with a warning.
+    /// JSON. Kinds other than Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer,
+    /// ModelRoute, Gateway and HTTPRoute are passed over with a warning.
     ///
     /// # Errors
     ///
@@ -122,6 +132,8 @@ impl Manifests {
                 members: BTreeMap::new(),
                 servers: Vec::new(),
                 routes: Vec::new(),
+                gateways: Vec::new(),
+                http_routes: Vec::new(),
                 warnings: Vec::new(),
             },
             seen: BTreeMap::new(),
@@ -196,6 +208,18 @@ impl Manifests {
         &self.routes
     }
 
+    /// The Gateways.
+    #[must_use]
+    pub fn gateways(&self) -> &[Gateway] {
+        &self.gateways
+    }
+
+    /// The HTTPRoutes.
+    #[must_use]
+    pub fn http_routes(&self) -> &[HttpRoute] {
+        &self.http_routes
+    }
+
     /// What is valid but not acted on in this release, in the order of the sources and their lines.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
@@ -228,8 +252,8 @@ impl Reading<'_> {
             kind_field.warn(format!("{kind} is not read in this release"));
             return;
         };
-        if let Some(api) = api.filter(|api| kind == "PodGroup" && group_of(api) != group_of(wanted)) {
-            // Kubernetes and others have PodGroups of their own.
+        if let Some(api) = api.filter(|api| SHARED_KINDS.contains(&kind) && group_of(api) != group_of(wanted)) {
+            // Others have kinds of these names too.
             kind_field.warn(format!("{kind} of {api} is not read in this release"));
             return;
         }
@@ -278,6 +302,8 @@ impl Reading<'_> {
                     self.selectors.push(place);
                 }
             }
+            "Gateway" => self.found.gateways.extend(Gateway::read(&metadata, &mut object)),
+            "HTTPRoute" => self.found.http_routes.extend(HttpRoute::read(&metadata, &mut object)),
             _ => {
                 if let Some((route, places)) = ModelRoute::read(&metadata, &mut object) {
                     self.found.routes.push(route);

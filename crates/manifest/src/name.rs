@@ -1,9 +1,11 @@
 //! Names and labels, by the rules of Kubernetes.
 
 use core::fmt;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::field::{Field, Fields};
+use crate::time;
 use crate::tree::Value;
 
 /// The name of an object within its namespace. Displays as `namespace/name`.
@@ -26,7 +28,10 @@ pub(crate) struct Metadata {
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
-    pub(crate) created: Option<String>,
+    /// Since 1970.
+    pub(crate) created: Option<Duration>,
+    /// The version that the cluster had it in; the largest where it is no number.
+    pub(crate) version: u64,
     /// Whether it is being deleted.
     pub(crate) terminating: bool,
 }
@@ -90,10 +95,19 @@ impl Metadata {
         let labels = fields.get("labels").map(|field| labels(&field)).unwrap_or_default();
         let annotations = fields.get("annotations").map(|field| strings(&field)).unwrap_or_default();
         let terminating = fields.get("deletionTimestamp").is_some();
-        let created = fields.get("creationTimestamp").and_then(|field| match &field.tree.value {
-            Value::Text(text) => Some(text.clone()),
+        let created = fields.get("creationTimestamp").and_then(|field| {
+            let time = if let Value::Text(text) = &field.tree.value { time::parse(text) } else { None };
+            if time.is_none() {
+                field.warn("no time like 2026-01-02T03:04:05Z: the object counts as just made");
+            }
+            time
+        });
+        let version = fields.get("resourceVersion").map(|field| match &field.tree.value {
+            Value::Text(text) => text.parse().ok(),
+            Value::Int(version) => u64::try_from(*version).ok(),
             _ => None,
         });
+        let version = version.flatten().unwrap_or(u64::MAX);
         let field = fields.require("name", "a name");
         fields.finish();
         let field = field?;
@@ -103,7 +117,7 @@ impl Metadata {
             return None;
         }
         let namespace = namespace.unwrap_or("default").to_owned();
-        Some(Self { namespace, name: name.to_owned(), labels, annotations, created, terminating })
+        Some(Self { namespace, name: name.to_owned(), labels, annotations, created, version, terminating })
     }
 
     pub(crate) fn object_name(&self) -> ObjectName {
@@ -166,6 +180,17 @@ pub(crate) fn is_dns_subdomain(text: &str) -> bool {
     let label =
         |part: &str| !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-');
     text.len() <= 253 && text.split('.').all(label)
+}
+
+/// The host that a route or listener is for: a DNS name, or one after `*.`.
+pub(crate) fn hostname<'a>(field: &Field<'a>) -> Option<&'a str> {
+    let text = field.text()?;
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if text.len() <= 253 && is_dns_subdomain(name) && name.split('.').all(is_dns_label) {
+        return Some(text);
+    }
+    field.expected("a lower-case DNS name like chat.example.com or *.example.com");
+    None
 }
 
 pub(crate) fn is_label_key(text: &str) -> bool {

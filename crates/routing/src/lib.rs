@@ -4,7 +4,9 @@
 //! a cost, and a [`Seed`] decides ties. A decision counts its load at once and hands out a [`Reservation`], which has to be
 //! settled on every path, so that the load is the balancer's own account and never a stale reading of somebody's metrics.
 //! The same request against the same state gives the same answer, and [`Balancer::explain`] shows the parts that led to
-//! it. A [`RouteTable`] comes before that: it names the server that a model's request goes to.
+//! it. A [`RouteTable`] comes before that: it names the server that a model's request goes to, by the model's name, the
+//! request's headers and its path; an [`HttpRouteTable`] does the same by Gateway API's rules. [`Listeners`] tell where a
+//! request came in.
 //!
 //! This crate does no I/O, reads no clock and knows no names: endpoints are dense [`EndpointId`]s, time is an argument,
 //! and what an endpoint's cache holds arrives with the request as [`Evidence`] (`phalanx-kvcache` can say, or anything
@@ -65,7 +67,12 @@ pub use policy::{
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};
 pub use reservation::{Outcome, Reservation, Settled};
-pub use route::{ModelRoute, RouteError, RouteTable, RouteTableError, Target};
+pub use route::{
+    Backend, Condition, GatewayListener, Headers, HostError, HttpMatch, HttpRoute, HttpRouteMatch, HttpRouteTable,
+    HttpRouteTableError, HttpRule, Listener, Listeners, ModelRoute, NoHttpRoute, ParentRef, PathMatch, PathRewrite,
+    PatternError, RequestHead, RouteError, RouteMatch, RouteRequest, RouteTable, RouteTableError, Rule, StringMatch,
+    Target, UrlRewrite, ValueMatch,
+};
 pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;

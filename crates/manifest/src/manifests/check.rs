@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Reading;
 use crate::name::ObjectName;
 use crate::policy::{Levels, TopologyPolicy};
+use crate::route::ModelRoute;
 use crate::server::Phase;
 
 mod hypernodes;
@@ -51,10 +52,6 @@ fn targets(reading: &mut Reading<'_>) {
                 reading.problems.push(place.problem(format!("{server:?}, which is not there"), expected));
             }
         }
-        if route.targets().is_empty() {
-            let message = "no rule of it can be acted on in this release: its model has no route";
-            reading.found.warnings.push(places.route.warning(message));
-        }
     }
 }
 
@@ -89,21 +86,23 @@ fn selectors(reading: &mut Reading<'_>) {
     }
 }
 
-/// The oldest route has a model; the others say so.
+/// The oldest route has a model when it takes every request; those that only follow it say so.
 fn shared_models(reading: &mut Reading<'_>) {
-    let mut owners: BTreeMap<&str, &ObjectName> = BTreeMap::new();
+    let mut owners: BTreeMap<&str, Vec<&ModelRoute>> = BTreeMap::new();
     let mut routes: Vec<_> = reading.found.routes.iter().zip(&reading.routes).collect();
-    routes.sort_by_key(|(route, _)| route.age());
-    for (route, places) in routes {
-        if route.model.is_empty() || route.targets().is_empty() {
-            continue;
-        }
-        if let Some(owner) = owners.get(route.model.as_str()) {
-            let message =
-                format!("takes no request: {owner} has the model {:?} and is older or first by name", route.model);
+    routes.sort_by_cached_key(|(route, _)| route.age());
+    for (route, places) in routes.into_iter().filter(|(route, _)| !route.model.is_empty()) {
+        let owners = owners.entry(&route.model).or_default();
+        if let Some(owner) = owners.iter().find(|owner| owner.parents == route.parents) {
+            let owner = &owner.name;
+            let message = match route.adapters[..] {
+                [] => "takes no request",
+                _ => "takes requests by its adapters only",
+            };
+            let message = format!("{message}: {owner} has the model {:?} and is older or first by name", route.model);
             reading.found.warnings.push(places.route.warning(message));
-        } else {
-            owners.insert(&route.model, &route.name);
+        } else if route.takes_every_request() {
+            owners.push(route);
         }
     }
 }

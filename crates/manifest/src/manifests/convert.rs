@@ -1,10 +1,10 @@
 //! From manifests to what the pure crates work on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phalanx_gang::{Gang, Present};
-use phalanx_routing::{RouteTable, RouteTableError, Target};
+use phalanx_routing::{HttpRouteTable, HttpRouteTableError, Listeners, RouteTable, RouteTableError, Rule, Target};
 use phalanx_topology::{CapacityError, Inventory, Topology, TopologyError};
 use thiserror::Error;
 
@@ -15,6 +15,7 @@ use crate::node::Node;
 use crate::pod::ClusterPod;
 use crate::podgroup::PodGroup;
 use crate::resources::OFFERED_OF_A_MAKE;
+use crate::route::{ModelRoute, RouteTarget};
 use crate::server::ModelServer;
 use crate::serving::{Pod, SERVING_NAME, ServingGroup};
 
@@ -49,6 +50,11 @@ pub enum InventoryError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(transparent)]
 pub struct RoutesError(#[from] RouteTableError);
+
+/// Why HTTPRoutes make no table.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(transparent)]
+pub struct HttpRoutesError(#[from] HttpRouteTableError);
 
 /// More resources than any cluster has.
 const MAX_RESOURCES: usize = 1000;
@@ -258,12 +264,12 @@ impl Manifests {
         by_labels()?.with_tree(Self::HYPERNODES, &tree).map_err(InventoryError::HyperNodes)
     }
 
-    /// The routes by model. Targets name their servers as `namespace/name`, as [`ObjectName`] displays; see
-    /// [`server`](Self::server).
+    /// The routes by model and adapter. Targets name their servers and providers as `namespace/name`, as [`ObjectName`]
+    /// displays, and the model as their server serves it; see [`server`](Self::server).
     ///
     /// # Errors
     ///
-    /// None for manifests that were read without problems and whose names differ.
+    /// None for manifests that were read without problems.
     ///
     /// ```
     /// use phalanx_manifest::{Manifests, Settings};
@@ -273,15 +279,58 @@ impl Manifests {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn route_table(&self) -> Result<RouteTable, RoutesError> {
-        let mut routes: Vec<_> = self.routes.iter().filter(|route| !route.model.is_empty()).collect();
-        routes.retain(|route| !route.targets().is_empty());
-        routes.sort_by_key(|route| route.age());
-        let routes = routes.into_iter().zip(0..).map(|(route, order)| {
-            let server = |name: &str| ObjectName::new(route.name.namespace(), name).to_string();
-            let targets = route.targets().iter().map(|target| Target::new(server(target.server()), target.weight()));
-            phalanx_routing::ModelRoute::new(route.name.to_string(), route.model(), targets).with_order(order)
-        });
-        Ok(RouteTable::new(routes)?)
+        let served: BTreeMap<&ObjectName, &str> =
+            self.servers.iter().filter_map(|server| Some((&server.name, server.model()?))).collect();
+        Ok(RouteTable::new(self.routes.iter().map(|route| converted(route, &served)))?)
+    }
+
+    /// The HTTPRoutes by how specific they are. Backends name their InferencePools as `namespace/name`.
+    ///
+    /// # Errors
+    ///
+    /// None for manifests that were read without problems.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    /// use phalanx_routing::{Listener, RequestHead};
+    ///
+    /// let text = "
+    /// apiVersion: gateway.networking.k8s.io/v1
+    /// kind: HTTPRoute
+    /// metadata: {name: chat}
+    /// spec:
+    ///   rules:
+    ///   - matches: [{path: {value: /v1/chat}}]
+    ///     backendRefs: [{group: inference.networking.k8s.io, kind: InferencePool, name: llama}]
+    /// ";
+    /// let table = Manifests::read([("chat.yaml", text)], &Settings::new())?.http_route_table()?;
+    /// let head = RequestHead { path: "/v1/chat/completions", ..RequestHead::default() };
+    /// let found = table.find(&head, Listener::Default, 7)?;
+    /// assert_eq!(found.backend().map(|backend| backend.pool()), Some("default/llama"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn http_route_table(&self) -> Result<HttpRouteTable, HttpRoutesError> {
+        Ok(HttpRouteTable::new(self.http_routes.iter().map(|route| route.route.clone()))?)
+    }
+
+    /// The HTTP listeners of all Gateways.
+    ///
+    /// ```
+    /// use phalanx_manifest::{Manifests, Settings};
+    ///
+    /// let text = "
+    /// apiVersion: gateway.networking.k8s.io/v1
+    /// kind: Gateway
+    /// metadata: {name: edge}
+    /// spec: {gatewayClassName: phalanx, listeners: [{name: http, port: 80, protocol: HTTP, hostname: '*.example.com'}]}
+    /// ";
+    /// let listeners = Manifests::read([("edge.yaml", text)], &Settings::new())?.listeners();
+    /// assert_eq!(listeners.choose("chat.example.com", 80).map(|listener| listener.gateway()), Some("edge"));
+    /// # Ok::<(), phalanx_manifest::Problems>(())
+    /// ```
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        Listeners::new(self.gateways.iter().flat_map(|gateway| gateway.listeners.iter().cloned()))
     }
 
     /// The ModelServer of a name as route targets give it: `namespace/name`.
@@ -296,4 +345,27 @@ impl Manifests {
     pub fn server(&self, name: &str) -> Option<&ModelServer> {
         self.servers.iter().find(|server| server.name.to_string() == name)
     }
+}
+
+/// A route as the routing crate has it; `served` has the names under which servers serve their models.
+fn converted(route: &ModelRoute, served: &BTreeMap<&ObjectName, &str>) -> phalanx_routing::ModelRoute {
+    let named = |name: &str| ObjectName::new(route.name.namespace(), name);
+    let target = |target: &RouteTarget| {
+        let to = match (target.server().map(named), target.provider()) {
+            (Some(server), _) => {
+                let model = served.get(&server).copied();
+                model.into_iter().fold(Target::to(server.to_string()), Target::serving)
+            }
+            (None, provider) => Target::external(named(provider.unwrap_or_default()).to_string()),
+        };
+        to.with_weight(target.weight())
+    };
+    let rules = route.rules.iter().map(|rule| {
+        let targets = rule.targets().iter().map(target);
+        Rule::new(targets).when(rule.condition().clone()).with_name(rule.name())
+    });
+    let made = phalanx_routing::ModelRoute::with_rules(route.name.to_string(), route.model(), rules)
+        .with_adapters(route.adapters.iter().cloned())
+        .with_parents(route.parents.iter().cloned());
+    route.created.into_iter().fold(made, |made, created| made.with_age(created, route.version))
 }

@@ -13,11 +13,12 @@ use super::output::{self, Format};
 /// Arguments of `phalanx check`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Reads Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer and ModelRoute; each problem is told with file, line, field,
-what was found and what was expected. What is valid but not acted on in this release is told as a warning.
+Reads Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer, ModelRoute, Gateway and HTTPRoute; each problem is told with
+file, line, field, what was found and what was expected. What is valid but not acted on in this release is told as a warning.
 
-JSON: valid, nodes, hypernodes, pods, pod_groups, model_servings, model_servers, model_routes (counts; 0 when invalid), problems (file,
-line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2 when something is invalid.")]
+JSON: valid, nodes, hypernodes, pods, pod_groups, model_servings, model_servers, model_routes, gateways, http_routes (counts;
+0 when invalid), problems (file, line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2
+when something is invalid.")]
 pub(super) struct Args {
     #[command(flatten)]
     input: FileArgs,
@@ -37,6 +38,8 @@ struct Answer {
     model_servings: usize,
     model_servers: usize,
     model_routes: usize,
+    gateways: usize,
+    http_routes: usize,
     problems: Vec<Fault>,
     warnings: Vec<Fault>,
 }
@@ -85,6 +88,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         ("HyperNode", manifests.hypernodes().len()),
         ("Pod", manifests.pods().len()),
         ("PodGroup", manifests.pod_groups().len()),
+        ("Gateway", manifests.gateways().len()),
+        ("HTTPRoute", manifests.http_routes().len()),
     ];
     let others = others.into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<_> = counts.into_iter().chain(others).map(|(kind, count)| format!("{kind} {count}")).collect();
@@ -99,6 +104,7 @@ fn convert(manifests: &Manifests) -> Result<(), Failure> {
     for group in manifests.servings().iter().filter_map(|serving| serving.groups().next()) {
         group.gang(&mut inventory).map_err(|error| wrong(&format!("gang {}: {error}", group.name())))?;
     }
+    manifests.http_route_table().map_err(|error| wrong(&error))?;
     manifests.route_table().map_err(|error| wrong(&error)).map(drop)
 }
 
@@ -117,6 +123,8 @@ impl Answer {
             model_servings: manifests.servings().len(),
             model_servers: manifests.servers().len(),
             model_routes: manifests.routes().len(),
+            gateways: manifests.gateways().len(),
+            http_routes: manifests.http_routes().len(),
             problems: Vec::new(),
             warnings: manifests.warnings().iter().map(Fault::from).collect(),
         }
@@ -133,6 +141,8 @@ impl Answer {
             model_servings: 0,
             model_servers: 0,
             model_routes: 0,
+            gateways: 0,
+            http_routes: 0,
             problems,
             warnings: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! From manifests to what the pure crates work on.
 
 use phalanx_gang::{Gang, Options, Outcome};
+use phalanx_routing::{GatewayListener, Listener, RequestHead, RouteRequest, Target};
 use phalanx_topology::{Inventory, LevelLabel};
 
 use super::examples::KTHENA;
@@ -31,8 +32,8 @@ spec: {{inferenceEngine: vLLM, workloadSelector: {{matchLabels: {{a: b}}}}, work
 fn routes_name_servers_of_their_own_namespace() {
     let table =
         read(&[route("one", "a", "m", ""), route("two", "a", "k", "")].concat()).route_table().expect("a table");
-    assert_eq!(table.resolve("m", 1).map(|target| target.server().to_owned()), Ok("one/a".to_owned()));
-    assert_eq!(table.resolve("k", 1).map(|target| target.server().to_owned()), Ok("two/a".to_owned()));
+    assert_eq!(table.resolve("m", 1).map(Target::server), Ok(Some("one/a")));
+    assert_eq!(table.resolve("k", 1).map(Target::server), Ok(Some("two/a")));
     assert_eq!(table.models().collect::<Vec<_>>(), ["k", "m"]);
 }
 
@@ -45,40 +46,67 @@ fn the_oldest_route_has_a_model_and_what_exists_is_older_than_what_does_not() {
     let table = manifests.route_table().expect("a table");
     let order: Vec<_> = table.routes().iter().map(|route| route.name()).collect();
     assert_eq!(order, ["d/zz-old", "d/young", "d/a-none"]);
-    assert_eq!(table.resolve("m", 1).map(|target| target.server().to_owned()), Ok("d/zz-old".to_owned()));
+    assert_eq!(table.resolve("m", 1).map(Target::server), Ok(Some("d/zz-old")));
     let shadowed = manifests.warnings().iter().filter(|warning| warning.message.contains("d/zz-old has the model"));
     assert_eq!(shadowed.count(), 2);
 }
 
 #[test]
-fn a_conditional_rule_is_passed_over_and_weights_are_kept() {
+fn conditions_adapters_parents_and_weights_are_taken_over() {
     let manifests = read(KTHENA);
     let table = manifests.route_table().expect("a table");
-    let targets: Vec<_> = table.routes()[0].targets().iter().map(|t| (t.server(), t.weight())).collect();
-    assert_eq!(targets, [("serving/llama", 90)]);
-    assert!(manifests.server(targets[0].0).is_some());
+    let route = &table.routes()[0];
+    assert_eq!((route.model(), route.adapters()), ("llama-70b", &["sql".to_owned(), "poetry".to_owned()][..]));
+    let targets: Vec<_> = route.rules()[1].targets().iter().map(|t| (t.server(), t.weight())).collect();
+    assert_eq!(targets, [(Some("serving/llama"), 90)]);
+    assert!(manifests.server("serving/llama").is_some());
+
+    // The Gateway of the route's own namespace, and its listener `http` only.
+    let listener = |name| GatewayListener::new("serving", "gateway", name, 80);
+    let (http, admin) = (listener("http"), listener("admin"));
+    let headers = [("X-User", "beta-1")];
+    let head = RequestHead { path: "/v1/chat/completions", headers: &headers, ..RequestHead::default() };
+    let beta = |model| RouteRequest { head, listener: Listener::Gateway(&http), ..RouteRequest::new(model, 1) };
+    let rule = |request: &RouteRequest<'_>| table.find(request).map(|found| found.rule().name().to_owned()).ok();
+    assert_eq!(rule(&beta("llama-70b")).as_deref(), Some("beta"));
+    assert_eq!(rule(&beta("sql")).as_deref(), Some("beta"));
+    let plain = |model| RouteRequest { head: RequestHead::default(), ..beta(model) };
+    assert_eq!(rule(&plain("llama-70b")).as_deref(), Some("all"));
+    assert_eq!(rule(&plain("sql")), None, "the rule asks for the model's own name");
+    assert_eq!(rule(&RouteRequest { listener: Listener::Gateway(&admin), ..beta("llama-70b") }), None);
+    assert_eq!(rule(&RouteRequest { listener: Listener::Default, ..beta("llama-70b") }), None);
 }
 
 #[test]
-fn a_rule_whose_weight_is_all_external_has_no_target() {
-    let shares = |targets: &str| {
-        let targets = format!("targetModels: [{targets}]");
-        let text = route("d", "a", "m", "").replace("targetModels: [{modelServerName: a}]", &targets);
-        let manifests = read(&text);
-        let told: Vec<_> = manifests.warnings().iter().map(ToString::to_string).collect();
-        let table = manifests.route_table().expect("a table");
-        (table.resolve("m", 1).is_ok(), told.join("\n"))
+fn the_servers_name_of_the_model_takes_the_place_of_the_routes_but_not_of_an_adapters() {
+    let text = route("d", "a", "m", "").replace("modelName: m", "modelName: m, loraAdapters: [sql]");
+    let manifests = read(&text.replace("inferenceEngine", "model: meta/m, inferenceEngine"));
+    let table = manifests.route_table().expect("a table");
+    let served = |model| table.find(&RouteRequest::new(model, 1)).map(|found| found.served_model());
+    assert_eq!((served("m"), served("sql")), (Ok(Some("meta/m")), Ok(None)));
+}
+
+#[test]
+fn versions_settle_what_times_do_not_and_times_may_have_offsets() {
+    let made = |name, created: &str, version: &str| {
+        route("d", name, "m", &format!(", creationTimestamp: \"{created}\", resourceVersion: \"{version}\""))
     };
-    let external = "{externalModelProviderName: x}";
-    for server in ["{modelServerName: a, weight: 0}, ", ""] {
-        let (routed, told) = shares(&format!("{server}{external}"));
-        assert!(!routed, "{server}");
-        let rule = "f:5: ModelRoute d/a: spec.rules[0].targetModels: all weight is with external providers";
-        assert!(told.contains(rule), "{told}");
-        assert!(told.contains("f:2: ModelRoute d/a: no rule of it can be acted on"), "{told}");
-    }
-    let (routed, told) = shares(&format!("{{modelServerName: a, weight: 1}}, {external}"));
-    assert!(routed && !told.contains("all weight"), "{told}");
+    let texts = [
+        made("c", "2026-01-01T01:00:00Z", "9"),
+        made("b", "2026-01-01T02:00:00+01:00", "10"),
+        made("a", "2026-01-01T02:00:00Z", "1"),
+    ];
+    let table = read(&texts.concat()).route_table().expect("a table");
+    let order: Vec<_> = table.routes().iter().map(|route| route.name()).collect();
+    assert_eq!(order, ["d/c", "d/b", "d/a"]);
+}
+
+#[test]
+fn external_providers_keep_their_share() {
+    let external = "targetModels: [{externalModelProviderName: x, weight: 1}]";
+    let text = route("d", "a", "m", "").replace("targetModels: [{modelServerName: a}]", external);
+    let table = read(&text).route_table().expect("a table");
+    assert_eq!(table.resolve("m", 1).map(|target| (target.server(), target.provider())), Ok((None, Some("d/x"))));
 }
 
 #[test]

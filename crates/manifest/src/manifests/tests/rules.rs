@@ -2,6 +2,7 @@
 
 use crate::{Manifests, Settings};
 
+mod http;
 mod hypernodes;
 mod networking;
 mod podgroups;

@@ -7,7 +7,7 @@ use phalanx_emulator::{Emulator, EmulatorConfig};
 use phalanx_engine::EngineConfig;
 use phalanx_gateway::{Endpoint, GatewayConfig, GatewayHandle, Phase, Pool};
 use phalanx_manifest::{ModelServer, Part};
-use phalanx_routing::{Policy, RouteTable, Seed};
+use phalanx_routing::{Listener, Policy, RequestHead, RouteRequest, RouteTable, Seed};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -66,11 +66,13 @@ impl Fleet {
         let manifests = placements.manifests();
         let routes = manifests.route_table().map_err(|error| Failure::Input(error.to_string()))?;
         let servers = manifests.servers().to_vec();
-        // A server without a model name of its own serves the names of the routes that lead to it.
-        let mut routed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        // A server without a model name of its own serves the names of the routes that lead to it; each serves their adapters.
+        let mut routed: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
         for route in routes.routes() {
-            for target in route.targets() {
-                routed.entry(target.server()).or_default().insert(route.model());
+            for server in route.targets().filter_map(|target| target.server()) {
+                let (models, adapters) = routed.entry(server).or_default();
+                models.extend([route.model()].iter().filter(|model| !model.is_empty()));
+                adapters.extend(route.adapters().iter().map(String::as_str));
             }
         }
         let mut engines = Vec::new();
@@ -84,12 +86,12 @@ impl Fleet {
             let mut models = BTreeSet::new();
             for (server, _) in &parts {
                 let server = &servers[*server];
+                let (routed, adapters) = routed.get(server.name().to_string().as_str()).cloned().unwrap_or_default();
                 match server.model() {
                     Some(model) => drop(models.insert(model.to_owned())),
-                    None => models.extend(
-                        routed.get(server.name().to_string().as_str()).into_iter().flatten().map(|&m| m.to_owned()),
-                    ),
+                    None => models.extend(routed.into_iter().map(str::to_owned)),
                 }
+                models.extend(adapters.into_iter().map(str::to_owned));
             }
             if models.is_empty() {
                 models.insert(replica.serving.clone());
@@ -99,9 +101,9 @@ impl Fleet {
         Ok(Self { routes, config, engines, servers })
     }
 
-    /// The models that clients can ask for.
+    /// The models and adapters that a plain chat request can ask for.
     pub(super) fn models(&self) -> Vec<String> {
-        self.routes.models().map(str::to_owned).collect()
+        plain_models(&self.routes).map(str::to_owned).collect()
     }
 
     /// Starts every engine on a free loopback port.
@@ -134,7 +136,9 @@ impl Running {
     pub(super) fn gateway_config(&self, policy: Policy, seed: Seed) -> GatewayConfig {
         let config = GatewayConfig::new(self.fleet.routes.clone(), policy)
             .with_block_size(self.fleet.config.block_size())
-            .with_seed(seed);
+            .with_seed(seed)
+            // There is one port only, whatever Gateways the routes are for.
+            .with_every_listener();
         self.fleet.servers.iter().enumerate().fold(config, |config, (index, server)| {
             let endpoints = self.engines.iter().filter_map(|engine| {
                 let (_, part) = engine.parts.iter().find(|(server, _)| *server == index)?;
@@ -188,7 +192,7 @@ impl Running {
 
     /// A line to try.
     pub(super) fn curl(&self, gateway: SocketAddr) -> String {
-        let model = self.fleet.routes.models().next().unwrap_or("MODEL");
+        let model = plain_models(&self.fleet.routes).next().unwrap_or("MODEL");
         let body = json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
         format!("curl http://{gateway}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")
     }
@@ -198,6 +202,15 @@ impl Running {
             engine.emulator.shutdown().await;
         }
     }
+}
+
+/// The names whose requests find a server of the cluster without any header of their own.
+fn plain_models(routes: &RouteTable) -> impl Iterator<Item = &str> {
+    let head = RequestHead { path: "/v1/chat/completions", ..RequestHead::default() };
+    routes.models().chain(routes.adapters()).filter(move |&model| {
+        let request = RouteRequest { model, head, listener: Listener::Any, key: 0 };
+        routes.find(&request).is_ok_and(|found| found.rule().targets().iter().any(|target| target.server().is_some()))
+    })
 }
 
 fn phase(part: &Part) -> Phase {

@@ -167,31 +167,80 @@ fn routes() {
 }
 
 #[test]
-fn routes_say_what_is_not_acted_on() {
-    let warn = |from, to, expected| warn(ROUTE, from, to, expected);
-    warn("  rules:", "  loraAdapters: [a]\n  rules:", "7: ModelRoute default/chat: spec.loraAdapters: not acted on");
-    warn("  rules:", "  parentRefs: [{name: gw}]\n  rules:", "spec.parentRefs: not acted on");
-    warn("  rules:", "  rateLimit: {inputTokensPerUnit: 5}\n  rules:", "spec.rateLimit: not acted on");
-    let beta = "  rules:\n  - modelMatch: {headers: {beta: {exact: b}}}\n    targetModels: [{modelServerName: chat}]\n";
-    warn(
-        "  rules:\n",
-        beta,
-        "8: ModelRoute default/chat: spec.rules[0].modelMatch.headers: not acted on in this release: the rule",
+fn conditions_of_routes() {
+    let check = |condition: &str, rest: &str| {
+        let to = format!("  - modelMatch: {condition}\n    targetModels:");
+        let problem = format!("8: ModelRoute default/chat: spec.rules[0].modelMatch{rest}");
+        check(ROUTE, "  - targetModels:", &to, &[&problem]);
+    };
+    check(
+        "{headers: {beta: {regex: 'n('}}}",
+        ".headers.beta.regex: found \"n(\", expected a regular expression: found open group without closing ')'",
     );
+    check(
+        "{uri: {regex: 'n{1000}{1000}'}}",
+        ".uri.regex: found \"n{1000}{1000}\", expected a regular expression: compiled regex exceeded size limit",
+    );
+    check("{headers: [beta]}", ".headers: found a list, expected a mapping");
+    check("{headers: {beta: on-1}}", ".headers.beta: found \"on-1\", expected a mapping");
+    check("{uri: {suffix: a}}", ".uri.suffix: found an unknown field, expected one of exact, prefix, regex");
+    check("{uri: {exact: 5}}", ".uri.exact: found 5, expected a string: quote it");
+    check("{body: {model: 5}}", ".body.model: found 5, expected a string: quote it");
+    check("{body: {prompt: a}}", ".body.prompt: found an unknown field, expected one of model");
+}
+
+#[test]
+fn adapters_and_parents_of_routes() {
+    let check = |spec: &str, rest: &str| {
+        let problem = format!("7: ModelRoute default/chat: spec{rest}");
+        check(ROUTE, "  rules:", &format!("  {spec}\n  rules:"), &[&problem]);
+    };
+    check("loraAdapters: [a, b, c, d, e, f, g, h, i, j, k]", ".loraAdapters: found 11 adapters, expected 10 at most");
+    check("parentRefs: [{sectionName: a}]", ".parentRefs[0].name: found nothing, expected a Gateway's name");
+    check("parentRefs: [{name: a, kind: Service}]", ".parentRefs[0].kind: found \"Service\", expected one of Gateway");
+    check(
+        "parentRefs: [{name: a, group: core}]",
+        ".parentRefs[0].group: found \"core\", expected one of gateway.networking.k8s.io",
+    );
+    check("parentRefs: [{name: a, port: 0}]", ".parentRefs[0].port: found 0, expected a whole number from 1 to 65535");
+}
+
+#[test]
+fn routes_say_what_is_not_acted_on() {
+    let warn = |from: &str, to: &str, expected: &str| warn(ROUTE, from, to, expected);
+    warn("  rules:", "  rateLimit: {inputTokensPerUnit: 5}\n  rules:", "spec.rateLimit: not acted on");
     let first = "  rules:\n  - targetModels: [{modelServerName: chat}]\n";
     warn("  rules:\n", first, "9: ModelRoute default/chat: spec.rules[1]: never reached");
-    warn("weight: 70", "weight: 70\n    - externalModelProviderName: x", "externalModelProviderName: not acted on");
-    warn(
-        "  - targetModels:",
-        "  - modelMatch: {uri: {prefix: /v1}}\n    targetModels:",
-        "2: ModelRoute default/chat: no rule of it can be",
-    );
+    let external = "externalModelProviderName: not asked in this release";
+    warn("weight: 70", "weight: 70\n    - externalModelProviderName: x", external);
+    warn("", "", "11: ModelRoute default/chat: spec.rules[0].targetModels[1]: has weight 100, as other targets");
+    let when = |condition: &str, expected: &str| {
+        warn("  - targetModels:", &format!("  - modelMatch: {condition}\n    targetModels:"), expected);
+    };
+    when("{uri: {}}", "8: ModelRoute default/chat: spec.rules[0].modelMatch.uri: asks for nothing");
+    when("{uri: {regex: a, exact: b}}", "spec.rules[0].modelMatch.uri.regex: not looked at: exact is given too");
+    when("{body: {model: other}}", "spec.rules[0].modelMatch.body.model: never true here");
     let second = ROUTE.split("---").next().unwrap_or_default().replace("name: chat}", "name: second}");
-    warn(
-        "\napiVersion",
-        &format!("{second}---\napiVersion"),
-        "ModelRoute default/second: takes no request: default/chat has the model \"llama\"",
-    );
+    let owner = "default/chat has the model \"llama\"";
+    let both = |second: &str, expected: &str| warn("\napiVersion", &format!("{second}---\napiVersion"), expected);
+    both(&second, &format!("ModelRoute default/second: takes no request: {owner}"));
+    let adapter = second.replace("  rules:", "  loraAdapters: [a]\n  rules:");
+    both(&adapter, &format!("ModelRoute default/second: takes requests by its adapters only: {owner}"));
+    warn("{name: chat}", "{name: chat, creationTimestamp: now}", "metadata.creationTimestamp: no time like 2026");
+}
+
+#[test]
+fn a_route_that_an_older_one_leaves_requests_to_is_not_warned_of() {
+    let second = ROUTE.split("---").next().unwrap_or_default().replace("name: chat}", "name: second}");
+    let first = second.replace("name: second}", "name: a}");
+    let conditional = first.replace("  - targetModels:", "  - modelMatch: {uri: {prefix: /v1}}\n    targetModels:");
+    let elsewhere = first.replace("  rules:", "  parentRefs: [{name: gw}]\n  rules:");
+    for first in [conditional, elsewhere] {
+        let server = ROUTE.split_once("---").expect("two objects").1;
+        let (problems, warnings) = super::read(&format!("{first}---{second}---{server}"));
+        assert_eq!(problems, Vec::<String>::new());
+        assert!(!warnings.iter().any(|warning| warning.contains("takes no request")), "{warnings:#?}");
+    }
 }
 
 #[test]
