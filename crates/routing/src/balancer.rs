@@ -2,6 +2,7 @@
 
 mod choose;
 mod explain;
+mod narrow;
 mod weigh;
 
 use core::time::Duration;
@@ -531,7 +532,7 @@ impl Balancer {
         let line = if of.has(at) && self.columns.is_live(at) {
             let known = self.known(&of.policy);
             let kept = weigh::passes(&of.policy, &known, at);
-            if kept { price::line(&of.policy, &known, at) } else { Line::NEVER }
+            if kept { price::line(of.policy.combination(), &known, at) } else { Line::NEVER }
         } else {
             Line::NEVER
         };

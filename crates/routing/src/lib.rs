@@ -59,8 +59,8 @@ pub use endpoint::{Endpoint, EndpointId};
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission};
 pub use load::{Load, Totals};
 pub use policy::{
-    Combination, FailMode, Filter, Measure, ONE, Picker, Policy, PolicyError, Priced, Scorer, Term, Unknown,
-    UnknownPolicy, Weighted,
+    Combination, Condition, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Picker, Policy, PolicyError,
+    Priced, Scorer, Term, Unknown, UnknownPolicy, Weighted,
 };
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};

@@ -55,6 +55,17 @@ impl Line {
         Self { base, slope, context: self.context.clamp(0, slope), ..self }
     }
 
+    /// Two [addends](Self::addend) as one line.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            base: self.base + other.base,
+            slope: self.slope + other.slope,
+            context: self.context + other.context,
+            exact_to: self.exact_to.min(other.exact_to),
+            falling: self.falling | other.falling,
+        }
+    }
+
     /// The cost without regard to time.
     #[inline]
     pub(crate) fn at(&self, tokens: Tokens) -> i64 {
