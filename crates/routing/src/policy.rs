@@ -20,7 +20,7 @@ pub use self::filter::{FailMode, Filter};
 pub use self::gate::{Condition, Gate};
 pub use self::measure::{Measure, Measured};
 pub use self::near::{Limit, Near};
-pub use self::picker::Picker;
+pub use self::picker::{Bound, Overflow, Picker};
 pub use self::preset::UnknownPolicy;
 pub use self::scorer::{ONE, Scorer, Weighted};
 pub use self::term::{Priced, Term};
@@ -186,7 +186,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError::Range`] for the best of none, or of more than 64.
+    /// [`PolicyError::Range`] for the best of none, or of more than 64, and for other numbers that are out of range;
+    /// [`PolicyError::NeedsScores`] for a draw by score where no scores are summed.
     ///
     /// ```
     /// use phalanx_routing::{Combination, Measure, Picker, Policy};

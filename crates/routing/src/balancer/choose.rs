@@ -29,6 +29,9 @@ pub(super) struct Scratch {
     mask: Vec<u64>,
     groups: Vec<Ties>,
     tied: Vec<(u32, bool, u32)>,
+    pub(super) weights: Vec<u64>,
+    /// Costs, draws and slots.
+    pub(super) order: Vec<(i64, u32, u32)>,
 }
 
 /// Whether what is cached changes costs.
@@ -51,18 +54,31 @@ impl Balancer {
         let pool = self.pools.get(request.pool.index()).ok_or(unknown)?;
         scratch.held.fill(request.evidence, &self.columns);
         match pool.policy.picker() {
-            Picker::Best => {
-                if pool.is_local
-                    && request.subset.is_none()
-                    && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
-                {
-                    return Ok(choice);
-                }
-                self.choose_from_all(pool, request, now, scratch)
-            }
+            Picker::Best => self.choose_best(pool, request, now, scratch),
             Picker::PowerOf(count) => self.choose_from_drawn(pool, request, now, count, scratch),
             Picker::Any => self.choose_from_drawn(pool, request, now, 1, scratch),
+            Picker::Softmax(permille) => self.choose_by_odds(pool, request, now, Some(permille), scratch),
+            Picker::ByScore => self.choose_by_odds(pool, request, now, None, scratch),
+            Picker::Ring { bound, .. } => self.choose_by_ring(pool, request, now, bound, scratch),
+            Picker::Sticky { idle_seconds, .. } => self.choose_by_session(pool, request, now, idle_seconds, scratch),
         }
+    }
+
+    /// The best, the short way where there is one.
+    pub(super) fn choose_best(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Result<Choice, Refusal> {
+        if pool.is_local
+            && request.subset.is_none()
+            && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+        {
+            return Ok(choice);
+        }
+        self.choose_from_all(pool, request, now, scratch)
     }
 
     /// By the cost of each candidate.

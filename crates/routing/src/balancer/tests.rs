@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::choose::Scratch;
 use super::*;
 use crate::policy::{
-    Combination, Condition, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Picker, Priced, Scorer, Term,
-    Unknown, Weighted,
+    Bound, Combination, Condition, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced,
+    Scorer, Term, Unknown, Weighted,
 };
 use crate::request::Evidence;
 use crate::{Factor, Omission};
@@ -155,8 +155,16 @@ fn policy() -> impl Strategy<Value = Policy> {
     let relative = prop_oneof![2 => Just((vec![], None)), 1 => (gates, near)];
     let fail = prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)];
     let filter = (of_endpoint(), 0..6_u32, fail).prop_map(|(measure, below, fail)| Filter { measure, below, fail });
-    let picker =
-        prop_oneof![6 => Just(Picker::Best), 1 => (1..4_u32).prop_map(Picker::PowerOf), 1 => Just(Picker::Any)];
+    let then = prop::sample::select(vec![Overflow::Next, Overflow::Best]);
+    let bound = proptest::option::of((1000..2000_u32, then).prop_map(|(permille, then)| Bound { permille, then }));
+    let picker = prop_oneof![
+        12 => Just(Picker::Best),
+        2 => (1..4_u32).prop_map(Picker::PowerOf),
+        1 => Just(Picker::Any),
+        1 => (1..2000_u32).prop_map(Picker::Softmax),
+        1 => (1..9_u32, bound).prop_map(|(points, bound)| Picker::Ring { points, bound }),
+        1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
+    ];
     let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
     let parts = (combination, vec(filter, 0..2), relative, picker, unknown);
     let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown)| {
@@ -241,6 +249,7 @@ impl World {
                 let evidence: Vec<_> = held.into_iter().collect();
                 let (excluded, subset) = (self.ids_of(excluded), subset.as_ref().map(|subset| self.ids_of(subset)));
                 let mut request = Request::new(self.pool, *key, *prompt)
+                    .with_affinity(key % 5)
                     .with_evidence(Evidence::Tokens(&evidence))
                     .with_excluded(&excluded);
                 if let Some(subset) = &subset {

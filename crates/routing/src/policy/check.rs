@@ -51,9 +51,7 @@ impl Policy {
             }
         }
         check.combination("combination", &self.combination)?;
-        if let Picker::PowerOf(count) = self.picker {
-            check.range("picker.power-of".to_owned(), count, 1, 64)?;
-        }
+        check.picker(&self)?;
         Ok(self)
     }
 }
@@ -83,6 +81,31 @@ impl Check<'_> {
             return Err(PolicyError::OfRequest { policy: self.policy(), field, measure });
         }
         Ok(())
+    }
+
+    fn picker(&self, policy: &Policy) -> Result<(), PolicyError> {
+        let range = |field: &str, found, least, most| self.range(format!("picker.{field}"), found, least, most);
+        match policy.picker {
+            Picker::Best | Picker::Any => Ok(()),
+            Picker::PowerOf(count) => range("power-of", count, 1, 64),
+            Picker::Softmax(permille) => range("softmax", permille, 1, MOST_WEIGHT),
+            Picker::Ring { points, bound } => {
+                range("ring.points", points, 1, 1024)?;
+                bound.map_or(Ok(()), |bound| range("ring.bound.permille", bound.permille, 1000, MOST_WEIGHT))
+            }
+            Picker::Sticky { sessions, .. } => range("sticky.sessions", sessions, 1, 1 << 24),
+            Picker::ByScore => {
+                let is_sum = |combination: &Combination| matches!(combination, Combination::Sum(_));
+                let field = if let Some(at) = policy.gates.iter().position(|gate| !is_sum(&gate.combination)) {
+                    format!("gates[{at}].combination")
+                } else if is_sum(&policy.combination) {
+                    return Ok(());
+                } else {
+                    "combination".to_owned()
+                };
+                Err(PolicyError::NeedsScores { policy: self.policy(), field })
+            }
+        }
     }
 
     /// A price in thousandths, of something that has no other.

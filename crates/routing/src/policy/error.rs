@@ -65,4 +65,12 @@ pub enum PolicyError {
         /// The measure.
         measure: Measure,
     },
+    /// A draw by score where something else than scores is weighed.
+    #[error("policy {policy:?}: picker by-score needs scores; expected {field} to be a sum")]
+    NeedsScores {
+        /// The policy's name.
+        policy: String,
+        /// The combination that is none.
+        field: String,
+    },
 }

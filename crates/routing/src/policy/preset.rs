@@ -17,7 +17,7 @@ pub struct UnknownPolicy {
 }
 
 impl Policy {
-    const PRESETS: [(&'static str, fn() -> Self); 19] = [
+    const PRESETS: [(&'static str, fn() -> Self); 22] = [
         ("phalanx", Self::phalanx),
         ("round-robin", Self::round_robin),
         ("random", Self::random),
@@ -30,12 +30,15 @@ impl Policy {
         ("least-kv", Self::least_kv),
         ("least-latency", Self::least_latency),
         ("affine", Self::affine),
+        ("ring", Self::ring),
+        ("sticky", Self::sticky),
         ("llm-d-load-aware", Self::llm_d_load_aware),
         ("llm-d-active-request", Self::llm_d_active_request),
         ("llm-d-token-load", Self::llm_d_token_load),
         ("dynamo", Self::dynamo),
         ("smg-cache-aware", Self::smg_cache_aware),
         ("smg-cache-aware-history", Self::smg_cache_aware_history),
+        ("smg-prefix-hash", Self::smg_prefix_hash),
         ("aibrix-prefix", Self::aibrix_prefix),
     ];
 
@@ -150,6 +153,21 @@ impl Policy {
     pub fn least_latency() -> Self {
         let total = vec![Measured::new(Measure::Ttft, 1000), Measured::new(Measure::Tpot, 200_000)];
         sound(Self::new("least-latency", Combination::Total(total)))
+    }
+
+    /// The owner of the request's affinity on a ring of 160 points each, whatever its load.
+    #[must_use]
+    pub fn ring() -> Self {
+        let least = sound(Self::new("ring", Combination::Lexicographic(vec![Measure::InFlight])));
+        sound(least.with_picker(Picker::Ring { points: 160, bound: None }))
+    }
+
+    /// The default, but the requests of an affinity stay together as long as their endpoint is there: 65,536 affinities,
+    /// each for an hour.
+    #[must_use]
+    pub fn sticky() -> Self {
+        let phalanx = Self { name: "sticky".to_owned(), ..Self::phalanx() };
+        sound(phalanx.with_picker(Picker::Sticky { sessions: 1 << 16, idle_seconds: 3600 }))
     }
 
     /// The most of the prompt, among those with hardly more requests than the least has: a tenth and eight more.

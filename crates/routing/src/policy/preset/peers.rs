@@ -4,7 +4,8 @@
 
 use super::sound;
 use crate::policy::{
-    Combination, Condition, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Policy, Scorer, Unknown, Weighted,
+    Bound, Combination, Condition, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Policy,
+    Scorer, Unknown, Weighted,
 };
 
 /// The most of the prompt, then the fewest requests.
@@ -116,6 +117,15 @@ impl Policy {
         };
         let gates = vec![Self::smg_imbalance(), cold];
         sound(sound(Self::new("smg-cache-aware-history", most_held())).with_gates(gates))
+    }
+
+    /// SMG's `prefix_hash`: the owner of the prompt's first 256 tokens on a ring, unless it has more than 1.25 times the mean
+    /// of requests; the fewest requests then. The request's affinity is a hash of those tokens.
+    #[must_use]
+    pub fn smg_prefix_hash() -> Self {
+        let bound = Some(Bound { permille: 1250, then: Overflow::Best });
+        let least = sound(Self::new("smg-prefix-hash", Combination::Lexicographic(vec![Measure::InFlight])));
+        sound(least.with_picker(Picker::Ring { points: 160, bound }))
     }
 
     fn smg_imbalance() -> Gate {
