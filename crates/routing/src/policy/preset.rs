@@ -16,8 +16,11 @@ pub struct UnknownPolicy {
     pub found: String,
 }
 
+/// A name and its policy.
+type Preset = (&'static str, fn() -> Policy);
+
 impl Policy {
-    const PRESETS: [(&'static str, fn() -> Self); 22] = [
+    const PRESETS: [Preset; 22] = [
         ("phalanx", Self::phalanx),
         ("round-robin", Self::round_robin),
         ("random", Self::random),
