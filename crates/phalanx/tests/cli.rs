@@ -210,7 +210,7 @@ fn simulate_gives_the_same_bytes_on_any_number_of_threads() {
     let rows: Value = serde_json::from_str(&first).expect("JSON");
     let rows = rows.as_array().expect("an array");
     let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
-    assert_eq!(names, ["round-robin", "least-request", "phalanx"]);
+    assert_eq!(names, phalanx_routing::Policy::NAMES);
     for row in rows {
         assert_eq!((&row["requests"], &row["completed"], &row["rejected"]), (&60.into(), &60.into(), &0.into()));
         for field in ["hit_ratio", "ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "e2e_p99_ms", "output_tokens_per_s"] {

@@ -1,7 +1,11 @@
 //! Load, policies and seed together: which endpoint a request goes to.
 
+mod book;
 mod choose;
+mod draw;
 mod explain;
+mod list;
+mod narrow;
 mod weigh;
 
 use core::time::Duration;
@@ -198,7 +202,7 @@ impl Balancer {
 
     fn set_member(&mut self, id: PoolId, endpoint: EndpointId, member: bool) -> bool {
         let (Some(at), Some(pool)) = (self.columns.at(endpoint), self.pools.get_mut(id.index())) else { return false };
-        if !pool.set(at, member) {
+        if !pool.set(endpoint, member) {
             return false;
         }
         if member {
@@ -305,32 +309,7 @@ impl Balancer {
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         self.scratch = scratch;
-        let choice = choice?;
-
-        let prompt = request.prompt_tokens;
-        let cached_tokens = choice.held.min(prompt.saturating_sub(1));
-        let uncached_tokens = prompt - cached_tokens;
-        let (at, endpoint) = (choice.at, self.columns.id(choice.at));
-        let columns = &mut self.columns;
-        let load = &mut columns.load[at];
-        if load.prefilling == 0 {
-            columns.head_since[at] = self.elapsed;
-        }
-        load.in_flight = load.in_flight.saturating_add(1);
-        load.prefilling = load.prefilling.saturating_add(1);
-        load.pending_tokens = load.pending_tokens.saturating_add(uncached_tokens.into());
-        load.prompt_tokens = load.prompt_tokens.saturating_add(prompt.into());
-        self.decisions += 1;
-        columns.turn[at] = self.decisions;
-        let (flight, serial) =
-            self.flights.begin(&mut columns.row[at], endpoint, (prompt, uncached_tokens), self.elapsed);
-        if self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
-        } else {
-            self.refresh(at);
-        }
-        let reservation = Reservation { endpoint, flight, serial, prefilling: true };
-        Ok(Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation })
+        Ok(self.book(request, choice?))
     }
 
     /// Notes that the first token of the answer came: the prompt is computed, and its tokens wait no longer. Teaches the
@@ -460,57 +439,6 @@ impl Balancer {
         i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
     }
 
-    /// Takes a flight out of its endpoint's row of prompts; says where that is, if it is still there.
-    fn end_prefill(&mut self, place: u32, serial: u64, came: bool) -> Option<usize> {
-        let flight = *self.flights.get(place, serial)?;
-        if flight.first_token.is_some() {
-            return None;
-        }
-        if came {
-            self.flights.set_first_token(place, self.elapsed);
-        }
-        let at = self.columns.at(flight.endpoint)?;
-        let columns = &mut self.columns;
-        let since = columns.head_since[at];
-        let was_first = self.flights.unrow(&mut columns.row[at], place);
-        if came {
-            columns.pace[at].learn(flight.uncached_tokens, self.elapsed.saturating_sub(since));
-        }
-        if came || was_first {
-            columns.head_since[at] = self.elapsed;
-        }
-        let load = &mut columns.load[at];
-        load.prefilling = load.prefilling.saturating_sub(1);
-        load.pending_tokens = load.pending_tokens.saturating_sub(flight.uncached_tokens.into());
-        Some(at)
-    }
-
-    fn end(&mut self, place: u32, serial: u64, outcome: Outcome) -> Settled {
-        self.end_prefill(place, serial, false);
-        let Some(flight) = self.flights.get(place, serial).copied() else {
-            return Settled { first_token: None, total: Duration::ZERO };
-        };
-        self.flights.end(place);
-        if let Some(at) = self.columns.at(flight.endpoint) {
-            let load = &mut self.columns.load[at];
-            load.in_flight = load.in_flight.saturating_sub(1);
-            load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());
-            let totals = &mut self.columns.totals[at];
-            match outcome {
-                Outcome::Success => totals.success += 1,
-                Outcome::Error => totals.error += 1,
-                Outcome::ClientGone => totals.client_gone += 1,
-                Outcome::Cut => totals.cut += 1,
-                Outcome::Unused => totals.unused += 1,
-            }
-            self.refresh(at);
-        }
-        Settled {
-            first_token: flight.first_token.map(|came| came.saturating_sub(flight.decided)),
-            total: self.elapsed.saturating_sub(flight.decided),
-        }
-    }
-
     fn known(&self, policy: &Policy) -> Known<'_> {
         let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
         Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown() }
@@ -524,6 +452,7 @@ impl Balancer {
     }
 
     fn refresh_in(&mut self, pool: usize, at: usize) {
+        self.pools[pool].note(at, self.columns.load[at].in_flight);
         let of = &self.pools[pool];
         if !of.is_local {
             return;
@@ -531,7 +460,7 @@ impl Balancer {
         let line = if of.has(at) && self.columns.is_live(at) {
             let known = self.known(&of.policy);
             let kept = weigh::passes(&of.policy, &known, at);
-            if kept { price::line(&of.policy, &known, at) } else { Line::NEVER }
+            if kept { price::line(of.policy.combination(), &known, at) } else { Line::NEVER }
         } else {
             Line::NEVER
         };

@@ -15,6 +15,8 @@ use crate::policy::{Measure, Scorer, Term};
 pub struct Explanation {
     /// The name of the policy that weighed them.
     pub policy: String,
+    /// The policy's gate that is open, from 0, by whose combination they were weighed; none if all are shut.
+    pub gate: Option<u32>,
     /// The endpoint that a decision would choose now; none when no candidate is left.
     pub chosen: Option<EndpointId>,
     /// How many candidates share the least cost.
@@ -92,4 +94,6 @@ pub enum Omission {
     Excluded,
     /// The policy's filter of that place, from 0, left it out.
     Filtered(u32),
+    /// It is not [near](crate::Near) the others.
+    Far,
 }

@@ -44,15 +44,18 @@ mod explanation;
 mod flights;
 mod line;
 mod load;
+mod odds;
 mod pace;
 mod policy;
 mod pool;
 mod price;
 mod request;
 mod reservation;
+mod ring;
 mod route;
 mod router;
 mod seed;
+mod sessions;
 mod signals;
 mod standings;
 
@@ -61,8 +64,8 @@ pub use endpoint::{Endpoint, EndpointId};
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission};
 pub use load::{Load, Totals};
 pub use policy::{
-    Combination, FailMode, Filter, Measure, ONE, Picker, Policy, PolicyError, Priced, Scorer, Term, Unknown,
-    UnknownPolicy, Weighted,
+    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Overflow, Picker, Policy,
+    PolicyError, Priced, Scorer, Term, Trigger, Unknown, UnknownPolicy, Weighted,
 };
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};

@@ -68,6 +68,18 @@ impl Line {
         (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.at(tokens) - fallen)
     }
 
+    /// Two [addends](Self::addend) as one line.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            base: self.base + other.base,
+            slope: self.slope + other.slope,
+            context: self.context + other.context,
+            exact_to: self.exact_to.min(other.exact_to),
+            falling: self.falling | other.falling,
+            floor: self.floor + if other.falling { other.floor } else { other.base },
+        }
+    }
+
     /// The cost without regard to time.
     #[inline]
     pub(crate) fn at(&self, tokens: Tokens) -> i64 {

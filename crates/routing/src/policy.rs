@@ -1,7 +1,11 @@
 //! What a router weighs: a value, made of parts.
 
+mod check;
+mod error;
 mod filter;
+mod gate;
 mod measure;
+mod near;
 mod picker;
 mod preset;
 mod scorer;
@@ -10,11 +14,13 @@ mod term;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+pub use self::error::PolicyError;
 pub use self::filter::{FailMode, Filter};
-pub use self::measure::Measure;
-pub use self::picker::Picker;
+pub use self::gate::{Gate, Trigger};
+pub use self::measure::{Measure, Measured};
+pub use self::near::{Limit, Near};
+pub use self::picker::{Bound, Overflow, Picker};
 pub use self::preset::UnknownPolicy;
 pub use self::scorer::{ONE, Scorer, Weighted};
 pub use self::term::{Priced, Term};
@@ -37,6 +43,10 @@ pub use self::term::{Priced, Term};
 pub struct Policy {
     name: String,
     filters: Vec<Filter>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<Gate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    near: Option<Near>,
     combination: Combination,
     picker: Picker,
     unknown: Unknown,
@@ -55,6 +65,8 @@ pub enum Combination {
     Lexicographic(Vec<Measure>),
     /// The sum of price times term: the least wins.
     Cost(Vec<Priced>),
+    /// The sum of price times measure: the least wins.
+    Total(Vec<Measured>),
 }
 
 /// What an endpoint counts whose signals are not known, or too old.
@@ -75,79 +87,16 @@ struct Written {
     name: String,
     #[serde(default)]
     filters: Vec<Filter>,
+    #[serde(default)]
+    gates: Vec<Gate>,
+    #[serde(default)]
+    near: Option<Near>,
     combination: Combination,
     #[serde(default)]
     picker: Picker,
     #[serde(default)]
     unknown: Unknown,
 }
-
-/// Why parts make no policy.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// Nothing that is weighed.
-    #[error("policy {policy:?}: {field} is empty; expected one part or more")]
-    Empty {
-        /// The policy's name.
-        policy: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// Too many parts.
-    #[error("policy {policy:?}: {field} has {found} parts; expected {most} at the most")]
-    TooMany {
-        /// The policy's name.
-        policy: String,
-        /// The field.
-        field: &'static str,
-        /// How many there are.
-        found: usize,
-        /// How many there may be.
-        most: usize,
-    },
-    /// A number that is out of range.
-    #[error("policy {policy:?}: {field} is {found}; expected {least} to {most}")]
-    Range {
-        /// The policy's name.
-        policy: String,
-        /// The field, with its place in a list.
-        field: String,
-        /// The number.
-        found: u64,
-        /// The least that is allowed.
-        least: u64,
-        /// The most that is allowed.
-        most: u64,
-    },
-    /// A term that stands twice.
-    #[error("policy {policy:?}: {field} is {term} again; expected each term once")]
-    Twice {
-        /// The policy's name.
-        policy: String,
-        /// The field, with its place in a list.
-        field: String,
-        /// The term.
-        term: Term,
-    },
-    /// A measure of the request where only one of the endpoint makes sense.
-    #[error(
-        "policy {policy:?}: {field} is {measure}, which depends on the request; expected a measure of the endpoint"
-    )]
-    OfRequest {
-        /// The policy's name.
-        policy: String,
-        /// The field, with its place in a list.
-        field: String,
-        /// The measure.
-        measure: Measure,
-    },
-}
-
-/// Parts of a combination: so many scores fit in a total without overflow.
-const MOST_PARTS: usize = 16;
-/// Weights up to this, for the same reason.
-const MOST_WEIGHT: u32 = 1_000_000;
 
 impl Policy {
     /// A policy without filters that picks the best, and takes what is unknown for the worst.
@@ -157,8 +106,15 @@ impl Policy {
     /// [`PolicyError`], which names the field: an empty or overlong list, a weight above a million, a limit or a number of
     /// steps of 0, a share above a million, or a measure of the request where that makes no sense.
     pub fn new(name: impl Into<String>, combination: Combination) -> Result<Self, PolicyError> {
-        let policy =
-            Self { name: name.into(), filters: Vec::new(), combination, picker: Picker::Best, unknown: Unknown::Worst };
+        let policy = Self {
+            name: name.into(),
+            filters: Vec::new(),
+            gates: Vec::new(),
+            near: None,
+            combination,
+            picker: Picker::Best,
+            unknown: Unknown::Worst,
+        };
         policy.checked()
     }
 
@@ -181,11 +137,57 @@ impl Policy {
         self.checked()
     }
 
+    /// With gates: the first one that is open has its combination weigh the candidates, and the policy's own does if none
+    /// is. A policy with gates looks at every candidate.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`], which names the field, for a combination that is none, a condition on a measure of the request, and
+    /// more than 16 gates.
+    ///
+    /// ```
+    /// use phalanx_routing::{Combination, Trigger, Gate, Measure, Policy};
+    ///
+    /// // The most of the prompt, as long as the load is even.
+    /// let uneven = Trigger::Spread { measure: Measure::InFlight, above: 32, permille: 1100 };
+    /// let gate = Gate { when: uneven, combination: Combination::Lexicographic(vec![Measure::InFlight]) };
+    /// let most = Combination::Lexicographic(vec![Measure::UncachedTokens, Measure::InFlight]);
+    /// assert_eq!(Policy::new("even", most)?.with_gates(vec![gate.clone()])?.gates(), [gate]);
+    /// # Ok::<(), phalanx_routing::PolicyError>(())
+    /// ```
+    pub fn with_gates(mut self, gates: Vec<Gate>) -> Result<Self, PolicyError> {
+        self.gates = gates;
+        self.checked()
+    }
+
+    /// Weighs only those that are near the others in a measure; there is always one. Gates are asked before. A policy of
+    /// this kind looks at every candidate.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::OfRequest`] for a measure of the request, [`PolicyError::Range`] for a limit below the least or more
+    /// than a thousand times it.
+    ///
+    /// ```
+    /// use phalanx_routing::{Combination, Limit, Measure, Near, Policy};
+    ///
+    /// // The most of the prompt, among those with hardly more requests than the least has.
+    /// let near = Near { measure: Measure::InFlight, limit: Limit::Least { permille: 1100, above: 8 } };
+    /// let most = Combination::Lexicographic(vec![Measure::UncachedTokens, Measure::InFlight]);
+    /// assert_eq!(Policy::new("window", most)?.with_near(near)?.near(), Some(near));
+    /// # Ok::<(), phalanx_routing::PolicyError>(())
+    /// ```
+    pub fn with_near(mut self, near: Near) -> Result<Self, PolicyError> {
+        self.near = Some(near);
+        self.checked()
+    }
+
     /// With another way to pick.
     ///
     /// # Errors
     ///
-    /// [`PolicyError::Range`] for the best of none, or of more than 64.
+    /// [`PolicyError::Range`] for the best of none, or of more than 64, and for other numbers that are out of range;
+    /// [`PolicyError::NeedsScores`] for a draw by score where no scores are summed.
     ///
     /// ```
     /// use phalanx_routing::{Combination, Measure, Picker, Policy};
@@ -219,6 +221,18 @@ impl Policy {
         &self.filters
     }
 
+    /// Its gates, in order.
+    #[must_use]
+    pub fn gates(&self) -> &[Gate] {
+        &self.gates
+    }
+
+    /// Only those are weighed that are as near as this.
+    #[must_use]
+    pub fn near(&self) -> Option<Near> {
+        self.near
+    }
+
     /// How endpoints are weighed.
     #[must_use]
     pub fn combination(&self) -> &Combination {
@@ -237,85 +251,21 @@ impl Policy {
         self.unknown
     }
 
-    fn checked(self) -> Result<Self, PolicyError> {
-        let policy = || self.name.clone();
-        let (field, len, most) = match &self.combination {
-            Combination::Sum(parts) => ("combination.sum", parts.len(), MOST_PARTS),
-            Combination::Product(parts) => ("combination.product", parts.len(), 4),
-            Combination::Lexicographic(parts) => ("combination.lexicographic", parts.len(), 2),
-            Combination::Cost(parts) => ("combination.cost", parts.len(), MOST_PARTS),
-        };
-        if len == 0 {
-            return Err(PolicyError::Empty { policy: policy(), field });
-        }
-        for (field, found, most) in [(field, len, most), ("filters", self.filters.len(), MOST_PARTS)] {
-            if found > most {
-                return Err(PolicyError::TooMany { policy: policy(), field, found, most });
-            }
-        }
-        let range = |field: String, found: u32, least: u32, most: u32| {
-            let (found, least, most) = (found.into(), least.into(), most.into());
-            if (least..=most).contains(&found) {
-                Ok(())
-            } else {
-                Err(PolicyError::Range { policy: policy(), field, found, least, most })
-            }
-        };
-        let of_endpoint = |field: String, measure: Measure| {
-            if measure.is_of_request() {
-                Err(PolicyError::OfRequest { policy: policy(), field, measure })
-            } else {
-                Ok(())
-            }
-        };
-        for (at, filter) in self.filters.iter().enumerate() {
-            of_endpoint(format!("filters[{at}].measure"), filter.measure)?;
-        }
-        match &self.combination {
-            Combination::Sum(parts) => {
-                for (at, part) in parts.iter().enumerate() {
-                    let field = |name: &str| format!("combination.sum[{at}].{name}");
-                    range(field("weight"), part.weight, 0, MOST_WEIGHT)?;
-                    if let Some(steps) = part.steps {
-                        range(field("steps"), steps, 1, ONE as u32)?;
-                    }
-                    match part.scorer {
-                        Scorer::Spread(measure) | Scorer::BelowMost(measure) => {
-                            of_endpoint(field("scorer"), measure)?;
-                        }
-                        Scorer::Room { measure, limit } => {
-                            of_endpoint(field("scorer.room.measure"), measure)?;
-                            range(field("scorer.room.limit"), limit, 1, u32::MAX)?;
-                        }
-                        Scorer::Latency { ttft_ppm } => {
-                            range(field("scorer.latency.ttft_ppm"), ttft_ppm, 0, ONE as u32)?;
-                        }
-                        Scorer::Prefix | Scorer::Draw => {}
-                    }
-                }
-            }
-            Combination::Cost(parts) => {
-                for (at, part) in parts.iter().enumerate() {
-                    range(format!("combination.cost[{at}].permille"), part.permille, 0, MOST_WEIGHT)?;
-                    if parts[..at].iter().any(|other| other.term == part.term) {
-                        let field = format!("combination.cost[{at}].term");
-                        return Err(PolicyError::Twice { policy: policy(), field, term: part.term });
-                    }
-                }
-            }
-            Combination::Product(_) | Combination::Lexicographic(_) => {}
-        }
-        if let Picker::PowerOf(count) = self.picker {
-            range("picker.power-of".to_owned(), count, 1, 64)?;
-        }
-        Ok(self)
+    /// How endpoints are weighed when that gate is open, or none is.
+    pub(crate) fn behind(&self, gate: Option<u32>) -> &Combination {
+        gate.and_then(|gate| self.gates.get(gate as usize)).map_or(&self.combination, |gate| &gate.combination)
+    }
+
+    /// Whether what is chosen depends on candidates together.
+    pub(crate) fn is_relative(&self) -> bool {
+        !self.gates.is_empty() || self.near.is_some()
     }
 }
 
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { name, filters, combination, picker, unknown } = Written::deserialize(deserializer)?;
-        Self { name, filters, combination, picker, unknown }.checked().map_err(serde::de::Error::custom)
+        let Written { name, filters, gates, near, combination, picker, unknown } = Written::deserialize(deserializer)?;
+        Self { name, filters, gates, near, combination, picker, unknown }.checked().map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Endpoints that serve the same requests under one policy.
 
+use crate::endpoint::EndpointId;
 use crate::policy::Policy;
+use crate::ring::Ring;
+use crate::sessions::Sessions;
 use crate::standings::Standings;
 
 /// A pool of a [`Balancer`](crate::Balancer).
@@ -27,6 +30,12 @@ pub(crate) struct Pool {
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
+    /// Where the policy picks by one.
+    pub(crate) ring: Ring,
+    pub(crate) sessions: Sessions,
+    /// By slot, requests in flight, and their sum: where there is a ring.
+    noted: Vec<u32>,
+    pub(crate) in_flight: u64,
 }
 
 impl Pool {
@@ -39,6 +48,10 @@ impl Pool {
             is_local,
             steady: Standings::default(),
             falling: Standings::default(),
+            ring: Ring::default(),
+            sessions: Sessions::default(),
+            noted: Vec::new(),
+            in_flight: 0,
         }
     }
 
@@ -46,8 +59,9 @@ impl Pool {
         self.members.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 
-    /// Takes a slot in or out; says whether that is a change.
-    pub(crate) fn set(&mut self, at: usize, member: bool) -> bool {
+    /// Takes an endpoint in or out; says whether that is a change.
+    pub(crate) fn set(&mut self, id: EndpointId, member: bool) -> bool {
+        let at = id.index();
         if self.has(at) == member {
             return false;
         }
@@ -60,7 +74,27 @@ impl Pool {
             self.steady.grow(at + 1);
             self.falling.grow(at + 1);
         }
+        if let Some(points) = self.policy.picker().points() {
+            if member {
+                self.ring.insert(id, points);
+            } else {
+                self.ring.remove(id, points);
+            }
+        }
         true
+    }
+
+    /// Notes the requests in flight of a member, or of one that is none any more.
+    pub(crate) fn note(&mut self, at: usize, in_flight: u32) {
+        if self.policy.picker().points().is_none() {
+            return;
+        }
+        if self.noted.len() <= at {
+            self.noted.resize(at + 1, 0);
+        }
+        let now = if self.has(at) { in_flight } else { 0 };
+        let before = core::mem::replace(&mut self.noted[at], now);
+        self.in_flight = self.in_flight - u64::from(before) + u64::from(now);
     }
 
     /// Members, ascending.

@@ -8,7 +8,7 @@ pub(crate) use self::term::value as term;
 use crate::columns::Columns;
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line, MOST, Tokens};
-use crate::policy::{Combination, Measure, ONE, Policy, Scorer, Unknown, Weighted};
+use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Unknown, Weighted};
 
 /// What prices are made from.
 #[derive(Clone, Copy)]
@@ -35,16 +35,20 @@ const PACK: i64 = 1 << 30;
 /// Whether a policy's cost of an endpoint is a line that depends on nothing but that endpoint, less something that
 /// depends on the request's cached share only.
 pub(crate) fn is_local(policy: &Policy) -> bool {
-    match policy.combination() {
+    !policy.is_relative() && is_line(policy.combination())
+}
+
+fn is_line(combination: &Combination) -> bool {
+    match combination {
         Combination::Sum(parts) => parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Room { .. })),
         Combination::Product(measures) => measures.iter().filter(|measure| measure.is_of_request()).count() <= 1,
-        Combination::Lexicographic(_) | Combination::Cost(_) => true,
+        Combination::Lexicographic(_) | Combination::Cost(_) | Combination::Total(_) => true,
     }
 }
 
-/// The line of an endpoint under a policy that is [local](is_local), filters aside.
-pub(crate) fn line(policy: &Policy, known: &Known<'_>, at: usize) -> Line {
-    let line = match policy.combination() {
+/// The line of an endpoint under a combination that has one: see [`is_local`].
+pub(crate) fn line(combination: &Combination, known: &Known<'_>, at: usize) -> Line {
+    let line = match combination {
         Combination::Sum(parts) => {
             let base = parts.iter().map(|part| match part.scorer {
                 Scorer::Room { measure, limit } => -weighed(part, room(known, measure, limit, at)),
@@ -73,19 +77,25 @@ pub(crate) fn line(policy: &Policy, known: &Known<'_>, at: usize) -> Line {
             }
             measures => measures.first().map_or(Line::ZERO, |measure| measure::line(known, *measure, at)),
         },
-        Combination::Cost(terms) => terms.iter().fold(Line::ZERO, |sum, priced| {
-            let term = term::line(known, priced, at);
-            Line {
-                base: sum.base + term.base,
-                slope: sum.slope + term.slope,
-                context: sum.context + term.context,
-                exact_to: sum.exact_to.min(term.exact_to),
-                falling: sum.falling | term.falling,
-                floor: sum.floor + if term.falling { term.floor } else { term.base },
-            }
-        }),
+        Combination::Cost(terms) => {
+            terms.iter().fold(Line::ZERO, |sum, priced| sum.plus(term::line(known, priced, at)))
+        }
+        Combination::Total(measures) => {
+            measures.iter().fold(Line::ZERO, |sum, measured| sum.plus(priced_line(known, measured, at)))
+        }
     };
     line.limited()
+}
+
+/// A measure at its price.
+fn priced_line(known: &Known<'_>, measured: &Measured, at: usize) -> Line {
+    let (line, permille) = (measure::line(known, measured.measure, at), i64::from(measured.permille));
+    Line { base: line.base.saturating_mul(permille), slope: line.slope.saturating_mul(permille), ..Line::ZERO }.addend()
+}
+
+/// A measure at its price for a request, in thousandths of its unit.
+pub(crate) fn measured(known: &Known<'_>, measured: &Measured, at: usize, tokens: Tokens) -> i64 {
+    priced_line(known, measured, at).at(tokens)
 }
 
 /// Two measures as one number.
@@ -100,24 +110,24 @@ fn packed_line(first: Line, second: Line) -> Line {
 }
 
 /// The cost of an endpoint for a request, but for what depends on the cached share: that is [`share_cost`]. Not for a
-/// sum that is not [local](is_local).
-pub(crate) fn cost(policy: &Policy, known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> i64 {
-    match policy.combination() {
+/// sum that has no [line](is_local).
+pub(crate) fn cost(combination: &Combination, known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> i64 {
+    match combination {
         Combination::Cost(terms) => {
             let values = terms.iter().map(|priced| term::value(known, priced, at, tokens, now));
             values.sum::<i64>().min(MOST)
         }
-        Combination::Product(measures) if !is_local(policy) => {
+        Combination::Product(measures) if !is_line(combination) => {
             let values = measures.iter().map(|&measure| measure::value(known, measure, at, tokens));
             values.fold(1, |product: i64, value| product.saturating_mul(value).min(MOST))
         }
-        _ => line(policy, known, at).at(tokens),
+        _ => line(combination, known, at).at(tokens),
     }
 }
 
-/// What a policy takes off for a share of the prompt's full blocks, as a cost that is not above 0.
-pub(crate) fn share_cost(policy: &Policy, cached: u32, full: u32) -> i64 {
-    let Combination::Sum(parts) = policy.combination() else { return 0 };
+/// What a combination takes off for a share of the prompt's full blocks, as a cost that is not above 0.
+pub(crate) fn share_cost(combination: &Combination, cached: u32, full: u32) -> i64 {
+    let Combination::Sum(parts) = combination else { return 0 };
     let prefix = parts.iter().filter(|part| part.scorer == Scorer::Prefix);
     -prefix.map(|part| weighed(part, share(cached, full))).sum::<i64>()
 }

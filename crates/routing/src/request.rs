@@ -24,6 +24,7 @@ pub struct Request<'a> {
     pub(crate) pool: PoolId,
     pub(crate) key: u64,
     pub(crate) prompt_tokens: u32,
+    pub(crate) affinity: Option<u64>,
     pub(crate) evidence: Evidence<'a>,
     pub(crate) subset: Option<&'a [EndpointId]>,
     pub(crate) excluded: &'a [EndpointId],
@@ -54,7 +55,15 @@ impl<'a> Request<'a> {
     /// A request to a pool. Draws are made from `key`, which should be the same for the same request: a hash of its id.
     #[must_use]
     pub const fn new(pool: PoolId, key: u64, prompt_tokens: u32) -> Self {
-        Self { pool, key, prompt_tokens, evidence: Evidence::None, subset: None, excluded: &[] }
+        Self { pool, key, prompt_tokens, affinity: None, evidence: Evidence::None, subset: None, excluded: &[] }
+    }
+
+    /// With what it should stay together with others for: a hash of its session, or of the first tokens of its prompt.
+    /// Pickers by affinity ([`Picker::Ring`](crate::Picker::Ring), [`Picker::Sticky`](crate::Picker::Sticky)) look at it.
+    #[must_use]
+    pub const fn with_affinity(mut self, affinity: u64) -> Self {
+        self.affinity = Some(affinity);
+        self
     }
 
     /// With what is known of the endpoints' caches.

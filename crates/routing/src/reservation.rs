@@ -8,7 +8,7 @@ use crate::endpoint::EndpointId;
 /// [`settle`](crate::Balancer::settle).
 ///
 /// It cannot be cloned, so it cannot be settled twice. One that is dropped instead leaves its load counted until
-/// [`Balancer::overdue`](crate::Balancer::overdue) finds it: hold it in a guard that settles as
+/// [`Balancer::reclaim`](crate::Balancer::reclaim) finds it: hold it in a guard that settles as
 /// [`ClientGone`](Outcome::ClientGone) when work is abandoned.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "load is counted until the reservation is settled"]

@@ -17,6 +17,8 @@ pub(crate) enum Stage {
     Target = 2,
     Pick = 3,
     Score = 4,
+    Odds = 5,
+    Order = 6,
 }
 
 impl Seed {
@@ -27,10 +29,19 @@ impl Seed {
 
     /// One of several independent draws of a request for the same end.
     pub(crate) fn draw_nth(self, stage: Stage, key: u64, nth: u64, bound: u32) -> u32 {
-        let mixed = mix(mix(self.0 ^ mix(stage as u64)) ^ key);
+        let mixed = self.mixed(stage, key);
         let mixed = if nth == 0 { mixed } else { mix(mixed ^ nth) };
         // The high half of the product: multiply and shift instead of a remainder.
         (((mixed >> 32) * u64::from(bound)) >> 32) as u32
+    }
+
+    /// A number below `bound`, which may be great; 0 when `bound` is 0.
+    pub(crate) fn draw_wide(self, stage: Stage, key: u64, bound: u64) -> u64 {
+        ((u128::from(self.mixed(stage, key)) * u128::from(bound)) >> 64) as u64
+    }
+
+    fn mixed(self, stage: Stage, key: u64) -> u64 {
+        mix(mix(self.0 ^ mix(stage as u64)) ^ key)
     }
 }
 

@@ -4,7 +4,7 @@ use super::Balancer;
 use super::weigh::{self, Weighed};
 use crate::evidence::{self, Held};
 use crate::line::Tokens;
-use crate::policy::{Combination, Picker, Policy, Term};
+use crate::policy::{Combination, Picker, Term};
 use crate::pool::Pool;
 use crate::price;
 use crate::request::{Evidence, Refusal, Request};
@@ -29,15 +29,19 @@ pub(super) struct Scratch {
     mask: Vec<u64>,
     groups: Vec<Ties>,
     tied: Vec<(u32, bool, u32)>,
+    pub(super) weights: Vec<u64>,
+    /// Costs, draws and slots.
+    pub(super) order: Vec<(i64, u32, u32)>,
 }
 
-/// Whether what is cached changes a policy's costs.
-fn sees_cache(policy: &Policy) -> bool {
-    match policy.combination() {
-        Combination::Sum(_) => price::share_cost(policy, 1, 1) != 0,
+/// Whether what is cached changes costs.
+fn sees_cache(combination: &Combination) -> bool {
+    match combination {
+        Combination::Sum(_) => price::share_cost(combination, 1, 1) != 0,
         Combination::Product(measures) | Combination::Lexicographic(measures) => {
             measures.iter().any(|measure| measure.is_of_request())
         }
+        Combination::Total(measures) => measures.iter().any(|priced| priced.measure.is_of_request()),
         Combination::Cost(terms) => {
             terms.iter().any(|priced| !matches!(priced.term, Term::Wait | Term::SeatWall | Term::EngineQueue))
         }
@@ -50,18 +54,31 @@ impl Balancer {
         let pool = self.pools.get(request.pool.index()).ok_or(unknown)?;
         scratch.held.fill(request.evidence, &self.columns);
         match pool.policy.picker() {
-            Picker::Best => {
-                if pool.is_local
-                    && request.subset.is_none()
-                    && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
-                {
-                    return Ok(choice);
-                }
-                self.choose_from_all(pool, request, now, scratch)
-            }
+            Picker::Best => self.choose_best(pool, request, now, scratch),
             Picker::PowerOf(count) => self.choose_from_drawn(pool, request, now, count, scratch),
             Picker::Any => self.choose_from_drawn(pool, request, now, 1, scratch),
+            Picker::Softmax(permille) => self.choose_by_odds(pool, request, now, Some(permille), scratch),
+            Picker::ByScore => self.choose_by_odds(pool, request, now, None, scratch),
+            Picker::Ring { bound, .. } => self.choose_by_ring(pool, request, now, bound, scratch),
+            Picker::Sticky { idle_seconds, .. } => self.choose_by_session(pool, request, now, idle_seconds, scratch),
         }
+    }
+
+    /// The best, the short way where there is one.
+    pub(super) fn choose_best(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Result<Choice, Refusal> {
+        if pool.is_local
+            && request.subset.is_none()
+            && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+        {
+            return Ok(choice);
+        }
+        self.choose_from_all(pool, request, now, scratch)
     }
 
     /// By the cost of each candidate.
@@ -73,17 +90,26 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
         self.candidates(pool, request, &mut scratch.weighed.slots)?;
-        Ok(self.best_of_weighed(pool, request, now, scratch))
+        let gate = self.narrow(&pool.policy, request, &scratch.held, &mut scratch.weighed.slots);
+        Ok(self.best_of_weighed(pool, gate, request, now, scratch))
     }
 
-    /// The best of the candidates that are listed: at least one.
-    fn best_of_weighed(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Choice {
+    /// The best of the candidates that are listed, at least one, when a gate is open.
+    fn best_of_weighed(
+        &self,
+        pool: &Pool,
+        gate: Option<u32>,
+        request: &Request<'_>,
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Choice {
         let Scratch { held, weighed, tied, .. } = scratch;
         let held = |at: usize| held.of(request.evidence, at);
-        self.weigh(pool, request, now, held, weighed);
+        let combination = pool.policy.behind(gate);
+        self.weigh(&pool.policy, combination, request, now, held, weighed);
         let least = weighed.costs.iter().copied().min().unwrap_or(0);
         tied.clear();
-        let sees = sees_cache(&pool.policy);
+        let sees = sees_cache(combination);
         for (&at, _) in weighed.slots.iter().zip(&weighed.costs).filter(|(_, cost)| **cost == least) {
             let rank = if sees { u32::MAX - held(at as usize) } else { 0 };
             tied.push((rank, !pool.falling.line(at as usize).is_never(), at));
@@ -114,7 +140,8 @@ impl Balancer {
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.
-        let tries = if request.subset.is_none() && pool.count > count { 16 * u64::from(count) } else { 0 };
+        let is_wide = request.subset.is_none() && pool.count > count && !pool.policy.is_relative();
+        let tries = if is_wide { 16 * u64::from(count) } else { 0 };
         for nth in 0..tries {
             let at = draw(nth, self.columns.len());
             if is_candidate(at) && !drawn.contains(&(at as u32)) {
@@ -124,11 +151,13 @@ impl Balancer {
                 }
             }
         }
+        let mut gate = None;
         if drawn.len() < count as usize {
             if let Err(refusal) = self.candidates(pool, request, &mut drawn) {
                 scratch.weighed.slots = drawn;
                 return Err(refusal);
             }
+            gate = self.narrow(&pool.policy, request, &scratch.held, &mut drawn);
             let count = drawn.len().min(count as usize);
             for place in 0..count {
                 let other = place + draw(tries + place as u64, drawn.len() - place);
@@ -138,7 +167,7 @@ impl Balancer {
         }
         drawn.sort_unstable();
         scratch.weighed.slots = drawn;
-        Ok(self.best_of_weighed(pool, request, now, scratch))
+        Ok(self.best_of_weighed(pool, gate, request, now, scratch))
     }
 
     /// By the standings of the pool; none if nobody stands there.
@@ -149,19 +178,20 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Option<Choice> {
-        let sees = sees_cache(&pool.policy);
+        let combination = pool.policy.combination();
+        let sees = sees_cache(combination);
         let Scratch { held, mask, groups, tied, .. } = scratch;
         let known = self.known(&pool.policy);
         let full = request.full_tokens();
         let evidence = if sees { request.evidence } else { Evidence::None };
         let touched = if sees { held.touched() } else { &[] };
         let tokens = |held: u32| Tokens::new(request.prompt_tokens, held);
-        let share = |held: u32| price::share_cost(&pool.policy, held, full);
+        let share = |held: u32| price::share_cost(combination, held, full);
         let cost = |at: usize, held: u32| {
             let steady = pool.steady.line(at);
             let line = if steady.is_never() { pool.falling.line(at) } else { steady };
             let exactly = line.exactly(tokens(held), now);
-            exactly.unwrap_or_else(|| price::cost(&pool.policy, &known, at, tokens(held), now))
+            exactly.unwrap_or_else(|| price::cost(combination, &known, at, tokens(held), now))
         };
         let excluded: &[_] = request.excluded;
         let stands = |at: usize| {

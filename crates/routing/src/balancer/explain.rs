@@ -10,7 +10,7 @@ use crate::explanation::{Candidate, Contribution, Explanation, Factor, Omission}
 use crate::line::Tokens;
 use crate::policy::{Combination, Policy};
 use crate::pool::Pool;
-use crate::price;
+use crate::price::{self, Known};
 use crate::request::{Refusal, Request};
 
 impl Balancer {
@@ -54,6 +54,7 @@ impl Balancer {
         let omitted = self.omitted(pool, request);
         let mut explanation = Explanation {
             policy: pool.policy.name().to_owned(),
+            gate: None,
             chosen: choice.map(|choice| self.columns.id(choice.at)),
             ties: choice.map_or(0, |choice| choice.ties),
             margin: None,
@@ -61,7 +62,14 @@ impl Balancer {
             omitted,
         };
         if self.candidates(pool, request, &mut scratch.weighed.slots).is_ok() {
-            explanation.candidates = self.weighed(pool, request, elapsed, now, &mut scratch);
+            let all = scratch.weighed.slots.clone();
+            let gate = self.narrow(&pool.policy, request, &scratch.held, &mut scratch.weighed.slots);
+            let near = &scratch.weighed.slots;
+            let far = all.iter().filter(|at| near.binary_search(at).is_err());
+            explanation.omitted.extend(far.map(|&at| (self.columns.id(at as usize), Omission::Far)));
+            explanation.omitted.sort_unstable_by_key(|(id, _)| *id);
+            explanation.gate = gate;
+            explanation.candidates = self.weighed(pool, gate, request, (elapsed, now), &mut scratch);
         }
         let mut totals: Vec<_> = explanation.candidates.iter().map(|candidate| candidate.total).collect();
         totals.sort_unstable();
@@ -73,15 +81,17 @@ impl Balancer {
     fn weighed(
         &self,
         pool: &Pool,
+        gate: Option<u32>,
         request: &Request<'_>,
-        elapsed: i64,
-        now: Duration,
+        (elapsed, now): (i64, Duration),
         scratch: &mut Scratch,
     ) -> Vec<Candidate> {
         let Scratch { held, weighed, .. } = scratch;
         let held = |at: usize| held.of(request.evidence, at);
-        self.weigh(pool, request, elapsed, held, weighed);
-        let parts = self.parts(pool, request, elapsed, held, &weighed.slots);
+        let combination = pool.policy.behind(gate);
+        self.weigh(&pool.policy, combination, request, elapsed, held, weighed);
+        let known = self.known(&pool.policy);
+        let parts = self.parts(combination, &known, request, elapsed, held, &weighed.slots);
         let candidate = |place: usize| {
             let at = weighed.slots[place] as usize;
             let cached_tokens = held(at).min(request.prompt_tokens.saturating_sub(1));
@@ -98,23 +108,23 @@ impl Balancer {
         (0..weighed.slots.len()).map(candidate).collect()
     }
 
-    /// Each part of the policy, for each candidate.
+    /// Each part of a combination, for each candidate.
     fn parts(
         &self,
-        pool: &Pool,
+        combination: &Combination,
+        known: &Known<'_>,
         request: &Request<'_>,
         now: i64,
         held: impl Fn(usize) -> u32,
         slots: &[u32],
     ) -> Vec<Vec<Contribution>> {
-        let known = self.known(&pool.policy);
         let tokens = |at: u32| Tokens::new(request.prompt_tokens, held(at as usize));
-        match pool.policy.combination() {
+        match combination {
             Combination::Sum(parts) => parts
                 .iter()
                 .map(|part| {
                     let mut scores = Vec::new();
-                    weigh::score(&known, self.seed, part, request, slots, &held, &mut scores);
+                    weigh::score(known, self.seed, part, request, slots, &held, &mut scores);
                     let of = |&value: &i64| Contribution {
                         factor: Factor::Scorer(part.scorer),
                         value,
@@ -127,7 +137,7 @@ impl Balancer {
                 .iter()
                 .map(|&measure| {
                     let of = |&at: &u32| {
-                        let value = price::measure(&known, measure, at as usize, tokens(at));
+                        let value = price::measure(known, measure, at as usize, tokens(at));
                         Contribution { factor: Factor::Measure(measure), value, amount: value }
                     };
                     slots.iter().map(of).collect()
@@ -137,8 +147,19 @@ impl Balancer {
                 .iter()
                 .map(|priced| {
                     let of = |&at: &u32| {
-                        let value = price::term(&known, priced, at as usize, tokens(at), now);
+                        let value = price::term(known, priced, at as usize, tokens(at), now);
                         Contribution { factor: Factor::Term(priced.term), value, amount: value }
+                    };
+                    slots.iter().map(of).collect()
+                })
+                .collect(),
+            Combination::Total(measures) => measures
+                .iter()
+                .map(|priced| {
+                    let of = |&at: &u32| Contribution {
+                        factor: Factor::Measure(priced.measure),
+                        value: price::measure(known, priced.measure, at as usize, tokens(at)),
+                        amount: price::measured(known, priced, at as usize, tokens(at)),
                     };
                     slots.iter().map(of).collect()
                 })

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 use super::choose::Scratch;
 use super::*;
-use crate::policy::{Combination, FailMode, Filter, Measure, Picker, Priced, Scorer, Term, Unknown, Weighted};
+use crate::policy::{
+    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer, Term,
+    Trigger, Unknown, Weighted,
+};
 use crate::request::Evidence;
 use crate::{Factor, Omission};
 
@@ -118,20 +121,56 @@ fn policy() -> impl Strategy<Value = Policy> {
         weight,
         steps,
     });
+    let price = prop_oneof![Just(1000), 0..3000_u32, 0..=1_000_000_u32];
+    let total = vec((measure(), price).prop_map(|(measure, permille)| Measured::new(measure, permille)), 1..6);
+    let total = total.prop_map(|mut parts| {
+        parts.sort_by_key(|priced| priced.measure as u8);
+        parts.dedup_by_key(|priced| priced.measure);
+        Combination::Total(parts)
+    });
     let combination = prop_oneof![
-        cost.prop_map(Combination::Cost),
-        vec(weighted, 1..4).prop_map(Combination::Sum),
-        vec(measure(), 1..4).prop_map(Combination::Product),
-        vec(measure(), 1..=2).prop_map(Combination::Lexicographic),
+        2 => cost.prop_map(Combination::Cost),
+        2 => total,
+        2 => vec(weighted, 1..4).prop_map(Combination::Sum),
+        2 => vec(measure(), 1..4).prop_map(Combination::Product),
+        2 => vec(measure(), 1..=2).prop_map(Combination::Lexicographic),
     ];
+    let combination = combination.boxed();
+    let condition = prop_oneof![
+        (of_endpoint(), 0..9_u32, 0..2000_u32).prop_map(|(measure, above, permille)| Trigger::Spread {
+            measure,
+            above,
+            permille
+        }),
+        (of_endpoint(), 0..9_u32).prop_map(|(measure, above)| Trigger::Most { measure, above }),
+        (of_endpoint(), 0..9_u32).prop_map(|(measure, above)| Trigger::Least { measure, above }),
+        (0..=1_000_000_u32).prop_map(Trigger::ShareAtMost),
+    ];
+    let gates = vec((condition, combination.clone()).prop_map(|(when, combination)| Gate { when, combination }), 0..3);
+    let limit = prop_oneof![
+        (1000..2000_u32, 0..9_u32).prop_map(|(permille, above)| Limit::Least { permille, above }),
+        (0..2000_u32).prop_map(Limit::Deviations),
+    ];
+    let near = proptest::option::of((of_endpoint(), limit).prop_map(|(measure, limit)| Near { measure, limit }));
+    let relative = prop_oneof![2 => Just((vec![], None)), 1 => (gates, near)];
     let fail = prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)];
     let filter = (of_endpoint(), 0..6_u32, fail).prop_map(|(measure, below, fail)| Filter { measure, below, fail });
-    let picker =
-        prop_oneof![6 => Just(Picker::Best), 1 => (1..4_u32).prop_map(Picker::PowerOf), 1 => Just(Picker::Any)];
+    let then = prop::sample::select(vec![Overflow::Next, Overflow::Best]);
+    let bound = proptest::option::of((1000..2000_u32, then).prop_map(|(permille, then)| Bound { permille, then }));
+    let picker = prop_oneof![
+        12 => Just(Picker::Best),
+        2 => (1..4_u32).prop_map(Picker::PowerOf),
+        1 => Just(Picker::Any),
+        1 => (1..2000_u32).prop_map(Picker::Softmax),
+        1 => (1..9_u32, bound).prop_map(|(points, bound)| Picker::Ring { points, bound }),
+        1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
+    ];
     let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
-    let made = (combination, vec(filter, 0..2), picker, unknown).prop_map(|(combination, filters, picker, unknown)| {
+    let parts = (combination, vec(filter, 0..2), relative, picker, unknown);
+    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown)| {
         let policy = Policy::new("made", combination).expect("its parts are in range");
-        let policy = policy.with_filters(filters).expect("of the endpoint");
+        let policy = policy.with_filters(filters).expect("of the endpoint").with_gates(gates).expect("in range");
+        let policy = near.map_or(Ok(policy.clone()), |near| policy.with_near(near)).expect("in range");
         policy.with_picker(picker).expect("in range").with_unknown(unknown)
     });
     prop_oneof![preset, made]
@@ -210,6 +249,7 @@ impl World {
                 let evidence: Vec<_> = held.into_iter().collect();
                 let (excluded, subset) = (self.ids_of(excluded), subset.as_ref().map(|subset| self.ids_of(subset)));
                 let mut request = Request::new(self.pool, *key, *prompt)
+                    .with_affinity(key % 5)
                     .with_evidence(Evidence::Tokens(&evidence))
                     .with_excluded(&excluded);
                 if let Some(subset) = &subset {
@@ -319,7 +359,7 @@ proptest! {
 
     #[test]
     fn invariant_13_contributions_recombine(policy in policy(), seed: u64, steps in vec(step(), 1..60)) {
-        let combination = policy.combination().clone();
+        let behind = policy.clone();
         let mut world = World::new(policy, seed);
         for step in &steps {
             world.apply(step, |world, request, decision| {
@@ -330,8 +370,8 @@ proptest! {
                 }
                 for candidate in &explanation.candidates {
                     let amounts = candidate.contributions.iter().map(|part| part.amount);
-                    match &combination {
-                        Combination::Sum(_) | Combination::Cost(_) => assert_eq!(amounts.sum::<i64>(), candidate.total),
+                    match behind.behind(explanation.gate) {
+                        Combination::Sum(_) | Combination::Cost(_) | Combination::Total(_) => assert_eq!(amounts.sum::<i64>(), candidate.total),
                         Combination::Product(_) => {
                             let product = amounts.map(i128::from).product::<i128>();
                             let total = i128::from(candidate.total);
@@ -357,9 +397,10 @@ proptest! {
         let weighs_only_reports = match policy.combination() {
             Combination::Sum(parts) => !parts.iter().any(|part| matches!(part.scorer, Scorer::Draw | Scorer::Latency { .. })),
             Combination::Lexicographic(measures) | Combination::Product(measures) => !measures.contains(&Measure::Unstarted),
+            Combination::Total(parts) => !parts.iter().any(|part| part.measure == Measure::Unstarted),
             Combination::Cost(_) => true,
         };
-        if !weighs_only_reports {
+        if !weighs_only_reports || policy.is_relative() {
             return Ok(());
         }
         let policy = policy.with_unknown(Unknown::Worst);

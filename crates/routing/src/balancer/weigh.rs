@@ -61,19 +61,20 @@ impl Balancer {
         Ok(())
     }
 
-    /// What each candidate costs; `held` tells the tokens that one holds.
+    /// What each candidate costs by a combination of the policy's; `held` tells the tokens that one holds.
     pub(super) fn weigh(
         &self,
-        pool: &Pool,
+        policy: &Policy,
+        combination: &Combination,
         request: &Request<'_>,
         now: i64,
         held: impl Fn(usize) -> u32,
         weighed: &mut Weighed,
     ) {
-        let known = self.known(&pool.policy);
+        let known = self.known(policy);
         let Weighed { slots, costs, values } = weighed;
         costs.clear();
-        if let Combination::Sum(parts) = pool.policy.combination() {
+        if let Combination::Sum(parts) = combination {
             costs.resize(slots.len(), 0);
             for part in parts {
                 score(&known, self.seed, part, request, slots, &held, values);
@@ -85,7 +86,7 @@ impl Balancer {
         }
         let cost = |&at: &u32| {
             let tokens = Tokens::new(request.prompt_tokens, held(at as usize));
-            price::cost(&pool.policy, &known, at as usize, tokens, now)
+            price::cost(combination, &known, at as usize, tokens, now)
         };
         costs.extend(slots.iter().map(cost));
     }

@@ -17,6 +17,7 @@ pub enum FailMode {
 
 /// Endpoints whose measure is below a limit are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Filter {
     /// What is measured. It must not depend on the request.
     pub measure: Measure,

@@ -43,6 +43,30 @@ pub enum Measure {
     Tpot,
 }
 
+/// A measure and its price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// What is priced.
+    pub measure: Measure,
+    /// What each of its units costs, in thousandths.
+    pub permille: u32,
+}
+
+impl Measured {
+    /// A measure with a price in thousandths.
+    ///
+    /// ```
+    /// use phalanx_routing::{Measure, Measured};
+    ///
+    /// assert_eq!(Measured::new(Measure::PrefillTokens, 1000).permille, 1000);
+    /// ```
+    #[must_use]
+    pub const fn new(measure: Measure, permille: u32) -> Self {
+        Self { measure, permille }
+    }
+}
+
 impl Measure {
     /// Whether it is the same for every request.
     pub(crate) fn is_of_request(self) -> bool {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How one endpoint is picked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Picker {
     /// The best; of equals one by a draw.
@@ -14,4 +14,59 @@ pub enum Picker {
     PowerOf(u32),
     /// Any, whatever it costs.
     Any,
+    /// A draw in which each has the weight `exp(-(cost - least) / (range × temperature))`: the temperature in thousandths,
+    /// 1 to a million, the range from the least cost to the most. All have the same where the range is 0.
+    Softmax(u32),
+    /// A draw in which each has its score for weight, all the same where nobody has any. For sums of scores only.
+    ByScore,
+    /// The endpoint whose point on a ring follows the request's [affinity](crate::Request::with_affinity): each endpoint
+    /// has as many points as said, and keeps them when others come or go.
+    Ring {
+        /// Points of each endpoint, 1 to 1024.
+        points: u32,
+        /// How much load is too much; without it the load does not count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound: Option<Bound>,
+    },
+    /// The endpoint that had the requests of the same [affinity](crate::Request::with_affinity) before, as long as it is a
+    /// candidate; otherwise the best, from then on. Gates, and who is near, are for the first of them only.
+    Sticky {
+        /// So many affinities are remembered, 1 to 2^24: the ones used last.
+        sessions: u32,
+        /// An affinity that was not used for so long is forgotten.
+        idle_seconds: u32,
+    },
+}
+
+/// Where the owner on the ring has too much load, by the requests in flight of all candidates and this one: `mean` of them
+/// comes on each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// Thousandths of the mean, 1,000 or more.
+    pub permille: u32,
+    /// Who gets the request instead.
+    pub then: Overflow,
+}
+
+/// Who is taken where the owner on the ring has too much load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overflow {
+    /// The next on the ring that is below the bound. While requests only come, nobody ever has more than the bound, rounded
+    /// up.
+    #[default]
+    Next,
+    /// The best. An owner who is just at the bound takes one more.
+    Best,
+}
+
+impl Picker {
+    /// Whether it keeps a ring.
+    pub(crate) fn points(self) -> Option<u32> {
+        match self {
+            Self::Ring { points, .. } => Some(points),
+            _ => None,
+        }
+    }
 }

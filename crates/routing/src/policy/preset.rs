@@ -1,10 +1,12 @@
 //! Policies by name.
 
+mod peers;
+
 use core::str::FromStr;
 
 use thiserror::Error;
 
-use super::{Combination, FailMode, Filter, Measure, Picker, Policy, Priced, Scorer, Term, Unknown, Weighted};
+use super::{Combination, Limit, Measure, Measured, Near, Picker, Policy, Priced, Term, Unknown};
 
 /// A policy name that is none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,19 +16,45 @@ pub struct UnknownPolicy {
     pub found: String,
 }
 
+/// A name and its policy.
+type Preset = (&'static str, fn() -> Policy);
+
 impl Policy {
-    /// The names that [`preset`](Self::preset) knows, ours first.
-    pub const NAMES: [&'static str; 9] = [
-        "phalanx",
-        "round-robin",
-        "random",
-        "least-request",
-        "power-of-two",
-        "kthena",
-        "llm-d",
-        "llm-d-precise",
-        "lmetric",
+    const PRESETS: [Preset; 22] = [
+        ("phalanx", Self::phalanx),
+        ("round-robin", Self::round_robin),
+        ("random", Self::random),
+        ("least-request", Self::least_request),
+        ("power-of-two", Self::power_of_two),
+        ("kthena", Self::kthena),
+        ("llm-d", Self::llm_d),
+        ("llm-d-precise", Self::llm_d_precise),
+        ("lmetric", Self::lmetric),
+        ("least-kv", Self::least_kv),
+        ("least-latency", Self::least_latency),
+        ("affine", Self::affine),
+        ("ring", Self::ring),
+        ("sticky", Self::sticky),
+        ("llm-d-load-aware", Self::llm_d_load_aware),
+        ("llm-d-active-request", Self::llm_d_active_request),
+        ("llm-d-token-load", Self::llm_d_token_load),
+        ("dynamo", Self::dynamo),
+        ("smg-cache-aware", Self::smg_cache_aware),
+        ("smg-cache-aware-history", Self::smg_cache_aware_history),
+        ("smg-prefix-hash", Self::smg_prefix_hash),
+        ("aibrix-prefix", Self::aibrix_prefix),
     ];
+
+    /// The names that [`preset`](Self::preset) knows, ours first.
+    pub const NAMES: [&'static str; Self::PRESETS.len()] = {
+        let mut names = [""; Self::PRESETS.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Self::PRESETS[at].0;
+            at += 1;
+        }
+        names
+    };
 
     /// The policy of that name.
     ///
@@ -42,18 +70,8 @@ impl Policy {
     /// # Ok::<(), phalanx_routing::UnknownPolicy>(())
     /// ```
     pub fn preset(name: &str) -> Result<Self, UnknownPolicy> {
-        Ok(match name {
-            "phalanx" => Self::phalanx(),
-            "round-robin" => Self::round_robin(),
-            "random" => Self::random(),
-            "least-request" => Self::least_request(),
-            "power-of-two" => Self::power_of_two(),
-            "kthena" => Self::kthena(),
-            "llm-d" => Self::llm_d(),
-            "llm-d-precise" => Self::llm_d_precise(),
-            "lmetric" => Self::lmetric(),
-            _ => return Err(UnknownPolicy { found: name.to_owned() }),
-        })
+        let found = Self::PRESETS.iter().find(|(known, _)| *known == name);
+        found.map(|(_, make)| make()).ok_or_else(|| UnknownPolicy { found: name.to_owned() })
     }
 
     /// All presets, in the order of [`NAMES`](Self::NAMES).
@@ -64,7 +82,7 @@ impl Policy {
     /// assert_eq!(Policy::presets().next(), Some(Policy::phalanx()));
     /// ```
     pub fn presets() -> impl Iterator<Item = Self> {
-        Self::NAMES.iter().map(|name| Self::preset(name).expect("each name is one of a preset"))
+        Self::PRESETS.iter().map(|(_, make)| make())
     }
 
     /// The default: the wait until a request's turn, the time for what is not cached of its prompt, and what that time
@@ -127,50 +145,40 @@ impl Policy {
         sound(least.with_picker(Picker::PowerOf(2)))
     }
 
-    /// Kthena's Helm default: fewer than ten waiting, then requests, KV memory, latency and prefix, each from 0 to 100 and
-    /// rounded down.
+    /// The least KV memory in use.
     #[must_use]
-    pub fn kthena() -> Self {
-        let scorers = [
-            Scorer::BelowMost(Measure::Unstarted),
-            Scorer::Room { measure: Measure::KvUsed, limit: 1_000_000 },
-            Scorer::Latency { ttft_ppm: 500_000 },
-            Scorer::Prefix,
-        ];
-        let sum = Combination::Sum(scorers.map(|scorer| Weighted::new(scorer, 1).in_steps(100)).into());
-        let filter = Filter { measure: Measure::Waiting, below: 10, fail: FailMode::Closed };
-        // There a metric that was never read is 0.
-        sound(sound(Self::new("kthena", sum)).with_filters(vec![filter])).with_unknown(Unknown::Idle)
+    pub fn least_kv() -> Self {
+        sound(Self::new("least-kv", Combination::Lexicographic(vec![Measure::KvUsed, Measure::InFlight])))
     }
 
-    /// llm-d's default profile: queue 2, KV memory 2, prefix 3.
+    /// The least time for an answer of 200 tokens, by what the engines report of their recent ones.
     #[must_use]
-    pub fn llm_d() -> Self {
-        let kv_free = Scorer::Room { measure: Measure::KvUsed, limit: 1_000_000 };
-        let sum = vec![
-            Weighted::new(Scorer::Spread(Measure::Waiting), 2),
-            Weighted::new(kv_free, 2),
-            Weighted::new(Scorer::Prefix, 3),
-        ];
-        sound(Self::new("llm-d", Combination::Sum(sum)))
+    pub fn least_latency() -> Self {
+        let total = vec![Measured::new(Measure::Ttft, 1000), Measured::new(Measure::Tpot, 200_000)];
+        sound(Self::new("least-latency", Combination::Total(total)))
     }
 
-    /// llm-d's precise profile: prefix by events 2, KV memory 1, queue 1.
+    /// The owner of the request's affinity on a ring of 160 points each, whatever its load.
     #[must_use]
-    pub fn llm_d_precise() -> Self {
-        let kv_free = Scorer::Room { measure: Measure::KvUsed, limit: 1_000_000 };
-        let sum = vec![
-            Weighted::new(Scorer::Prefix, 2),
-            Weighted::new(kv_free, 1),
-            Weighted::new(Scorer::Spread(Measure::Waiting), 1),
-        ];
-        sound(Self::new("llm-d-precise", Combination::Sum(sum)))
+    pub fn ring() -> Self {
+        let least = sound(Self::new("ring", Combination::Lexicographic(vec![Measure::InFlight])));
+        sound(least.with_picker(Picker::Ring { points: 160, bound: None }))
     }
 
-    /// LMetric: tokens to compute times the batch with this request.
+    /// The default, but the requests of an affinity stay together as long as their endpoint is there: 65,536 affinities,
+    /// each for an hour.
     #[must_use]
-    pub fn lmetric() -> Self {
-        sound(Self::new("lmetric", Combination::Product(vec![Measure::PrefillTokens, Measure::Batch])))
+    pub fn sticky() -> Self {
+        let phalanx = Self { name: "sticky".to_owned(), ..Self::phalanx() };
+        sound(phalanx.with_picker(Picker::Sticky { sessions: 1 << 16, idle_seconds: 3600 }))
+    }
+
+    /// The most of the prompt, among those with hardly more requests than the least has: a tenth and eight more.
+    #[must_use]
+    pub fn affine() -> Self {
+        let most = Combination::Lexicographic(vec![Measure::UncachedTokens, Measure::InFlight]);
+        let near = Near { measure: Measure::InFlight, limit: Limit::Least { permille: 1100, above: 8 } };
+        sound(sound(Self::new("affine", most)).with_near(near))
     }
 }
 

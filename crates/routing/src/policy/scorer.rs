@@ -11,7 +11,7 @@ pub const ONE: i64 = 1_000_000;
 
 /// How good an endpoint is in one respect: from 0, the worst, to [`ONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Scorer {
     /// Share of the prompt's full blocks that it holds, from the first on. 0 for a prompt without a full block.
@@ -39,6 +39,7 @@ pub enum Scorer {
 
 /// A scorer, what it counts, and how it is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Weighted {
     /// What is scored.
     pub scorer: Scorer,

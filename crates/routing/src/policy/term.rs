@@ -33,6 +33,7 @@ pub enum Term {
 
 /// A term and its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Priced {
     /// What is priced.
     pub term: Term,

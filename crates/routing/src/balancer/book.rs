@@ -1,0 +1,95 @@
+//! What a decision puts on the account of its endpoint, and what its end takes off.
+
+use core::time::Duration;
+
+use super::Balancer;
+use super::choose::Choice;
+use crate::policy::Picker;
+use crate::request::{Decision, Request};
+use crate::reservation::{Outcome, Reservation, Settled};
+
+impl Balancer {
+    /// Counts the load of a request where it was decided to go.
+    pub(super) fn book(&mut self, request: &Request<'_>, choice: Choice) -> Decision {
+        let prompt = request.prompt_tokens;
+        let cached_tokens = choice.held.min(prompt.saturating_sub(1));
+        let uncached_tokens = prompt - cached_tokens;
+        let (at, endpoint) = (choice.at, self.columns.id(choice.at));
+        let columns = &mut self.columns;
+        let load = &mut columns.load[at];
+        if load.prefilling == 0 {
+            columns.head_since[at] = self.elapsed;
+        }
+        load.in_flight = load.in_flight.saturating_add(1);
+        load.prefilling = load.prefilling.saturating_add(1);
+        load.pending_tokens = load.pending_tokens.saturating_add(uncached_tokens.into());
+        load.prompt_tokens = load.prompt_tokens.saturating_add(prompt.into());
+        self.decisions += 1;
+        columns.turn[at] = self.decisions;
+        let (flight, serial) =
+            self.flights.begin(&mut columns.row[at], endpoint, (prompt, uncached_tokens), self.elapsed);
+        if self.means.uncached.note(uncached_tokens) {
+            self.refresh_all();
+        } else {
+            self.refresh(at);
+        }
+        let of = &mut self.pools[request.pool.index()];
+        if let (Picker::Sticky { sessions, idle_seconds }, Some(affinity)) = (of.policy.picker(), request.affinity) {
+            let idle = Duration::from_secs(idle_seconds.into());
+            of.sessions.bind(affinity, endpoint, self.elapsed, idle, sessions);
+        }
+        let reservation = Reservation { endpoint, flight, serial, prefilling: true };
+        Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation }
+    }
+
+    /// Takes a flight out of its endpoint's row of prompts; says where that is, if it is still there.
+    pub(super) fn end_prefill(&mut self, place: u32, serial: u64, came: bool) -> Option<usize> {
+        let flight = *self.flights.get(place, serial)?;
+        if flight.first_token.is_some() {
+            return None;
+        }
+        if came {
+            self.flights.set_first_token(place, self.elapsed);
+        }
+        let at = self.columns.at(flight.endpoint)?;
+        let columns = &mut self.columns;
+        let since = columns.head_since[at];
+        let was_first = self.flights.unrow(&mut columns.row[at], place);
+        if came {
+            columns.pace[at].learn(flight.uncached_tokens, self.elapsed.saturating_sub(since));
+        }
+        if came || was_first {
+            columns.head_since[at] = self.elapsed;
+        }
+        let load = &mut columns.load[at];
+        load.prefilling = load.prefilling.saturating_sub(1);
+        load.pending_tokens = load.pending_tokens.saturating_sub(flight.uncached_tokens.into());
+        Some(at)
+    }
+
+    pub(super) fn end(&mut self, place: u32, serial: u64, outcome: Outcome) -> Settled {
+        self.end_prefill(place, serial, false);
+        let Some(flight) = self.flights.get(place, serial).copied() else {
+            return Settled { first_token: None, total: Duration::ZERO };
+        };
+        self.flights.end(place);
+        if let Some(at) = self.columns.at(flight.endpoint) {
+            let load = &mut self.columns.load[at];
+            load.in_flight = load.in_flight.saturating_sub(1);
+            load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());
+            let totals = &mut self.columns.totals[at];
+            match outcome {
+                Outcome::Success => totals.success += 1,
+                Outcome::Error => totals.error += 1,
+                Outcome::ClientGone => totals.client_gone += 1,
+                Outcome::Cut => totals.cut += 1,
+                Outcome::Unused => totals.unused += 1,
+            }
+            self.refresh(at);
+        }
+        Settled {
+            first_token: flight.first_token.map(|came| came.saturating_sub(flight.decided)),
+            total: self.elapsed.saturating_sub(flight.decided),
+        }
+    }
+}
