@@ -2,17 +2,20 @@
 
 mod choose;
 mod explain;
+mod pair;
 mod weigh;
 
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use self::choose::Scratch;
+use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line};
 use crate::load::{Load, Totals};
+use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
 use crate::pool::{Pool, PoolId};
 use crate::price::{self, Known, Means};
@@ -45,6 +48,9 @@ pub struct Balancer {
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
     scratch: Scratch,
+    classes: Classes,
+    pairs: Vec<PairPolicy>,
+    pairing: Pairing,
 }
 
 /// Decayed means of the fleet, and the steps of them that prices are made of.
@@ -103,6 +109,9 @@ impl Balancer {
             max_age: None,
             readings: VecDeque::new(),
             scratch: Scratch::default(),
+            classes: Classes::default(),
+            pairs: Vec::new(),
+            pairing: Pairing::default(),
         }
     }
 
@@ -152,6 +161,7 @@ impl Balancer {
     /// ```
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
+        self.classes.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
@@ -174,6 +184,7 @@ impl Balancer {
         for pool in core::mem::take(&mut self.pools_of[at]) {
             self.exit(PoolId(pool), endpoint);
         }
+        self.classes.leave(at);
         self.columns.leave(endpoint)
     }
 
@@ -310,7 +321,17 @@ impl Balancer {
         let prompt = request.prompt_tokens;
         let cached_tokens = choice.held.min(prompt.saturating_sub(1));
         let uncached_tokens = prompt - cached_tokens;
-        let (at, endpoint) = (choice.at, self.columns.id(choice.at));
+        let reservation = self.book(choice.at, (prompt, uncached_tokens));
+        if self.means.uncached.note(uncached_tokens) {
+            self.refresh_all();
+        }
+        let endpoint = reservation.endpoint;
+        Ok(Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation })
+    }
+
+    /// Counts the load of a prompt, of which so much has to be computed.
+    fn book(&mut self, at: usize, tokens: (u32, u32)) -> Reservation {
+        let endpoint = self.columns.id(at);
         let columns = &mut self.columns;
         let load = &mut columns.load[at];
         if load.prefilling == 0 {
@@ -318,19 +339,13 @@ impl Balancer {
         }
         load.in_flight = load.in_flight.saturating_add(1);
         load.prefilling = load.prefilling.saturating_add(1);
-        load.pending_tokens = load.pending_tokens.saturating_add(uncached_tokens.into());
-        load.prompt_tokens = load.prompt_tokens.saturating_add(prompt.into());
+        load.pending_tokens = load.pending_tokens.saturating_add(tokens.1.into());
+        load.prompt_tokens = load.prompt_tokens.saturating_add(tokens.0.into());
         self.decisions += 1;
         columns.turn[at] = self.decisions;
-        let (flight, serial) =
-            self.flights.begin(&mut columns.row[at], endpoint, (prompt, uncached_tokens), self.elapsed);
-        if self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
-        } else {
-            self.refresh(at);
-        }
-        let reservation = Reservation { endpoint, flight, serial, prefilling: true };
-        Ok(Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation })
+        let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
+        self.refresh(at);
+        Reservation { endpoint, flight, serial, prefilling: true }
     }
 
     /// Notes that the first token of the answer came: the prompt is computed, and its tokens wait no longer. Teaches the

@@ -41,8 +41,10 @@ mod evidence;
 mod explanation;
 mod flights;
 mod line;
+mod link;
 mod load;
 mod pace;
+mod pair;
 mod policy;
 mod pool;
 mod price;
@@ -55,9 +57,11 @@ mod signals;
 mod standings;
 
 pub use balancer::Balancer;
-pub use endpoint::{Endpoint, EndpointId};
-pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission};
+pub use endpoint::{Endpoint, EndpointId, Role};
+pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
+pub use link::{Domain, Link, LinkCosts, LinkError};
 pub use load::{Load, Totals};
+pub use pair::{Local, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
 pub use policy::{
     Combination, FailMode, Filter, Measure, ONE, Picker, Policy, PolicyError, Priced, Scorer, Term, Unknown,
     UnknownPolicy, Weighted,

@@ -32,6 +32,12 @@ impl Seed {
         // The high half of the product: multiply and shift instead of a remainder.
         (((mixed >> 32) * u64::from(bound)) >> 32) as u32
     }
+
+    /// A number below a `bound` that may be large; 0 when it is 0.
+    pub(crate) fn draw_wide(self, stage: Stage, key: u64, bound: u64) -> u64 {
+        let mixed = mix(mix(self.0 ^ mix(stage as u64)) ^ key);
+        ((u128::from(mixed) * u128::from(bound)) >> 64) as u64
+    }
 }
 
 impl From<u64> for Seed {
