@@ -4,7 +4,8 @@
 //! a cost, and a [`Seed`] decides ties. A decision counts its load at once and hands out a [`Reservation`], which has to be
 //! settled on every path, so that the load is the balancer's own account and never a stale reading of somebody's metrics.
 //! The same request against the same state gives the same answer, and [`Balancer::explain`] shows the parts that led to
-//! it. A [`RouteTable`] comes before that: it names the server that a model's request goes to.
+//! it. A [`RouteTable`] comes before that: it names the server that a model's request goes to. Where one endpoint computes
+//! prompts and another answers, a [`PairPolicy`] chooses the two together, with what it takes to move the KV between them.
 //!
 //! This crate does no I/O, reads no clock and knows no names: endpoints are dense [`EndpointId`]s, time is an argument,
 //! and what an endpoint's cache holds arrives with the request as [`Evidence`] (`phalanx-kvcache` can say, or anything
