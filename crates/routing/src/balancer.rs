@@ -6,17 +6,20 @@ mod draw;
 mod explain;
 mod list;
 mod narrow;
+mod pair;
 mod weigh;
 
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use self::choose::Scratch;
+use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line};
 use crate::load::{Load, Totals};
+use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
 use crate::pool::{Pool, PoolId};
 use crate::price::{self, Known, Means};
@@ -49,6 +52,9 @@ pub struct Balancer {
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
     scratch: Scratch,
+    classes: Classes,
+    pairs: Vec<PairPolicy>,
+    pairing: Pairing,
 }
 
 /// Decayed means of the fleet, and the steps of them that prices are made of.
@@ -107,6 +113,9 @@ impl Balancer {
             max_age: None,
             readings: VecDeque::new(),
             scratch: Scratch::default(),
+            classes: Classes::default(),
+            pairs: Vec::new(),
+            pairing: Pairing::default(),
         }
     }
 
@@ -156,6 +165,7 @@ impl Balancer {
     /// ```
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
+        self.classes.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
@@ -178,6 +188,7 @@ impl Balancer {
         for pool in core::mem::take(&mut self.pools_of[at]) {
             self.exit(PoolId(pool), endpoint);
         }
+        self.classes.leave(at);
         self.columns.leave(endpoint)
     }
 
@@ -309,7 +320,7 @@ impl Balancer {
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         self.scratch = scratch;
-        Ok(self.book(request, choice?))
+        Ok(self.book_choice(request, choice?))
     }
 
     /// Notes that the first token of the answer came: the prompt is computed, and its tokens wait no longer. Teaches the

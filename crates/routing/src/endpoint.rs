@@ -1,6 +1,11 @@
 //! The identity of an endpoint, and what does not change about it.
 
+use core::fmt;
 use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::link::Domain;
 
 /// An endpoint of a [`Balancer`](crate::Balancer): a dense slot, and which of the slot's tenants is meant.
 ///
@@ -55,14 +60,42 @@ pub struct Endpoint {
     seats: u32,
     kv_tokens: u32,
     prefill_token: Duration,
+    role: Role,
+    domain: Domain,
+    group: Option<u32>,
+    connector: u32,
+    rank: Option<u32>,
+}
+
+/// The part of a request that an endpoint may have where prefill and decode are two endpoints' work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Either.
+    #[default]
+    Both,
+    /// It computes prompts.
+    Prefill,
+    /// It answers.
+    Decode,
 }
 
 impl Endpoint {
     /// An engine with 256 seats, room for 400,000 tokens of KV, and 70 µs for a prompt token: an 8B model in 16 bits on an
-    /// accelerator of the A100's class.
+    /// accelerator of the A100's class. It has either role, is in domain 0 and in no group, moves KV by connector class 0, and is
+    /// bound to no rank.
     #[must_use]
     pub const fn new() -> Self {
-        Self { seats: 256, kv_tokens: 400_000, prefill_token: Duration::from_micros(70) }
+        Self {
+            seats: 256,
+            kv_tokens: 400_000,
+            prefill_token: Duration::from_micros(70),
+            role: Role::Both,
+            domain: Domain::FIRST,
+            group: None,
+            connector: 0,
+            rank: None,
+        }
     }
 
     /// Requests that it can run at once.
@@ -87,6 +120,51 @@ impl Endpoint {
         self
     }
 
+    /// The part of a request that it may have in a [pair](crate::PairPolicy). Other decisions do not ask.
+    ///
+    /// ```
+    /// use phalanx_routing::{Domain, Endpoint, Role};
+    ///
+    /// let endpoint = Endpoint::new().with_role(Role::Prefill).with_domain(Domain::from(4)).with_group(17);
+    /// assert_eq!((endpoint.role(), endpoint.domain(), endpoint.group()), (Role::Prefill, Domain::from(4), Some(17)));
+    /// let endpoint = endpoint.with_connector(2).with_rank(5);
+    /// assert_eq!((endpoint.connector(), endpoint.rank()), (2, Some(5)));
+    /// ```
+    #[must_use]
+    pub const fn with_role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Where it is in the network.
+    #[must_use]
+    pub const fn with_domain(mut self, domain: Domain) -> Self {
+        self.domain = domain;
+        self
+    }
+
+    /// The serving group that it belongs to, by a number of the caller's: it is paired within that one only. Those without
+    /// a group are paired with each other.
+    #[must_use]
+    pub const fn with_group(mut self, group: u32) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// How it moves KV, by a number of the caller's: it is paired with those of the same class only.
+    #[must_use]
+    pub const fn with_connector(mut self, connector: u32) -> Self {
+        self.connector = connector;
+        self
+    }
+
+    /// The rank that it is bound to: it is paired with those that are bound to the same one, and with those bound to none.
+    #[must_use]
+    pub const fn with_rank(mut self, rank: u32) -> Self {
+        self.rank = Some(rank);
+        self
+    }
+
     /// Requests that it can run at once.
     #[must_use]
     pub const fn seats(&self) -> u32 {
@@ -104,10 +182,50 @@ impl Endpoint {
     pub const fn prefill_token(&self) -> Duration {
         self.prefill_token
     }
+
+    /// The part of a request that it may have in a pair.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Where it is in the network.
+    #[must_use]
+    pub const fn domain(&self) -> Domain {
+        self.domain
+    }
+
+    /// The serving group that it belongs to.
+    #[must_use]
+    pub const fn group(&self) -> Option<u32> {
+        self.group
+    }
+
+    /// How it moves KV.
+    #[must_use]
+    pub const fn connector(&self) -> u32 {
+        self.connector
+    }
+
+    /// The rank that it is bound to.
+    #[must_use]
+    pub const fn rank(&self) -> Option<u32> {
+        self.rank
+    }
 }
 
 impl Default for Endpoint {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Both => "both",
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        })
     }
 }

@@ -83,6 +83,11 @@ impl Held {
         &self.touched
     }
 
+    /// Tokens that a slot's endpoint holds, as far as they were said of it alone.
+    pub(crate) fn narrow(&self, at: usize) -> u32 {
+        self.tokens.get(at).copied().unwrap_or(0)
+    }
+
     /// Tokens that a slot's endpoint holds.
     pub(crate) fn of(&self, evidence: Evidence<'_>, at: usize) -> u32 {
         let held = self.tokens.get(at).copied().unwrap_or(0);

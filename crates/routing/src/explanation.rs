@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::endpoint::EndpointId;
 use crate::load::Load;
+use crate::pair::Transfer;
 use crate::policy::{Measure, Scorer, Term};
 
 /// Every candidate with its cost, part by part.
@@ -27,6 +28,29 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// The candidates passed over, by id, and why.
     pub omitted: Vec<(EndpointId, Omission)>,
+}
+
+/// Every candidate for both parts of a pair, and what became of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PairExplanation {
+    /// Those who could compute the prompt, by their pool's policy alone, but for the one chosen: that is the pair's. None
+    /// is where the request stays local.
+    pub prefill: Explanation,
+    /// Those who could answer, with one token to compute. What is cached is what need not be moved.
+    pub decode: Explanation,
+    /// What would be moved between the two.
+    pub transfer: Transfer,
+    /// The decode endpoint that would compute the prompt itself at the least cost, and that cost in nanoseconds, if it
+    /// may.
+    pub local: Option<(EndpointId, i64)>,
+    /// The cost of the choice, in nanoseconds; none if there is none.
+    pub total: Option<i64>,
+    /// How many pairs or single endpoints were as good; see [`PairDecision::ties`](crate::PairDecision::ties).
+    pub ties: u64,
+    /// By how much the next total is greater, in nanoseconds: of a pair, or of one that computes the prompt itself if that
+    /// is compared. None if there is no other, or the choice was not for the least total.
+    pub margin: Option<i64>,
 }
 
 /// A candidate that was weighed.
@@ -96,4 +120,8 @@ pub enum Omission {
     Filtered(u32),
     /// It is not [near](crate::Near) the others.
     Far,
+    /// It has another role than the one asked for.
+    OtherRole,
+    /// It is in a domain that the pair policy's links do not know.
+    UnknownDomain,
 }

@@ -6,7 +6,8 @@
 //! The same request against the same state gives the same answer, and [`Balancer::explain`] shows the parts that led to
 //! it. A [`RouteTable`] comes before that: it names the server that a model's request goes to, by the model's name, the
 //! request's headers and its path; an [`HttpRouteTable`] does the same by Gateway API's rules. [`Listeners`] tell where a
-//! request came in.
+//! request came in. Where one endpoint computes prompts and another answers, a [`PairPolicy`] chooses the
+//! two together, with what it takes to move the KV between them.
 //!
 //! This crate does no I/O, reads no clock and knows no names: endpoints are dense [`EndpointId`]s, time is an argument,
 //! and what an endpoint's cache holds arrives with the request as [`Evidence`] (`phalanx-kvcache` can say, or anything
@@ -43,9 +44,11 @@ mod evidence;
 mod explanation;
 mod flights;
 mod line;
+mod link;
 mod load;
 mod odds;
 mod pace;
+mod pair;
 mod policy;
 mod pool;
 mod price;
@@ -60,9 +63,11 @@ mod signals;
 mod standings;
 
 pub use balancer::Balancer;
-pub use endpoint::{Endpoint, EndpointId};
-pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission};
+pub use endpoint::{Endpoint, EndpointId, Role};
+pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
+pub use link::{Domain, Link, LinkCosts, LinkError};
 pub use load::{Load, Totals};
+pub use pair::{Local, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
 pub use policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Overflow, Picker, Policy,
     PolicyError, Priced, Scorer, Term, Trigger, Unknown, UnknownPolicy, Weighted,

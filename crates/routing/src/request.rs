@@ -3,7 +3,8 @@
 use phalanx_kvcache::{BlockSize, Overlap};
 use thiserror::Error;
 
-use crate::endpoint::EndpointId;
+use crate::endpoint::{EndpointId, Role};
+use crate::link::Domain;
 use crate::pool::PoolId;
 use crate::reservation::Reservation;
 
@@ -150,5 +151,36 @@ pub enum Refusal {
         filter: u32,
         /// How many there were before it.
         candidates: u32,
+    },
+    /// There is no such pair policy.
+    #[error("pair policy {pair} does not exist")]
+    UnknownPair {
+        /// Its number.
+        pair: usize,
+    },
+    /// Nobody is left for one part of a pair.
+    #[error("for {role}: {why}")]
+    OfRole {
+        /// The part.
+        role: Role,
+        /// Why there is nobody.
+        #[source]
+        why: Box<Refusal>,
+    },
+    /// Each endpoint that could have the part is in a domain that the pair policy's links do not know.
+    #[error("domain {domain} of an endpoint is unknown to the links between {domains} domains")]
+    UnknownDomain {
+        /// The domain of one of them.
+        domain: Domain,
+        /// How many domains the links know.
+        domains: u32,
+    },
+    /// There are endpoints for both parts, but no two of them go together.
+    #[error("of {prefills} prefill and {decodes} decode endpoints no two have the same group, connector and rank")]
+    NoPair {
+        /// How many could compute the prompt.
+        prefills: u32,
+        /// How many could answer.
+        decodes: u32,
     },
 }

@@ -10,11 +10,26 @@ use crate::reservation::{Outcome, Reservation, Settled};
 
 impl Balancer {
     /// Counts the load of a request where it was decided to go.
-    pub(super) fn book(&mut self, request: &Request<'_>, choice: Choice) -> Decision {
+    pub(super) fn book_choice(&mut self, request: &Request<'_>, choice: Choice) -> Decision {
         let prompt = request.prompt_tokens;
         let cached_tokens = choice.held.min(prompt.saturating_sub(1));
         let uncached_tokens = prompt - cached_tokens;
-        let (at, endpoint) = (choice.at, self.columns.id(choice.at));
+        let reservation = self.book(choice.at, (prompt, uncached_tokens));
+        if self.means.uncached.note(uncached_tokens) {
+            self.refresh_all();
+        }
+        let endpoint = reservation.endpoint;
+        let of = &mut self.pools[request.pool.index()];
+        if let (Picker::Sticky { sessions, idle_seconds }, Some(affinity)) = (of.policy.picker(), request.affinity) {
+            let idle = Duration::from_secs(idle_seconds.into());
+            of.sessions.bind(affinity, endpoint, self.elapsed, idle, sessions);
+        }
+        Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation }
+    }
+
+    /// Counts the load of a prompt, of which so much has to be computed.
+    pub(super) fn book(&mut self, at: usize, tokens: (u32, u32)) -> Reservation {
+        let endpoint = self.columns.id(at);
         let columns = &mut self.columns;
         let load = &mut columns.load[at];
         if load.prefilling == 0 {
@@ -22,24 +37,13 @@ impl Balancer {
         }
         load.in_flight = load.in_flight.saturating_add(1);
         load.prefilling = load.prefilling.saturating_add(1);
-        load.pending_tokens = load.pending_tokens.saturating_add(uncached_tokens.into());
-        load.prompt_tokens = load.prompt_tokens.saturating_add(prompt.into());
+        load.pending_tokens = load.pending_tokens.saturating_add(tokens.1.into());
+        load.prompt_tokens = load.prompt_tokens.saturating_add(tokens.0.into());
         self.decisions += 1;
         columns.turn[at] = self.decisions;
-        let (flight, serial) =
-            self.flights.begin(&mut columns.row[at], endpoint, (prompt, uncached_tokens), self.elapsed);
-        if self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
-        } else {
-            self.refresh(at);
-        }
-        let of = &mut self.pools[request.pool.index()];
-        if let (Picker::Sticky { sessions, idle_seconds }, Some(affinity)) = (of.policy.picker(), request.affinity) {
-            let idle = Duration::from_secs(idle_seconds.into());
-            of.sessions.bind(affinity, endpoint, self.elapsed, idle, sessions);
-        }
-        let reservation = Reservation { endpoint, flight, serial, prefilling: true };
-        Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation }
+        let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
+        self.refresh(at);
+        Reservation { endpoint, flight, serial, prefilling: true }
     }
 
     /// Takes a flight out of its endpoint's row of prompts; says where that is, if it is still there.

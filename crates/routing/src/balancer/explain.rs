@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Balancer;
 use super::choose::Scratch;
-use super::weigh;
+use super::weigh::{self, Weighed};
 use crate::endpoint::EndpointId;
 use crate::explanation::{Candidate, Contribution, Explanation, Factor, Omission};
 use crate::line::Tokens;
@@ -87,7 +87,19 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Vec<Candidate> {
         let Scratch { held, weighed, .. } = scratch;
-        let held = |at: usize| held.of(request.evidence, at);
+        self.weighed_with(pool, gate, request, (elapsed, now), |at| held.of(request.evidence, at), weighed)
+    }
+
+    /// The candidates that are listed, where `held` tells the tokens that one holds.
+    pub(super) fn weighed_with(
+        &self,
+        pool: &Pool,
+        gate: Option<u32>,
+        request: &Request<'_>,
+        (elapsed, now): (i64, Duration),
+        held: impl Fn(usize) -> u32 + Copy,
+        weighed: &mut Weighed,
+    ) -> Vec<Candidate> {
         let combination = pool.policy.behind(gate);
         self.weigh(&pool.policy, combination, request, elapsed, held, weighed);
         let known = self.known(&pool.policy);
@@ -196,7 +208,8 @@ impl Balancer {
         omitted
     }
 
-    fn filtered(&self, policy: &Policy, mut left: Vec<usize>, omitted: &mut Vec<(EndpointId, Omission)>) {
+    /// Leaves out who does not pass the filters, and says so.
+    pub(super) fn filtered(&self, policy: &Policy, mut left: Vec<usize>, omitted: &mut Vec<(EndpointId, Omission)>) {
         let known = self.known(policy);
         for (filter, place) in policy.filters().iter().zip(0..) {
             let kept =

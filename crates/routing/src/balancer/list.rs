@@ -51,7 +51,7 @@ impl Balancer {
             self.list(pool, request, elapsed, choice.at, most, &mut scratch, others);
         }
         self.scratch = scratch;
-        Ok(self.book(request, choice?))
+        Ok(self.book_choice(request, choice?))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, which has all of them at hand")]

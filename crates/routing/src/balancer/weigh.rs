@@ -47,6 +47,11 @@ impl Balancer {
                 return Err(Refusal::AllExcluded { candidates });
             }
         }
+        self.filter(pool, slots)
+    }
+
+    /// Leaves out those who do not pass the filters.
+    pub(super) fn filter(&self, pool: &Pool, slots: &mut Vec<u32>) -> Result<(), Refusal> {
         let known = self.known(&pool.policy);
         for (filter, place) in pool.policy.filters().iter().zip(0..) {
             let kept = |at: u32| {

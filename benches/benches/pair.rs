@@ -1,0 +1,31 @@
+//! One decision for prefill and decode: 200, 2,000 and 10,000 endpoints of each, in 50 domains, a prompt of 4,096 tokens,
+//! half of it cached at every 32nd endpoint; idle and busy; joint, and in the other orders.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use phalanx_benches::{Business, PairedFleet};
+use phalanx_routing::{Local, PairOrder};
+
+fn decide(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("pair/decide");
+    for endpoints in [200, 2_000, 10_000] {
+        let cases = [
+            ("joint-idle", PairOrder::Joint, Local::NEVER, Business::Idle),
+            ("joint-busy", PairOrder::Joint, Local::NEVER, Business::Busy),
+            ("joint-or-local-busy", PairOrder::Joint, Local::WHEN_CHEAPER, Business::Busy),
+            ("decode-first-busy", PairOrder::DecodeFirst, Local::NEVER, Business::Busy),
+            ("walk-5-busy", PairOrder::Walk { decodes: 5 }, Local::NEVER, Business::Busy),
+        ];
+        for (name, order, local, business) in cases {
+            let mut fleet = PairedFleet::new(endpoints, 50, order, local, business);
+            group.bench_function(BenchmarkId::new(name, endpoints), |bencher| {
+                bencher.iter(|| black_box(fleet.decide()));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decide);
+criterion_main!(benches);
