@@ -2,6 +2,7 @@
 
 mod choose;
 mod explain;
+mod recording;
 mod weigh;
 
 use core::time::Duration;
@@ -13,6 +14,7 @@ use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line};
 use crate::load::{Load, Totals};
+use crate::log::Recording;
 use crate::policy::Policy;
 use crate::pool::{Pool, PoolId};
 use crate::price::{self, Known, Means};
@@ -45,6 +47,7 @@ pub struct Balancer {
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
     scratch: Scratch,
+    recording: Recording,
 }
 
 /// Decayed means of the fleet, and the steps of them that prices are made of.
@@ -103,14 +106,20 @@ impl Balancer {
             max_age: None,
             readings: VecDeque::new(),
             scratch: Scratch::default(),
+            recording: Recording::default(),
         }
     }
 
     /// Takes signals that were read longer ago than this for unknown. Without it they hold until the next ones.
     #[must_use]
     pub fn with_max_age(mut self, age: Duration) -> Self {
-        self.max_age = Some(age);
+        self.set_max_age(age);
         self
+    }
+
+    pub(crate) fn set_max_age(&mut self, age: Duration) {
+        self.max_age = Some(age);
+        self.recording.max_age(age);
     }
 
     /// A new pool without endpoints.
@@ -123,6 +132,7 @@ impl Balancer {
     /// assert_eq!(balancer.policy(pool).map(Policy::name), Some("phalanx"));
     /// ```
     pub fn add_pool(&mut self, policy: Policy) -> PoolId {
+        self.recording.pool(&policy);
         self.pools.push(Pool::new(policy));
         PoolId(u32::try_from(self.pools.len() - 1).expect("there are fewer than 2^32 pools"))
     }
@@ -155,6 +165,7 @@ impl Balancer {
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
+        self.recording.join(id, &endpoint);
         Some(id)
     }
 
@@ -172,8 +183,9 @@ impl Balancer {
     pub fn leave(&mut self, endpoint: EndpointId) -> bool {
         let Some(at) = self.columns.at(endpoint) else { return false };
         for pool in core::mem::take(&mut self.pools_of[at]) {
-            self.exit(PoolId(pool), endpoint);
+            self.set_member(PoolId(pool), endpoint, false);
         }
+        self.recording.leave(endpoint);
         self.columns.leave(endpoint)
     }
 
@@ -188,12 +200,20 @@ impl Balancer {
     /// assert!(!balancer.enter(pool, endpoint));
     /// ```
     pub fn enter(&mut self, pool: PoolId, endpoint: EndpointId) -> bool {
-        self.set_member(pool, endpoint, true)
+        let entered = self.set_member(pool, endpoint, true);
+        if entered {
+            self.recording.enter(pool, endpoint);
+        }
+        entered
     }
 
     /// Takes an endpoint out of a pool; what it has in flight stays counted. `false` when it was not there.
     pub fn exit(&mut self, pool: PoolId, endpoint: EndpointId) -> bool {
-        self.set_member(pool, endpoint, false)
+        let left = self.set_member(pool, endpoint, false);
+        if left {
+            self.recording.exit(pool, endpoint);
+        }
+        left
     }
 
     fn set_member(&mut self, id: PoolId, endpoint: EndpointId, member: bool) -> bool {
@@ -228,6 +248,7 @@ impl Balancer {
         if self.columns.read[at].is_some_and(|last| last > signals.read) {
             return false;
         }
+        self.recording.signals(endpoint, &signals);
         self.columns.set_signals(at, &signals);
         if self.max_age.is_some() {
             // Nearly always the latest; the queue stays in order.
@@ -259,6 +280,13 @@ impl Balancer {
     /// assert_eq!(balancer.next_timeout(), None);
     /// ```
     pub fn handle_timeout(&mut self, now: Duration) {
+        if self.next_timeout().is_some_and(|due| due <= now) {
+            self.recording.timeout(now);
+            self.forget(now);
+        }
+    }
+
+    fn forget(&mut self, now: Duration) {
         while let Some(due) = self.next_timeout()
             && due <= now
         {
@@ -304,13 +332,21 @@ impl Balancer {
         let elapsed = self.advance(now);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
+        if self.recording.is_on() {
+            self.record_choice(request, now, &choice, &scratch.held);
+        }
         self.scratch = scratch;
         let choice = choice?;
+        let cached_tokens = choice.held.min(request.prompt_tokens.saturating_sub(1));
+        let uncached_tokens = request.prompt_tokens - cached_tokens;
+        let reservation = self.book(choice.at, request.prompt_tokens, uncached_tokens);
+        let endpoint = reservation.endpoint;
+        Ok(Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation })
+    }
 
-        let prompt = request.prompt_tokens;
-        let cached_tokens = choice.held.min(prompt.saturating_sub(1));
-        let uncached_tokens = prompt - cached_tokens;
-        let (at, endpoint) = (choice.at, self.columns.id(choice.at));
+    /// Counts the load of a decision.
+    fn book(&mut self, at: usize, prompt: u32, uncached_tokens: u32) -> Reservation {
+        let endpoint = self.columns.id(at);
         let columns = &mut self.columns;
         let load = &mut columns.load[at];
         if load.prefilling == 0 {
@@ -329,8 +365,7 @@ impl Balancer {
         } else {
             self.refresh(at);
         }
-        let reservation = Reservation { endpoint, flight, serial, prefilling: true };
-        Ok(Decision { endpoint, cached_tokens, uncached_tokens, cost: choice.cost, ties: choice.ties, reservation })
+        Reservation { endpoint, flight, serial, prefilling: true }
     }
 
     /// Notes that the first token of the answer came: the prompt is computed, and its tokens wait no longer. Teaches the
@@ -352,6 +387,7 @@ impl Balancer {
     /// ```
     pub fn first_token(&mut self, reservation: &mut Reservation, now: Duration) {
         self.advance(now);
+        self.recording.first_token(reservation, &self.flights, now);
         if core::mem::take(&mut reservation.prefilling)
             && let Some(at) = self.end_prefill(reservation.flight, reservation.serial, true)
         {
@@ -361,8 +397,11 @@ impl Balancer {
 
     /// Notes how many tokens an answer had, for what answers are usually like.
     pub fn generated(&mut self, reservation: &Reservation, tokens: u32) {
-        if self.flights.get(reservation.flight, reservation.serial).is_some() && self.means.output.note(tokens) {
-            self.refresh_all();
+        if self.is_open(reservation) {
+            self.recording.generated(reservation, tokens);
+            if self.means.output.note(tokens) {
+                self.refresh_all();
+            }
         }
     }
 
@@ -384,6 +423,7 @@ impl Balancer {
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is settled once")]
     pub fn settle(&mut self, reservation: Reservation, outcome: Outcome, now: Duration) -> Settled {
         self.advance(now);
+        self.recording.settle(&reservation, &self.flights, outcome, now);
         self.end(reservation.flight, reservation.serial, outcome)
     }
 
@@ -404,6 +444,7 @@ impl Balancer {
     /// ```
     pub fn reclaim(&mut self, age: Duration, now: Duration) -> usize {
         self.advance(now);
+        self.recording.reclaim(age, now);
         let old = |(place, flight): (u32, &crate::flights::Flight)| {
             (self.elapsed.saturating_sub(flight.decided) >= age).then_some((place, flight.serial))
         };
@@ -454,9 +495,7 @@ impl Balancer {
     fn advance(&mut self, now: Duration) -> i64 {
         let origin = *self.origin.get_or_insert(now);
         self.elapsed = self.elapsed.max(now.saturating_sub(origin));
-        if self.next_timeout().is_some_and(|due| due <= now) {
-            self.handle_timeout(now);
-        }
+        self.forget(now);
         i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
     }
 
@@ -550,4 +589,4 @@ impl Balancer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -42,6 +42,7 @@ mod explanation;
 mod flights;
 mod line;
 mod load;
+mod log;
 mod pace;
 mod policy;
 mod pool;
@@ -56,8 +57,10 @@ mod standings;
 
 pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId};
+pub use evidence::Noted;
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission};
 pub use load::{Load, Totals};
+pub use log::{Answer, Difference, Log, LogError, Report};
 pub use policy::{
     Combination, FailMode, Filter, Measure, ONE, Picker, Policy, PolicyError, Priced, Scorer, Term, Unknown,
     UnknownPolicy, Weighted,
