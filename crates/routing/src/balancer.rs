@@ -346,6 +346,16 @@ impl Balancer {
 
     /// Counts the load of a decision.
     fn book(&mut self, at: usize, prompt: u32, uncached_tokens: u32) -> Reservation {
+        let reservation = self.put(at, prompt, uncached_tokens);
+        if self.means.uncached.note(uncached_tokens) {
+            self.refresh_all();
+        } else {
+            self.refresh(at);
+        }
+        reservation
+    }
+
+    fn put(&mut self, at: usize, prompt: u32, uncached_tokens: u32) -> Reservation {
         let endpoint = self.columns.id(at);
         let columns = &mut self.columns;
         let load = &mut columns.load[at];
@@ -360,11 +370,6 @@ impl Balancer {
         columns.turn[at] = self.decisions;
         let (flight, serial) =
             self.flights.begin(&mut columns.row[at], endpoint, (prompt, uncached_tokens), self.elapsed);
-        if self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
-        } else {
-            self.refresh(at);
-        }
         Reservation { endpoint, flight, serial, prefilling: true }
     }
 

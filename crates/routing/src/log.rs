@@ -23,7 +23,7 @@ use crate::policy::Policy;
 /// [`Balancer::record`](crate::Balancer::record) writes one. The form, version 1, is a JSON object a line, of integers,
 /// names and policies; no text of a prompt is in it. Times are nanoseconds since the caller's epoch, an endpoint is
 /// `[slot, generation]`, and requests that were sent somewhere have the numbers 1, 2, 3, ... in the order of their
-/// decisions.
+/// decisions; those that were adopted count among them.
 ///
 /// | line | fields |
 /// |---|---|
@@ -36,6 +36,7 @@ use crate::policy::Policy;
 /// | `signals` | `endpoint`, `read`, and as far as known `waiting`, `running`, `kv_used_ppm`, `ttft`, `tpot` |
 /// | `timeout` | `now` |
 /// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `subset`, `excluded`, `answer` |
+/// | `adopt` | `endpoint`, `prompt_tokens`, `uncached_tokens`, `came` (whether the first token did), `now` |
 /// | `first-token` | `of` (the number; 0 for a request that is no longer open), `now` |
 /// | `generated` | `of`, `tokens` |
 /// | `settle` | `of`, `outcome` (`success`, `error`, `client-gone`, `cut` or `unused`), `now` |

@@ -65,6 +65,42 @@ impl Balancer {
         self.recording.take(out);
     }
 
+    /// Counts the load of a request that somebody else decided, before a restart or at another router: with prompt tokens
+    /// that it has to compute there, unless its first token `came`. Teaches nothing. `None` for an endpoint that left.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Outcome, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(7));
+    /// let endpoint = balancer.join(Endpoint::new());
+    /// let reservation = balancer.adopt(endpoint, 1000, 200, false, Duration::ZERO).expect("it is there");
+    /// assert_eq!(balancer.load(endpoint).pending_tokens, 200);
+    /// balancer.settle(reservation, Outcome::Success, Duration::from_secs(1));
+    /// assert_eq!(balancer.outstanding(), 0);
+    /// ```
+    pub fn adopt(
+        &mut self,
+        endpoint: EndpointId,
+        prompt_tokens: u32,
+        uncached_tokens: u32,
+        came: bool,
+        now: Duration,
+    ) -> Option<Reservation> {
+        let at = self.columns.at(endpoint)?;
+        self.advance(now);
+        let uncached_tokens = uncached_tokens.min(prompt_tokens);
+        self.recording.adopt(endpoint, (prompt_tokens, uncached_tokens), came, now);
+        let mut reservation = self.put(at, prompt_tokens, uncached_tokens);
+        if came {
+            reservation.prefilling = false;
+            self.end_prefill(reservation.flight, reservation.serial, false);
+            self.flights.set_first_token(reservation.flight, self.elapsed);
+        }
+        self.refresh(at);
+        Some(reservation)
+    }
+
     pub(super) fn record_choice(
         &mut self,
         request: &Request<'_>,

@@ -33,7 +33,7 @@ pub(super) fn endpoint((slot, generation): Id) -> EndpointId {
 }
 
 /// Each further line. Times are nanoseconds; requests are called by the number of their decision among those that chose
-/// somebody, from 1, and 0 is one that is no longer open.
+/// somebody and the requests that were adopted, from 1, and 0 is one that is no longer open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Line {
@@ -78,6 +78,13 @@ pub(super) enum Line {
         now: u64,
     },
     Decide(Box<Decide>),
+    Adopt {
+        endpoint: Id,
+        prompt_tokens: u32,
+        uncached_tokens: u32,
+        came: bool,
+        now: u64,
+    },
     FirstToken {
         of: u64,
         now: u64,

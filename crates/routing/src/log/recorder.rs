@@ -159,6 +159,13 @@ impl Recording {
         }
     }
 
+    pub(crate) fn adopt(&mut self, endpoint: EndpointId, tokens: (u32, u32), came: bool, now: Duration) {
+        let (prompt_tokens, uncached_tokens) = tokens;
+        self.note(|| {
+            Some(Line::Adopt { endpoint: id(endpoint), prompt_tokens, uncached_tokens, came, now: nanos(now)? })
+        });
+    }
+
     pub(crate) fn first_token(&mut self, reservation: &Reservation, flights: &Flights, now: Duration) {
         self.note(|| Some(Line::FirstToken { of: number(reservation, flights), now: nanos(now)? }));
     }

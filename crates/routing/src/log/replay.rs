@@ -100,6 +100,12 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             }
             Line::Timeout { now } => self.balancer.handle_timeout(time(*now)),
             Line::Decide(asked) => self.decide(asked, number)?,
+            Line::Adopt { endpoint, prompt_tokens, uncached_tokens, came, now } => {
+                let (id, now) = (line::endpoint(*endpoint), time(*now));
+                let adopted = self.balancer.adopt(id, *prompt_tokens, *uncached_tokens, *came, now);
+                let adopted = adopted.ok_or_else(|| gone(*endpoint))?;
+                self.open.insert(adopted.serial, adopted);
+            }
             Line::FirstToken { of, now } => match self.find(*of)? {
                 Some(mut reservation) => {
                     self.balancer.first_token(&mut reservation, time(*now));
@@ -177,9 +183,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             Answer::Refused(_) => self.report.refused += 1,
             Answer::Sent { endpoint, cached_tokens, .. } => {
                 let reservation = self.balancer.follow(endpoint, asked.prompt_tokens, cached_tokens);
-                let reservation = reservation.ok_or_else(|| {
-                    format!("answer: endpoint {:?} is not there; expected one that is", line::id(endpoint))
-                })?;
+                let reservation = reservation.ok_or_else(|| gone(line::id(endpoint)))?;
                 self.open.insert(reservation.serial, reservation);
             }
         }
@@ -210,6 +214,10 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
 
 fn expect(holds: bool, problem: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(problem()) }
+}
+
+fn gone(endpoint: line::Id) -> String {
+    format!("endpoint {endpoint:?} is not there; expected one that joined and has not left")
 }
 
 fn find(explanation: &Explanation, id: EndpointId) -> Option<&Candidate> {

@@ -2,8 +2,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use core::time::Duration;
+
+use phalanx_kvcache::{BlockHash, BlockSize, Change, Layer};
+
 use super::*;
+use crate::balancer::Balancer;
 use crate::balancer::tests::{Step, World, policy, step};
+use crate::{Endpoint, Omission, Outcome, PoolId, Refusal, Request, Router, Seed, Signals};
 
 fn recorded(policy: &Policy, seed: u64, steps: &[Step]) -> Vec<u8> {
     let mut world = World::recording(policy.clone(), seed);
@@ -119,4 +125,97 @@ fn what_is_wrong_is_told_with_its_line() {
         2,
         "combination.sum is empty",
     );
+}
+
+#[test]
+fn what_is_rare_is_replayed_too() {
+    let mut balancer = Balancer::new(Seed::from(3)).with_max_age(Duration::from_secs(2));
+    assert!(balancer.record(1 << 20));
+    let seconds = Duration::from_secs;
+    let pools = [Policy::phalanx(), Policy::llm_d()].map(|policy| balancer.add_pool(policy));
+    assert!(!balancer.record(1), "it is not new");
+    let ids = [2, 0, 7].map(|slot| balancer.join_at(slot, Endpoint::new()).expect("it is vacant"));
+    ids.map(|id| pools.map(|pool| balancer.enter(pool, id)));
+    let adopted = balancer.adopt(ids[0], 500, 100, true, seconds(1)).expect("it is there");
+    let adopted_too = balancer.adopt(ids[2], 70_000, 60_000, false, seconds(1)).expect("it is there");
+    balancer.signals(ids[1], Signals { waiting: Some(4), ..Signals::unknown(seconds(1)) });
+    let decide = |balancer: &mut Balancer, pool: usize, key| {
+        let request = Request::new(pools[pool], key, 800).with_excluded(&ids[..1]);
+        balancer.decide(&request, seconds(2)).expect("there are others").reservation
+    };
+    let mut old = decide(&mut balancer, 0, 1);
+    balancer.handle_timeout(seconds(3));
+    assert_eq!(balancer.reclaim(seconds(1), seconds(4)), 3);
+    // These are no longer open.
+    balancer.first_token(&mut old, seconds(5));
+    balancer.generated(&old, 7);
+    let _ = [old, adopted, adopted_too].map(|of| balancer.settle(of, Outcome::Cut, seconds(6)));
+    let _ = decide(&mut balancer, 1, 2);
+    let stranger = Request { pool: PoolId(9), ..Request::new(pools[0], 1, 1) };
+    assert!(balancer.decide(&stranger, seconds(6)).is_err());
+    let log = Log::read(balancer.recorded()).expect("as it was written");
+    let report = log.replay().expect("lines go together");
+    assert_eq!((report.decisions, report.refused, &report.differences[..]), (3, 1, &[][..]));
+    // A clone goes on without a log; a time that has no place in one ends it.
+    assert_eq!(balancer.clone().recorded(), b"");
+    balancer.handle_timeout(Duration::MAX);
+    let _ = balancer.reclaim(seconds(1), Duration::MAX);
+    let log = Log::read(balancer.recorded()).expect("it ends with a line");
+    assert!(log.left_out().is_some());
+}
+
+#[test]
+fn levels_of_an_overlap_are_replayed() {
+    let mut router = Router::new(BlockSize::new(16).expect("a size"), Seed::from(5));
+    assert!(router.balancer_mut().record(1 << 22));
+    let pool = router.balancer_mut().add_pool(Policy::llm_d_precise());
+    let cost = router.balancer_mut().add_pool(Policy::phalanx());
+    let fleet: Vec<_> = (0..200).map(|_| router.join(Endpoint::new())).collect();
+    let blocks: Vec<_> = (0..50).map(BlockHash).collect();
+    for (at, id) in fleet.iter().enumerate() {
+        router.balancer_mut().enter(pool, *id);
+        router.balancer_mut().enter(cost, *id);
+        let blocks = &blocks[..[0, 5, 20, 20, 20, 50][at % 6] + usize::from(at == 100)];
+        if !blocks.is_empty() {
+            let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: blocks, contents: blocks };
+            router.apply(*id, stored).expect("it is there");
+        }
+    }
+    for key in 0..100 {
+        let pool = if key % 2 == 0 { pool } else { cost };
+        let request = Request::new(pool, key, 700 + key as u32).with_excluded(&fleet[..key as usize]);
+        let now = Duration::from_millis(key);
+        let decision = router.decide(&request, &blocks[..43], now).expect("there are others");
+        if key % 3 == 0 {
+            router.settle(decision.reservation, Outcome::Success, now);
+        }
+    }
+    let bytes = router.balancer().recorded();
+    assert!(bytes.windows(8).any(|text| text == b"\"levels\""), "some are many");
+    let report = Log::read(bytes).expect("as it was written").replay().expect("lines go together");
+    assert_eq!((report.decisions, &report.differences[..]), (100, &[][..]));
+}
+
+#[test]
+fn differences_say_why() {
+    let mut balancer = Balancer::new(Seed::from(7));
+    balancer.record(1 << 20);
+    let pool = balancer.add_pool(Policy::least_request());
+    let ids = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
+    ids.map(|id| balancer.enter(pool, id));
+    balancer.signals(ids[0], Signals { waiting: Some(50), ..Signals::unknown(Duration::ZERO) });
+    let _ = balancer.decide(&Request::new(pool, 1, 10).with_excluded(&ids[1..]), Duration::ZERO);
+    let _ = balancer.decide(&Request::new(pool, 2, 10).with_subset(&ids[..1]), Duration::ZERO);
+    let log = Log::read(balancer.recorded()).expect("as it was written");
+    let report = log.replay_with(|_, _| Policy::kthena()).expect("lines go together");
+    // The one that is left has too many waiting.
+    let refused = Answer::Refused(Refusal::AllFiltered { filter: 0, candidates: 1 });
+    assert_eq!(report.differences.len(), 2);
+    assert!(report.differences.iter().all(|of| of.now == refused && of.omission == Some(Omission::Filtered(0))));
+    assert_eq!(report.by_factor(), []);
+
+    // A log in which an answer was changed.
+    let text = String::from_utf8(balancer.recorded().to_vec()).expect("text").replace("\"ties\":1", "\"ties\":2");
+    let report = Log::read(text.as_bytes()).and_then(|log| log.replay()).expect("lines go together");
+    assert_eq!((report.differences.len(), report.differences[0].line, report.draws()), (2, 8, 2));
 }
