@@ -24,7 +24,8 @@ would be like had it always decided. Exits 0 when nothing differs, 1 when someth
 replayed; a log that came to its limit is replayed up to there, with a warning.
 
 Endpoints are SLOT.GENERATION. COST is what the endpoint of the log costs by the policy of now, MARGIN by how much that is
-more than the endpoint of now (0: a draw among equals fell otherwise), and WHY which part of the policy speaks most for it.
+more than the endpoint of now (0: a draw among equals fell otherwise, or the endpoint is the same), and WHY which part of
+the policy speaks most for it, or which figures are others.
 With --policy answers are compared by their endpoints, otherwise also by cached tokens, cost and ties.
 
 JSON: log, policy (null without --policy), decisions, refused, differing, draws, left_out (line, or null), by_factor (factor,
@@ -48,14 +49,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.log.display();
     let policy = args.policy.as_deref().map(policies::find).transpose()?;
     let bytes = fs::read(&args.log).map_err(|error| Failure::Input(format!("{path}: {error}")))?;
-    let log = Log::read(&bytes).and_then(|log| {
-        let report = match &policy {
-            Some(policy) => log.replay_with(|_, _| policy.clone()),
-            None => log.replay(),
-        };
-        report
+    let report = Log::read(&bytes).and_then(|log| match &policy {
+        Some(policy) => log.replay_with(|_, _| policy.clone()),
+        None => log.replay(),
     });
-    let report = log.map_err(|error| {
+    let report = report.map_err(|error| {
         let (line, text) = (error.line(), error.to_string());
         Failure::Input(format!("{path}:{line}: {}", text.strip_prefix(&format!("line {line}: ")).unwrap_or(&text)))
     })?;
@@ -87,6 +85,20 @@ fn omission(of: Omission) -> String {
     }
 }
 
+/// What differs where the endpoint is the same.
+fn figures(of: &Difference) -> String {
+    let (
+        Answer::Sent { cached_tokens: cached, cost, ties, .. },
+        Answer::Sent { cached_tokens: cached_now, cost: cost_now, ties: ties_now, .. },
+    ) = (&of.was, &of.now)
+    else {
+        return "other reason".to_owned();
+    };
+    let figures = [("cached", cached != cached_now), ("cost", cost != cost_now), ("ties", ties != ties_now)];
+    let differ: Vec<_> = figures.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    format!("other {}", differ.join(", "))
+}
+
 fn page(report: &Report, policy: Option<&Policy>, first: usize) -> String {
     let refused = if report.refused > 0 { format!(" ({} refused)", report.refused) } else { String::new() };
     let under = policy.map(|policy| format!(" under {policy}")).unwrap_or_default();
@@ -110,6 +122,7 @@ fn page(report: &Report, policy: Option<&Policy>, first: usize) -> String {
         let why = match (of.factor, of.omission) {
             (Some(factor), _) => factor.to_string(),
             (None, Some(why)) => omission(why),
+            (None, None) if of.was.endpoint() == of.now.endpoint() => figures(of),
             (None, None) if of.margin == Some(0) => "a draw".to_owned(),
             (None, None) => "-".to_owned(),
         };

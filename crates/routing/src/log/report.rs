@@ -38,7 +38,7 @@ pub struct Difference {
     /// What the endpoint of then costs by the policy of now; none if there was none, or it is no candidate.
     pub cost: Option<i64>,
     /// By how much that is more than the cost of the endpoint of now: 0 when a draw among equals fell otherwise, less
-    /// where the policy picks among a few that it draws.
+    /// where the policy picks among a few that it draws. 0 too where the endpoint is the same.
     pub margin: Option<i64>,
     /// Which part of the policy of now speaks most for the endpoint of now; none when neither costs more.
     pub factor: Option<Factor>,
@@ -88,7 +88,8 @@ impl Report {
     /// How many differences are draws among equals that fell otherwise.
     #[must_use]
     pub fn draws(&self) -> usize {
-        self.differences.iter().filter(|difference| difference.margin == Some(0)).count()
+        let draw = |of: &&Difference| of.margin == Some(0) && of.was.endpoint() != of.now.endpoint();
+        self.differences.iter().filter(draw).count()
     }
 }
 

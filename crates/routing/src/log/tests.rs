@@ -135,7 +135,7 @@ fn what_is_rare_is_replayed_too() {
     let pools = [Policy::phalanx(), Policy::llm_d()].map(|policy| balancer.add_pool(policy));
     assert!(!balancer.record(1), "it is not new");
     let ids = [2, 0, 7].map(|slot| balancer.join_at(slot, Endpoint::new()).expect("it is vacant"));
-    ids.map(|id| pools.map(|pool| balancer.enter(pool, id)));
+    let _ = ids.map(|id| pools.map(|pool| balancer.enter(pool, id)));
     let adopted = balancer.adopt(ids[0], 500, 100, true, seconds(1)).expect("it is there");
     let adopted_too = balancer.adopt(ids[2], 70_000, 60_000, false, seconds(1)).expect("it is there");
     balancer.signals(ids[1], Signals { waiting: Some(4), ..Signals::unknown(seconds(1)) });
@@ -178,7 +178,7 @@ fn levels_of_an_overlap_are_replayed() {
         let blocks = &blocks[..[0, 5, 20, 20, 20, 50][at % 6] + usize::from(at == 100)];
         if !blocks.is_empty() {
             let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: blocks, contents: blocks };
-            router.apply(*id, stored).expect("it is there");
+            let _ = router.apply(*id, stored).expect("it is there");
         }
     }
     for key in 0..100 {
@@ -202,7 +202,7 @@ fn differences_say_why() {
     balancer.record(1 << 20);
     let pool = balancer.add_pool(Policy::least_request());
     let ids = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
-    ids.map(|id| balancer.enter(pool, id));
+    let _ = ids.map(|id| balancer.enter(pool, id));
     balancer.signals(ids[0], Signals { waiting: Some(50), ..Signals::unknown(Duration::ZERO) });
     let _ = balancer.decide(&Request::new(pool, 1, 10).with_excluded(&ids[1..]), Duration::ZERO);
     let _ = balancer.decide(&Request::new(pool, 2, 10).with_subset(&ids[..1]), Duration::ZERO);
@@ -217,5 +217,5 @@ fn differences_say_why() {
     // A log in which an answer was changed.
     let text = String::from_utf8(balancer.recorded().to_vec()).expect("text").replace("\"ties\":1", "\"ties\":2");
     let report = Log::read(text.as_bytes()).and_then(|log| log.replay()).expect("lines go together");
-    assert_eq!((report.differences.len(), report.differences[0].line, report.draws()), (2, 8, 2));
+    assert_eq!((report.differences.len(), report.differences[0].line, report.draws()), (2, 8, 0));
 }
