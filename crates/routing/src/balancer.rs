@@ -5,8 +5,10 @@ mod choose;
 mod draw;
 mod explain;
 mod list;
+mod look;
 mod narrow;
 mod pair;
+mod recording;
 mod weigh;
 
 use core::time::Duration;
@@ -18,7 +20,7 @@ use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line};
-use crate::load::{Load, Totals};
+use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
 use crate::pool::{Pool, PoolId};
@@ -55,6 +57,7 @@ pub struct Balancer {
     classes: Classes,
     pairs: Vec<PairPolicy>,
     pairing: Pairing,
+    recording: Recording,
 }
 
 /// Decayed means of the fleet, and the steps of them that prices are made of.
@@ -116,14 +119,20 @@ impl Balancer {
             classes: Classes::default(),
             pairs: Vec::new(),
             pairing: Pairing::default(),
+            recording: Recording::default(),
         }
     }
 
     /// Takes signals that were read longer ago than this for unknown. Without it they hold until the next ones.
     #[must_use]
     pub fn with_max_age(mut self, age: Duration) -> Self {
-        self.max_age = Some(age);
+        self.set_max_age(age);
         self
+    }
+
+    pub(crate) fn set_max_age(&mut self, age: Duration) {
+        self.max_age = Some(age);
+        self.recording.max_age(age);
     }
 
     /// A new pool without endpoints.
@@ -136,6 +145,7 @@ impl Balancer {
     /// assert_eq!(balancer.policy(pool).map(Policy::name), Some("phalanx"));
     /// ```
     pub fn add_pool(&mut self, policy: Policy) -> PoolId {
+        self.recording.pool(&policy);
         self.pools.push(Pool::new(policy));
         PoolId(u32::try_from(self.pools.len() - 1).expect("there are fewer than 2^32 pools"))
     }
@@ -169,6 +179,7 @@ impl Balancer {
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
+        self.recording.join(id, &endpoint);
         Some(id)
     }
 
@@ -186,9 +197,10 @@ impl Balancer {
     pub fn leave(&mut self, endpoint: EndpointId) -> bool {
         let Some(at) = self.columns.at(endpoint) else { return false };
         for pool in core::mem::take(&mut self.pools_of[at]) {
-            self.exit(PoolId(pool), endpoint);
+            self.set_member(PoolId(pool), endpoint, false);
         }
         self.classes.leave(at);
+        self.recording.leave(endpoint);
         self.columns.leave(endpoint)
     }
 
@@ -203,12 +215,20 @@ impl Balancer {
     /// assert!(!balancer.enter(pool, endpoint));
     /// ```
     pub fn enter(&mut self, pool: PoolId, endpoint: EndpointId) -> bool {
-        self.set_member(pool, endpoint, true)
+        let entered = self.set_member(pool, endpoint, true);
+        if entered {
+            self.recording.enter(pool, endpoint);
+        }
+        entered
     }
 
     /// Takes an endpoint out of a pool; what it has in flight stays counted. `false` when it was not there.
     pub fn exit(&mut self, pool: PoolId, endpoint: EndpointId) -> bool {
-        self.set_member(pool, endpoint, false)
+        let left = self.set_member(pool, endpoint, false);
+        if left {
+            self.recording.exit(pool, endpoint);
+        }
+        left
     }
 
     fn set_member(&mut self, id: PoolId, endpoint: EndpointId, member: bool) -> bool {
@@ -243,6 +263,7 @@ impl Balancer {
         if self.columns.read[at].is_some_and(|last| last > signals.read) {
             return false;
         }
+        self.recording.signals(endpoint, &signals);
         self.columns.set_signals(at, &signals);
         if self.max_age.is_some() {
             // Nearly always the latest; the queue stays in order.
@@ -274,6 +295,13 @@ impl Balancer {
     /// assert_eq!(balancer.next_timeout(), None);
     /// ```
     pub fn handle_timeout(&mut self, now: Duration) {
+        if self.next_timeout().is_some_and(|due| due <= now) {
+            self.recording.timeout(now);
+            self.forget(now);
+        }
+    }
+
+    fn forget(&mut self, now: Duration) {
         while let Some(due) = self.next_timeout()
             && due <= now
         {
@@ -319,6 +347,9 @@ impl Balancer {
         let elapsed = self.advance(now);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
+        if self.recording.is_on() {
+            self.record_choice(request, now, &choice, &scratch.held);
+        }
         self.scratch = scratch;
         Ok(self.book_choice(request, choice?))
     }
@@ -342,6 +373,7 @@ impl Balancer {
     /// ```
     pub fn first_token(&mut self, reservation: &mut Reservation, now: Duration) {
         self.advance(now);
+        self.recording.first_token(reservation, &self.flights, now);
         if core::mem::take(&mut reservation.prefilling)
             && let Some(at) = self.end_prefill(reservation.flight, reservation.serial, true)
         {
@@ -351,8 +383,11 @@ impl Balancer {
 
     /// Notes how many tokens an answer had, for what answers are usually like.
     pub fn generated(&mut self, reservation: &Reservation, tokens: u32) {
-        if self.flights.get(reservation.flight, reservation.serial).is_some() && self.means.output.note(tokens) {
-            self.refresh_all();
+        if self.is_open(reservation) {
+            self.recording.generated(reservation, tokens);
+            if self.means.output.note(tokens) {
+                self.refresh_all();
+            }
         }
     }
 
@@ -374,6 +409,7 @@ impl Balancer {
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is settled once")]
     pub fn settle(&mut self, reservation: Reservation, outcome: Outcome, now: Duration) -> Settled {
         self.advance(now);
+        self.recording.settle(&reservation, &self.flights, outcome, now);
         self.end(reservation.flight, reservation.serial, outcome)
     }
 
@@ -394,6 +430,7 @@ impl Balancer {
     /// ```
     pub fn reclaim(&mut self, age: Duration, now: Duration) -> usize {
         self.advance(now);
+        self.recording.reclaim(age, now);
         let old = |(place, flight): (u32, &crate::flights::Flight)| {
             (self.elapsed.saturating_sub(flight.decided) >= age).then_some((place, flight.serial))
         };
@@ -404,49 +441,11 @@ impl Balancer {
         lost.len()
     }
 
-    /// Whether an endpoint has joined and not left.
-    #[must_use]
-    pub fn has(&self, endpoint: EndpointId) -> bool {
-        self.columns.at(endpoint).is_some()
-    }
-
-    /// Whether a reservation is not settled, and was not [reclaimed](Self::reclaim).
-    #[must_use]
-    pub fn is_open(&self, reservation: &Reservation) -> bool {
-        self.flights.get(reservation.flight, reservation.serial).is_some()
-    }
-
-    /// The policy of a pool.
-    #[must_use]
-    pub fn policy(&self, pool: PoolId) -> Option<&Policy> {
-        self.pools.get(pool.index()).map(|pool| &pool.policy)
-    }
-
-    /// The load of an endpoint; none at all for one that left.
-    #[must_use]
-    pub fn load(&self, endpoint: EndpointId) -> Load {
-        self.columns.at(endpoint).map_or_else(Load::default, |at| self.columns.load[at])
-    }
-
-    /// How the settled requests of an endpoint ended; none for one that left.
-    #[must_use]
-    pub fn totals(&self, endpoint: EndpointId) -> Totals {
-        self.columns.at(endpoint).map_or_else(Totals::default, |at| self.columns.totals[at])
-    }
-
-    /// Reservations not yet settled, those of endpoints that left included.
-    #[must_use]
-    pub fn outstanding(&self) -> usize {
-        self.flights.len()
-    }
-
     /// Notes a time; says the nanoseconds since the first one.
     fn advance(&mut self, now: Duration) -> i64 {
         let origin = *self.origin.get_or_insert(now);
         self.elapsed = self.elapsed.max(now.saturating_sub(origin));
-        if self.next_timeout().is_some_and(|due| due <= now) {
-            self.handle_timeout(now);
-        }
+        self.forget(now);
         i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
     }
 
@@ -490,4 +489,4 @@ impl Balancer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

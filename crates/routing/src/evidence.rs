@@ -13,6 +13,17 @@ pub(crate) struct Held {
     touched: Vec<u32>,
 }
 
+/// What a [log](crate::Log) says that was known of the endpoints' caches: of single ones, and of many at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// Slots and tokens.
+    pub(crate) few: Vec<(u32, u32)>,
+    /// Deepest first: tokens, and the slots that hold so many as bits.
+    pub(crate) many: Vec<(u32, Vec<u64>)>,
+    /// Tokens of a block; 1 where blocks are not known.
+    pub(crate) block: u32,
+}
+
 /// Endpoints that hold the same and more, as bits: too many to name each.
 #[derive(Clone, Copy)]
 pub(crate) struct Wide<'a> {
@@ -35,6 +46,11 @@ impl Held {
                     if let Some(at) = columns.at(id) {
                         self.raise(at, tokens);
                     }
+                }
+            }
+            Evidence::Noted(noted) => {
+                for &(slot, tokens) in &noted.few {
+                    self.raise(slot as usize, tokens);
                 }
             }
             Evidence::Overlap { overlap, promised, block } => {
@@ -78,6 +94,11 @@ impl Held {
         *held = tokens.max(*held);
     }
 
+    /// Slots that something is said of, and what.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.touched.iter().map(|&at| (at, self.tokens[at as usize]))
+    }
+
     /// Slots that something is said of.
     pub(crate) fn touched(&self) -> &[u32] {
         &self.touched
@@ -110,10 +131,16 @@ pub(crate) fn wide(evidence: Evidence<'_>) -> impl Iterator<Item = Wide<'_>> {
         Evidence::Overlap { overlap, block, .. } => Some((overlap, block)),
         _ => None,
     };
-    of.into_iter().flat_map(|(overlap, block): (&Overlap, _)| {
+    let noted: &[_] = match evidence {
+        Evidence::Noted(noted) => &noted.many,
+        _ => &[],
+    };
+    let noted = noted.iter().map(|(tokens, slots)| Wide { tokens: *tokens, slots });
+    let of_overlap = of.into_iter().flat_map(|(overlap, block): (&Overlap, _)| {
         overlap.levels().rev().filter_map(move |level| {
             let slots = level.ranks.words()?;
             Some(Wide { tokens: level.blocks.saturating_mul(block.tokens()), slots })
         })
-    })
+    });
+    of_overlap.chain(noted)
 }

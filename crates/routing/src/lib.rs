@@ -46,6 +46,7 @@ mod flights;
 mod line;
 mod link;
 mod load;
+mod log;
 mod odds;
 mod pace;
 mod pair;
@@ -64,9 +65,11 @@ mod standings;
 
 pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId, Role};
+pub use evidence::Noted;
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
 pub use link::{Domain, Link, LinkCosts, LinkError};
 pub use load::{Load, Totals};
+pub use log::{Answer, Difference, Log, LogError, Report};
 pub use pair::{Local, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
 pub use policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Overflow, Picker, Policy,

@@ -4,6 +4,7 @@ use phalanx_kvcache::{BlockSize, Overlap};
 use thiserror::Error;
 
 use crate::endpoint::{EndpointId, Role};
+use crate::evidence::Noted;
 use crate::link::Domain;
 use crate::pool::PoolId;
 use crate::reservation::Reservation;
@@ -50,6 +51,8 @@ pub enum Evidence<'a> {
         /// Tokens of a block.
         block: BlockSize,
     },
+    /// What a log says.
+    Noted(&'a Noted),
 }
 
 impl<'a> Request<'a> {
@@ -96,9 +99,16 @@ impl<'a> Request<'a> {
 
     /// Tokens of the prompt's full blocks: all of them where blocks are not known.
     pub(crate) fn full_tokens(&self) -> u32 {
+        let block = self.block_tokens();
+        self.prompt_tokens / block * block
+    }
+
+    /// Tokens of a block; 1 where blocks are not known.
+    pub(crate) fn block_tokens(&self) -> u32 {
         match self.evidence {
-            Evidence::Overlap { block, .. } => self.prompt_tokens / block.tokens() * block.tokens(),
-            _ => self.prompt_tokens,
+            Evidence::Overlap { block, .. } => block.tokens(),
+            Evidence::Noted(noted) => noted.block.max(1),
+            _ => 1,
         }
     }
 }

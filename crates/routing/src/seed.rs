@@ -51,6 +51,12 @@ impl From<u64> for Seed {
     }
 }
 
+impl From<Seed> for u64 {
+    fn from(seed: Seed) -> Self {
+        seed.0
+    }
+}
+
 /// The splitmix64 step: a bijection of u64 in which every input bit reaches every output bit.
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::Failure;
 
 /// The text of one file.
@@ -47,4 +49,25 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What one YAML or JSON file says, within bounds that no sound file comes near.
+pub(super) fn yaml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let budget = serde_saphyr::budget! {
+        max_depth: 64,
+        max_nodes: 8_000_000,
+        max_events: 32_000_000,
+        max_total_scalar_bytes: 256 << 20,
+    };
+    let options = serde_saphyr::options! {
+        budget: budget,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(&text(path)?, options).map_err(|error| {
+        let (path, message) = (path.display(), error.to_string());
+        let Some(location) = error.location() else { return Failure::Input(format!("{path}: {message}")) };
+        let (line, column) = (location.line(), location.column());
+        let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&message);
+        Failure::Input(format!("{path}:{line}:{column}: {message}"))
+    })
 }

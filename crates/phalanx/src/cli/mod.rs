@@ -8,6 +8,9 @@ mod input;
 mod manifests;
 mod output;
 mod place;
+mod policies;
+mod replay;
+mod route;
 mod serve;
 mod simulate;
 mod up;
@@ -29,7 +32,7 @@ Start here:
   phalanx up examples/quickstart --drive sample    the whole system on this machine, with a sample load
   phalanx place examples/quickstart                where the gangs would go, and why
 
-Exit codes: 0 yes, 1 no (a gang does not fit, requests failed), 2 bad input.";
+Exit codes: 0 yes, 1 no (a gang does not fit, requests failed, a replay differs), 2 bad input.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -39,6 +42,10 @@ enum Command {
     Simulate(simulate::Args),
     /// Plan the gangs of some manifests on their nodes without starting anything
     Place(place::Args),
+    /// Decide recorded requests against a snapshot of a fleet, and say why
+    Route(route::Args),
+    /// Make the decisions of a log again, also under another policy
+    Replay(replay::Args),
     /// Run one emulated engine: an OpenAI server without a GPU
     Engine(engine::Args),
     /// Validate manifests
@@ -59,6 +66,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Up(args) => up::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Place(args) => place::run(&args),
+        Command::Route(args) => route::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Engine(args) => engine::run(args),
         Command::Check(args) => check::run(&args),
     };

@@ -29,6 +29,13 @@ impl Balancer {
 
     /// Counts the load of a prompt, of which so much has to be computed.
     pub(super) fn book(&mut self, at: usize, tokens: (u32, u32)) -> Reservation {
+        let reservation = self.put(at, tokens);
+        self.refresh(at);
+        reservation
+    }
+
+    /// The same, for a caller that brings the standings up to date itself.
+    pub(super) fn put(&mut self, at: usize, tokens: (u32, u32)) -> Reservation {
         let endpoint = self.columns.id(at);
         let columns = &mut self.columns;
         let load = &mut columns.load[at];
@@ -42,7 +49,6 @@ impl Balancer {
         self.decisions += 1;
         columns.turn[at] = self.decisions;
         let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
-        self.refresh(at);
         Reservation { endpoint, flight, serial, prefilling: true }
     }
 

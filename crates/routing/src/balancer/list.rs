@@ -50,6 +50,9 @@ impl Balancer {
         if let (Ok(choice), Some(pool)) = (&choice, self.pools.get(request.pool.index())) {
             self.list(pool, request, elapsed, choice.at, most, &mut scratch, others);
         }
+        if self.recording.is_on() {
+            self.record_choice(request, now, &choice, &scratch.held);
+        }
         self.scratch = scratch;
         Ok(self.book_choice(request, choice?))
     }

@@ -181,6 +181,8 @@ impl Balancer {
         let found = self.pair(request, elapsed, &mut pairing);
         self.pairing = pairing;
         let found = found?;
+        // A log tells of single endpoints: it ends here.
+        self.recording.leave_out();
 
         let policy = &self.pairs[request.pair.index()];
         let transfer = found.transfer(policy, request, self.pairing.held(found.decode.0));

@@ -12,11 +12,11 @@ use crate::policy::{
     Trigger, Unknown, Weighted,
 };
 use crate::request::Evidence;
-use crate::{Factor, Omission};
+use crate::{Factor, Load, Omission};
 
 /// What may happen to a balancer. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Join(Endpoint),
     Leave(usize),
     Exit(usize),
@@ -37,7 +37,7 @@ fn tokens() -> impl Strategy<Value = u32> {
     prop_oneof![1 => 0..3_u32, 6 => 0..9000_u32, 2 => 0..90_000_u32, 1 => any::<u32>()]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let held = vec((0..40_usize, tokens()), 0..6);
     let outcome =
         prop_oneof![Just(Outcome::Success), Just(Outcome::Error), Just(Outcome::ClientGone), Just(Outcome::Cut)];
@@ -88,7 +88,7 @@ fn of_endpoint() -> impl Strategy<Value = Measure> {
     measure().prop_filter("of the endpoint", |measure| !measure.is_of_request())
 }
 
-fn policy() -> impl Strategy<Value = Policy> {
+pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let preset = prop::sample::select(Policy::NAMES.to_vec()).prop_map(|name| Policy::preset(name).expect("a preset"));
     let term = prop::sample::select(vec![
         Term::Wait,
@@ -177,7 +177,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 /// A balancer with one pool, every id that it ever gave, which are live and which are members, and what is outstanding.
-struct World {
+pub(crate) struct World {
     balancer: Balancer,
     pool: PoolId,
     ids: Vec<EndpointId>,
@@ -189,7 +189,24 @@ struct World {
 
 impl World {
     fn new(policy: Policy, seed: u64) -> Self {
+        Self::of(Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4)), policy)
+    }
+
+    pub(crate) fn recording(policy: Policy, seed: u64) -> Self {
+        Self::limited(policy, seed, usize::MAX)
+    }
+
+    pub(crate) fn limited(policy: Policy, seed: u64, limit: usize) -> Self {
         let mut balancer = Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4));
+        assert!(balancer.record(limit));
+        Self::of(balancer, policy)
+    }
+
+    pub(crate) fn recorded(&self) -> &[u8] {
+        self.balancer.recorded()
+    }
+
+    fn of(mut balancer: Balancer, policy: Policy) -> Self {
         let pool = balancer.add_pool(policy);
         let now = Duration::from_secs(1_000_000);
         Self { balancer, pool, ids: Vec::new(), live: BTreeMap::new(), open: Vec::new(), now }
@@ -200,7 +217,11 @@ impl World {
     }
 
     /// Applies a step; shows `check` each request before it is decided, and the answer.
-    fn apply(&mut self, step: &Step, mut check: impl FnMut(&mut Self, &Request<'_>, &Result<Decision, Refusal>)) {
+    pub(crate) fn apply(
+        &mut self,
+        step: &Step,
+        mut check: impl FnMut(&mut Self, &Request<'_>, &Result<Decision, Refusal>),
+    ) {
         let some = |which: usize, ids: &[EndpointId]| (!ids.is_empty()).then(|| ids[which % ids.len()]);
         match step {
             Step::Join(endpoint) => {

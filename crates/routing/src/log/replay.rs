@@ -1,0 +1,270 @@
+//! A log, told to a balancer again.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::line::{self, Decide, Line, Said};
+use super::{Answer, Difference, LogError, Report};
+use crate::balancer::Balancer;
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::evidence::Noted;
+use crate::explanation::{Candidate, Explanation, Factor};
+use crate::policy::{Combination, Policy};
+use crate::pool::PoolId;
+use crate::request::{Evidence, Refusal, Request};
+use crate::reservation::Reservation;
+use crate::seed::Seed;
+use crate::signals::Signals;
+
+/// How far the slot of an endpoint may be above the number of those that joined: a fleet has fewer gaps, and what lies
+/// between takes memory.
+const MOST_GAP: usize = 1 << 16;
+
+/// A balancer with what the log says of it.
+pub(super) struct Replay<P> {
+    balancer: Balancer,
+    policies: P,
+    /// Whether the policies are others than those of the log.
+    others: bool,
+    pools: usize,
+    joined: usize,
+    /// Requests that were sent, and are not settled, by number.
+    open: BTreeMap<u64, Reservation>,
+    report: Report,
+}
+
+impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
+    pub(super) fn new(seed: u64, policies: P) -> Self {
+        Self {
+            balancer: Balancer::new(Seed::from(seed)),
+            policies,
+            others: false,
+            pools: 0,
+            joined: 0,
+            open: BTreeMap::new(),
+            report: Report::default(),
+        }
+    }
+
+    /// Compares endpoints only: costs and ties are of other policies.
+    pub(super) fn of_others(mut self) -> Self {
+        self.others = true;
+        self
+    }
+
+    pub(super) fn run(mut self, lines: &[Line], left_out: Option<usize>) -> Result<Report, LogError> {
+        for (line, number) in lines.iter().zip(2..) {
+            self.apply(line, number).map_err(|problem| LogError::Order { line: number, problem })?;
+        }
+        self.report.left_out = left_out;
+        Ok(self.report)
+    }
+
+    fn apply(&mut self, line: &Line, number: usize) -> Result<(), String> {
+        let time = Duration::from_nanos;
+        match line {
+            Line::MaxAge { age } => self.balancer.set_max_age(time(*age)),
+            Line::Pool { policy } => {
+                let policy = (self.policies)(self.pools, policy);
+                self.pools += 1;
+                self.balancer.add_pool(policy);
+            }
+            Line::Join { endpoint, seats, kv_tokens, prefill_token } => {
+                let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
+                self.join(*endpoint, of.with_prefill_token(time(*prefill_token)))?;
+            }
+            Line::Leave { endpoint } => {
+                let there = self.balancer.leave(line::endpoint(*endpoint));
+                expect(there, || {
+                    format!("endpoint {endpoint:?} is not there; expected one that joined and has not left")
+                })?;
+            }
+            Line::Enter { pool, endpoint } => {
+                let entered = self.balancer.enter(PoolId(*pool), line::endpoint(*endpoint));
+                expect(entered, || {
+                    format!("pool {pool}, endpoint {endpoint:?}: expected a pool, and an endpoint that is not in it")
+                })?;
+            }
+            Line::Exit { pool, endpoint } => {
+                let left = self.balancer.exit(PoolId(*pool), line::endpoint(*endpoint));
+                expect(left, || format!("pool {pool}, endpoint {endpoint:?}: expected an endpoint of the pool"))?;
+            }
+            Line::Signals { endpoint, read, waiting, running, kv_used_ppm, ttft, tpot } => {
+                let (read, ttft, tpot) = (time(*read), ttft.map(time), tpot.map(time));
+                let (waiting, running, kv_used_ppm) = (*waiting, *running, *kv_used_ppm);
+                let signals = Signals { read, waiting, running, kv_used_ppm, ttft, tpot };
+                let taken = self.balancer.signals(line::endpoint(*endpoint), signals);
+                expect(taken, || {
+                    format!("signals of endpoint {endpoint:?}: expected one that is there, and none read later before")
+                })?;
+            }
+            Line::Timeout { now } => self.balancer.handle_timeout(time(*now)),
+            Line::Decide(asked) => self.decide(asked, number)?,
+            Line::Adopt { endpoint, prompt_tokens, uncached_tokens, came, now } => {
+                let (id, now) = (line::endpoint(*endpoint), time(*now));
+                let adopted = self.balancer.adopt(id, *prompt_tokens, *uncached_tokens, *came, now);
+                let adopted = adopted.ok_or_else(|| gone(*endpoint))?;
+                self.open.insert(adopted.serial, adopted);
+            }
+            Line::FirstToken { of, now } => match self.find(*of)? {
+                Some(mut reservation) => {
+                    self.balancer.first_token(&mut reservation, time(*now));
+                    self.open.insert(*of, reservation);
+                }
+                None => self.balancer.pass(time(*now)),
+            },
+            Line::Generated { of, tokens } => {
+                if let Some(reservation) = self.find(*of)? {
+                    self.balancer.generated(&reservation, *tokens);
+                    self.open.insert(*of, reservation);
+                }
+            }
+            Line::Settle { of, outcome, now } => match self.find(*of)? {
+                Some(reservation) => {
+                    self.balancer.settle(reservation, (*outcome).into(), time(*now));
+                }
+                None => self.balancer.pass(time(*now)),
+            },
+            Line::Reclaim { age, now } => {
+                self.balancer.reclaim(time(*age), time(*now));
+                let balancer = &self.balancer;
+                self.open.retain(|_, reservation| balancer.is_open(reservation));
+            }
+            // Where it is said, reading ends.
+            Line::LeftOut {} => {}
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, id: line::Id, endpoint: Endpoint) -> Result<(), String> {
+        let slot = id.0 as usize;
+        expect(slot <= self.joined + MOST_GAP, || {
+            format!("slot {slot}: expected {} at the most", self.joined + MOST_GAP)
+        })?;
+        self.joined += 1;
+        let joined = self.balancer.join_at(slot, endpoint);
+        expect(joined == Some(line::endpoint(id)), || {
+            let slot = joined.map_or_else(|| "a slot that is vacant".to_owned(), |id| format!("{:?}", line::id(id)));
+            format!("endpoint {id:?} cannot have joined; expected {slot}")
+        })
+    }
+
+    /// Takes an open request out; none for the number 0.
+    fn find(&mut self, of: u64) -> Result<Option<Reservation>, String> {
+        if of == 0 {
+            return Ok(None);
+        }
+        match self.open.remove(&of) {
+            Some(reservation) => Ok(Some(reservation)),
+            None => Err(format!("of {of}: no such request is open; expected the number of one that is, or 0")),
+        }
+    }
+
+    fn decide(&mut self, asked: &Decide, number: usize) -> Result<(), String> {
+        let ids = |ids: &[line::Id]| ids.iter().copied().map(line::endpoint).collect::<Vec<_>>();
+        let noted = Noted { few: asked.held.clone(), many: asked.levels.clone(), block: asked.block_tokens };
+        let (subset, excluded) = (asked.subset.as_deref().map(ids), ids(&asked.excluded));
+        let mut request = Request::new(PoolId(asked.pool), asked.key, asked.prompt_tokens)
+            .with_evidence(Evidence::Noted(&noted))
+            .with_excluded(&excluded);
+        if let Some(subset) = &subset {
+            request = request.with_subset(subset);
+        }
+        if let Some(affinity) = asked.affinity {
+            request = request.with_affinity(affinity);
+        }
+        let at = Duration::from_nanos(asked.now);
+        let now = Answer::from(self.balancer.redecide(&request, at));
+        let was = Answer::from(&asked.answer);
+        let same = if self.others { was.endpoint() == now.endpoint() } else { was == now };
+        if !same {
+            let difference = self.difference(&request, at, was.clone(), now);
+            self.report.differences.push(Difference { line: number, ..difference });
+        }
+        self.report.decisions += 1;
+        match was {
+            Answer::Refused(_) => self.report.refused += 1,
+            Answer::Sent { endpoint, cached_tokens, .. } => {
+                let reservation = self.balancer.follow(&request, endpoint, cached_tokens);
+                let reservation = reservation.ok_or_else(|| gone(line::id(endpoint)))?;
+                self.open.insert(reservation.serial, reservation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why an answer is another one.
+    fn difference(&self, request: &Request<'_>, at: Duration, was: Answer, now: Answer) -> Difference {
+        let (pool, key) = (request.pool, request.key);
+        let mut difference =
+            Difference { line: 0, pool, key, was, now, cost: None, margin: None, factor: None, omission: None };
+        let Ok(explanation) = self.balancer.explain(request, at) else { return difference };
+        let Some(then) = difference.was.endpoint() else { return difference };
+        difference.omission = explanation.omitted.iter().find(|(id, _)| *id == then).map(|(_, why)| *why);
+        let find = |id: EndpointId| find(&explanation, id);
+        let Some(old) = find(then) else { return difference };
+        difference.cost = Some(old.total);
+        let Some(new) = difference.now.endpoint().and_then(find) else { return difference };
+        difference.margin = Some(old.total - new.total);
+        if old.total > new.total
+            && let Some(policy) = self.balancer.policy(pool)
+        {
+            difference.factor = decisive(policy, old, new);
+        }
+        difference
+    }
+}
+
+fn expect(holds: bool, problem: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(problem()) }
+}
+
+fn gone(endpoint: line::Id) -> String {
+    format!("endpoint {endpoint:?} is not there; expected one that joined and has not left")
+}
+
+fn find(explanation: &Explanation, id: EndpointId) -> Option<&Candidate> {
+    let place = explanation.candidates.binary_search_by_key(&id, |candidate| candidate.endpoint).ok()?;
+    explanation.candidates.get(place)
+}
+
+/// Which part of a policy speaks most for `new`: the greatest difference of a sum, the first one of an order, and the
+/// greatest ratio of a product.
+fn decisive(policy: &Policy, old: &Candidate, new: &Candidate) -> Option<Factor> {
+    let pairs = old.contributions.iter().zip(&new.contributions);
+    let pair = match policy.combination() {
+        Combination::Sum(_) | Combination::Cost(_) | Combination::Total(_) => {
+            pairs.rev().max_by_key(|(old, new)| old.amount - new.amount)
+        }
+        Combination::Lexicographic(_) => pairs.into_iter().find(|(old, new)| old.amount != new.amount),
+        Combination::Product(_) => pairs.rev().max_by(|(a, b), (c, d)| {
+            let cross = |x: i64, y: i64| i128::from(x) * i128::from(y);
+            // a / b against c / d: what is 0 now is the greatest ratio, unless it was 0 too.
+            cross(a.amount, d.amount).cmp(&cross(c.amount, b.amount))
+        }),
+    };
+    pair.map(|(old, _)| old.factor)
+}
+
+impl From<Result<(EndpointId, u32, i64, u32), Refusal>> for Answer {
+    fn from(answer: Result<(EndpointId, u32, i64, u32), Refusal>) -> Self {
+        match answer {
+            Ok((endpoint, cached_tokens, cost, ties)) => Self::Sent { endpoint, cached_tokens, cost, ties },
+            Err(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<&Said> for Answer {
+    fn from(said: &Said) -> Self {
+        Self::Refused(match *said {
+            Said::Sent { endpoint, cached_tokens, cost, ties } => {
+                return Self::Sent { endpoint: line::endpoint(endpoint), cached_tokens, cost, ties };
+            }
+            Said::UnknownPool { pool } => Refusal::UnknownPool { pool: usize::try_from(pool).unwrap_or(usize::MAX) },
+            Said::NoCandidates { subset } => Refusal::NoCandidates { subset },
+            Said::AllExcluded { candidates } => Refusal::AllExcluded { candidates },
+            Said::AllFiltered { filter, candidates } => Refusal::AllFiltered { filter, candidates },
+        })
+    }
+}
