@@ -311,6 +311,7 @@ impl World {
 }
 
 proptest! {
+    /// Property 4.
     #[test]
     fn the_short_way_is_the_long_way(policy in policy(), seed: u64, steps in vec(step(), 1..80)) {
         let best = policy.picker() == Picker::Best;
@@ -443,6 +444,7 @@ proptest! {
     }
 }
 
+/// Property 12 of the list in `tests/properties.rs`, for those who share the least cost.
 #[test]
 fn ties_are_drawn_evenly() {
     for policy in [Policy::least_request(), Policy::phalanx(), Policy::llm_d()] {

@@ -20,7 +20,8 @@ pub enum Picker {
     /// A draw in which each has its score for weight, all the same where nobody has any. For sums of scores only.
     ByScore,
     /// The endpoint whose point on a ring follows the request's [affinity](crate::Request::with_affinity): each endpoint
-    /// has as many points as said, and keeps them when others come or go.
+    /// has as many points as said, and keeps them when others come or go. Gates, and who is near, only count where the best
+    /// is taken instead. The request's key stands for an affinity that it does not have.
     Ring {
         /// Points of each endpoint, 1 to 1024.
         points: u32,
@@ -29,7 +30,8 @@ pub enum Picker {
         bound: Option<Bound>,
     },
     /// The endpoint that had the requests of the same [affinity](crate::Request::with_affinity) before, as long as it is a
-    /// candidate; otherwise the best, from then on. Gates, and who is near, are for the first of them only.
+    /// candidate; otherwise the best, from then on. Gates, and who is near, are for the first of them only. Remembering takes
+    /// memory as affinities come, up to the bound.
     Sticky {
         /// So many affinities are remembered, 1 to 2^24: the ones used last.
         sessions: u32,
