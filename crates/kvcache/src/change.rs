@@ -59,9 +59,10 @@ pub struct Applied {
     pub repeated: u32,
     /// Not held any more.
     pub removed: u32,
-    /// Of a name that the rank does not hold there, or behind a parent that it does not hold: nothing was changed.
+    /// Of a name that the rank does not hold there, or behind a parent that it does not hold, such as one that was left
+    /// out before: nothing was changed.
     pub unplaced: u32,
-    /// Not taken in, because a bound is reached.
+    /// Not taken in, because a bound is reached. What is stored behind them later counts as unplaced.
     pub left_out: u32,
 }
 

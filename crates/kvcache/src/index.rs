@@ -198,7 +198,7 @@ impl FleetIndex {
     /// In what order changes come, which are missing and whether any came twice is not the index's concern.
     /// Storing a block twice or removing one that is not there is no error; [`Applied`] counts it.
     ///
-    /// Under a nanosecond for a stored block that others hold, some ten for one that is new or the last to go.
+    /// Under a nanosecond for a stored block that others hold, ten to some tens for one that is new or the last to go.
     ///
     /// # Errors
     /// [`IndexError::UnknownRank`], and [`IndexError::Lengths`] unless there are as many contents as names or none.

@@ -10,6 +10,7 @@
 //! | Which blocks does one engine hold, and what must go when it needs room? | [`Pool`]: an exact ledger of one rank |
 //! | Which blocks does an engine probably hold that tells no events? | [`ApproximateLedger`]: learns from what it is sent |
 //! | Who in the fleet could reuse how much of this prompt? | [`FleetIndex`]: fed by [`Change`]s, asked for an [`Overlap`] |
+//! | And for many threads? | [`SharedIndex`]: a [`RankWriter`] for each rank, and readers that never wait |
 //! | And of hybrid models, and from slower tiers? | [`FleetIndex::reuse`]: by the rules of [`CacheGroups`] |
 //! | How does a new replica of the gateway come to know it? | [`snapshot`]: the index as bytes, in a form that stays |
 //! | What does an engine say about its cache? | [`wire`]: what vLLM, SGLang and Dynamo publish, as events; [`feed`]: in order, and no longer trusted behind a gap |

@@ -53,7 +53,9 @@ impl ChainHasher {
         Self { block_size, ahead: 0, key: Key::new(SEED) }
     }
 
-    /// The same hasher in the namespace of a LoRA adapter and a cache salt; an empty name stands for none.
+    /// The same hasher in the namespace of a LoRA adapter and a cache salt; an empty name stands for none. Every block is
+    /// hashed with it. What engines publish is told apart by its first block only: ask an
+    /// index that is fed from their messages with [`prompt_contents_into`](Self::prompt_contents_into).
     ///
     /// ```
     /// use phalanx_kvcache::{BlockSize, ChainHasher};

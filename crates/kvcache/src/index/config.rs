@@ -26,7 +26,7 @@ impl IndexConfig {
     /// The most memory that the index may ask for, in bytes. At the bound, blocks are left out (and counted in
     /// [`Applied::left_out`](crate::Applied::left_out)) until others go; nothing that is held is given up for them.
     ///
-    /// An empty index has some 100 kB; a block that one rank holds takes about 25 bytes, and a further holder of a
+    /// A change is taken in whole or not at all. An empty index has 140 kB, whatever the bound; a block that one rank holds takes about 25 bytes, and a further holder of a
     /// block that others hold, a bit and less.
     #[must_use]
     pub const fn max_bytes(self, bytes: usize) -> Self {

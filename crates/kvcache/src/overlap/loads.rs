@@ -35,7 +35,8 @@ impl Loads {
         Self { len: 0, loads: Vec::new(), least_of_few: Vec::new(), least: Vec::new() }
     }
 
-    /// The load of a rank is `load` from now on; that of a rank with a lower number which has none yet is 0.
+    /// The load of a rank is `load` from now on; that of a rank with a lower number which has none yet is 0. A rank that
+    /// must not be picked is best left out of the answer, since a load only makes it less likely.
     ///
     /// Constant time: 16 loads are compared.
     ///

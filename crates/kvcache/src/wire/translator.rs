@@ -87,7 +87,8 @@ impl Translator {
     /// What an event changes.
     ///
     /// # Errors
-    /// [`TranslateError::BlockSize`] if its blocks are of another size; it is counted.
+    /// [`TranslateError::BlockSize`] if its blocks are of another size; it is counted. Pass over that event and go on
+    /// with the rest of its batch: what is not stored is too little, what is not removed would be too much.
     ///
     /// ```
     /// use phalanx_kvcache::wire::{Event, Stored, Tokens, Translator};
