@@ -100,16 +100,19 @@ fn a_refused_request_exits_1() {
 fn what_is_wrong_is_told_with_file_and_line() {
     let requests = Scratch::new("right.jsonl", REQUESTS);
     let wrong = |from: &str, to: &str, words: &[&str]| {
-        let fleet = Scratch::new(&format!("wrong{}.yaml", words[0].replace([':', '.'], "-")), &FLEET.replace(from, to));
+        let fleet = Scratch::new(
+            &format!("wrong{}.yaml", words[0].replace([':', '.'], "-") + &to.len().to_string()),
+            &FLEET.replace(from, to),
+        );
         refused(&["route", fleet.path(), requests.path()], words);
     };
-    wrong("[a, b]", "[a, d]", &["yaml:7:30:", "expected the name of one"]);
-    wrong("name: b", "name: a", &["yaml:4:10:", "a name of its own"]);
-    wrong("kthena", "kthen", &["yaml:8:23:", "expected one of phalanx"]);
-    wrong("waiting: 12", "waiting: -2", &["yaml:4:30:"]);
-    wrong("seats", "chairs", &["yaml:5:13:", "unknown field"]);
-    wrong("pending_tokens: 5000, ", "pending_tokens: 5000, x: 1,", &["yaml:3:70:", "x"]);
-    wrong("prefilling: 2", "prefilling: 0", &["yaml:3:10:", "load.pending_tokens"]);
+    wrong("[a, b]", "[a, d]", &["yaml:7:31:", "expected the name of one"]);
+    wrong("name: b", "name: a", &["yaml:4:", "a name of its own"]);
+    wrong("kthena", "kthen", &["yaml:8:", "expected one of phalanx"]);
+    wrong("waiting: 12", "waiting: -2", &["yaml:4:"]);
+    wrong("seats", "chairs", &["yaml:5:", "unknown field"]);
+    wrong("pending_tokens: 5000, ", "pending_tokens: 5000, x: 1,", &["yaml:3:", "x"]);
+    wrong("prefilling: 2", "prefilling: 0", &["yaml:3:", "load.pending_tokens"]);
 
     let fleet = Scratch::new("right.yaml", FLEET);
     let wrong = |text: &str, words: &[&str]| {

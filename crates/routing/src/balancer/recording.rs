@@ -15,8 +15,8 @@ impl Balancer {
     /// tells all from the start. A clone writes nothing.
     ///
     /// At most `limit` bytes wait to be [taken](Self::take_recorded): the log ends with a line that says so instead of
-    /// passing them. Recording costs a decision about a microsecond, and allocates nothing once the buffers are warm, wide
-    /// levels of an [overlap](crate::Evidence::Overlap) aside.
+    /// passing them. The line of a decision is written into buffers that are kept; wide levels of an
+    /// [overlap](crate::Evidence::Overlap) and subsets may allocate.
     ///
     /// ```
     /// use core::time::Duration;
