@@ -109,6 +109,11 @@ impl Held {
         self.tokens.get(at).copied().unwrap_or(0)
     }
 
+    /// Whether something is said of this one endpoint.
+    pub(crate) fn is_named(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|tokens| *tokens > 0)
+    }
+
     /// Tokens that a slot's endpoint holds.
     pub(crate) fn of(&self, evidence: Evidence<'_>, at: usize) -> u32 {
         let held = self.tokens.get(at).copied().unwrap_or(0);

@@ -21,6 +21,23 @@ pub(super) struct Choice {
     pub(super) ties: u32,
 }
 
+/// A candidate of least cost. Those that the evidence names come first, then the levels that it tells of many, each time
+/// those that hold more; of these those whose cost does not fall; then by slot. Both ways to choose keep to that order, so
+/// a draw falls on the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tied {
+    is_of_many: bool,
+    lack: u32,
+    is_falling: bool,
+    at: u32,
+}
+
+impl Tied {
+    fn new(pool: &Pool, at: u32, held: u32, is_of_many: bool) -> Self {
+        Self { is_of_many, lack: u32::MAX - held, is_falling: !pool.falling.line(at as usize).is_never(), at }
+    }
+}
+
 /// What a choice needs on its way, kept for its memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
@@ -28,7 +45,7 @@ pub(super) struct Scratch {
     pub(super) weighed: Weighed,
     mask: Vec<u64>,
     groups: Vec<Ties>,
-    tied: Vec<(u32, bool, u32)>,
+    tied: Vec<Tied>,
     pub(super) weights: Vec<u64>,
     /// Costs, draws and slots.
     pub(super) order: Vec<(i64, u32, u32)>,
@@ -104,22 +121,26 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Choice {
         let Scratch { held, weighed, tied, .. } = scratch;
-        let held = |at: usize| held.of(request.evidence, at);
+        let told = &*held;
+        let held = |at: usize| told.of(request.evidence, at);
         let combination = pool.policy.behind(gate);
         self.weigh(&pool.policy, combination, request, now, held, weighed);
         let least = weighed.costs.iter().copied().min().unwrap_or(0);
         tied.clear();
         let sees = sees_cache(combination);
         for (&at, _) in weighed.slots.iter().zip(&weighed.costs).filter(|(_, cost)| **cost == least) {
-            let rank = if sees { u32::MAX - held(at as usize) } else { 0 };
-            tied.push((rank, !pool.falling.line(at as usize).is_never(), at));
+            tied.push(if sees {
+                Tied::new(pool, at, held(at as usize), !told.is_named(at as usize))
+            } else {
+                Tied::new(pool, at, 0, true)
+            });
         }
-        // Those who hold more come first, then those whose cost does not fall; so they do where standings are asked.
+        // Without a short way, and without evidence, they are in order.
         if sees || pool.is_local {
             tied.sort_unstable();
         }
         let ties = tied.len() as u32;
-        let at = tied[self.seed.draw(Stage::Tie, request.key, ties) as usize].2 as usize;
+        let at = tied[self.seed.draw(Stage::Tie, request.key, ties) as usize].at as usize;
         Choice { at, held: held(at), cost: least, ties }
     }
 
@@ -235,7 +256,7 @@ impl Balancer {
         for &at in touched {
             let (at, held) = (at as usize, held.of(evidence, at as usize));
             if stands(at) && cost(at, held) + share(held) == least {
-                tied.push((u32::MAX - held, !pool.falling.line(at).is_never(), at as u32));
+                tied.push(Tied::new(pool, at as u32, held, false));
             }
         }
         tied.sort_unstable();
@@ -269,8 +290,8 @@ impl Balancer {
         });
         let mut place = self.seed.draw(Stage::Tie, request.key, total);
         if place < narrow {
-            let (held, _, at) = tied[place as usize];
-            return Some(Choice { at: at as usize, held: u32::MAX - held, cost: least, ties: total });
+            let Tied { at, lack, .. } = tied[place as usize];
+            return Some(Choice { at: at as usize, held: u32::MAX - lack, cost: least, ties: total });
         }
         place -= narrow;
         let (mut found, mut at) = (None, 0);

@@ -139,6 +139,7 @@ impl Fleet {
             }
         };
         self.flights.push(Flight { arrival: now, prompt_tokens, first_token: now, reservation });
+        self.report(engine, now);
         self.note_due(engine);
     }
 
