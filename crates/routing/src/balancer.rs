@@ -2,6 +2,7 @@
 
 mod book;
 mod choose;
+mod compare;
 mod draw;
 mod explain;
 mod list;
@@ -19,7 +20,7 @@ use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
-use crate::line::{LONGEST, Line};
+use crate::line::{LONGEST, Line, Tokens};
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
@@ -345,6 +346,7 @@ impl Balancer {
     /// ```
     pub fn decide(&mut self, request: &Request<'_>, now: Duration) -> Result<Decision, Refusal> {
         let elapsed = self.advance(now);
+        self.settle_scores(request.pool);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if self.recording.is_on() {
@@ -463,14 +465,15 @@ impl Balancer {
 
     fn refresh_in(&mut self, pool: usize, at: usize) {
         self.pools[pool].note(at, self.columns.load[at].in_flight);
+        if self.pools[pool].board.is_some() {
+            self.score_in(pool, at);
+        }
         let of = &self.pools[pool];
         if !of.is_local {
             return;
         }
-        let line = if of.has(at) && self.columns.is_live(at) {
-            let known = self.known(&of.policy);
-            let kept = weigh::passes(&of.policy, &known, at);
-            if kept { price::line(of.policy.combination(), &known, at) } else { Line::NEVER }
+        let line = if self.stands(of, at) {
+            price::line(of.policy.combination(), &self.known(&of.policy), at)
         } else {
             Line::NEVER
         };
@@ -478,6 +481,33 @@ impl Balancer {
         let of = &mut self.pools[pool];
         of.steady.set(at, steady);
         of.falling.set(at, falling);
+    }
+
+    /// Brings the scores of a slot up to date, in a pool that keeps them.
+    fn score_in(&mut self, pool: usize, at: usize) {
+        let Some(mut board) = self.pools[pool].board.take() else { return };
+        let of = &self.pools[pool];
+        if self.stands(of, at) {
+            let known = self.known(&of.policy);
+            let parts = of.policy.combination().scores();
+            let measured = |measure| price::measure(&known, measure, at, Tokens::new(1, 0));
+            board.set(at, price::fixed(parts, &known, at), measured);
+        } else {
+            board.clear(at);
+        }
+        self.pools[pool].board = Some(board);
+    }
+
+    /// Brings the scores of a pool up to date, for a choice from them.
+    fn settle_scores(&mut self, pool: PoolId) {
+        if let Some(board) = self.pools.get_mut(pool.index()).and_then(|pool| pool.board.as_mut()) {
+            board.settle();
+        }
+    }
+
+    /// Whether a slot's endpoint is a member of a pool that passes its filters.
+    fn stands(&self, pool: &Pool, at: usize) -> bool {
+        pool.has(at) && self.columns.is_live(at) && weigh::passes(&pool.policy, &self.known(&pool.policy), at)
     }
 
     /// Brings all standings up to date: what is usual has changed.

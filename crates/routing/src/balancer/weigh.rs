@@ -2,10 +2,11 @@
 
 use super::Balancer;
 use crate::line::Tokens;
-use crate::policy::{Combination, FailMode, Measure, ONE, Policy, Scorer, Weighted};
+use crate::policy::{Combination, FailMode, ONE, Policy, Scorer, Weighted};
 use crate::pool::Pool;
 use crate::price::{self, Known};
 use crate::request::{Refusal, Request};
+use crate::scoreboard::Scale;
 use crate::seed::{Seed, Stage};
 
 /// Whether an endpoint passes all filters.
@@ -108,8 +109,6 @@ pub(super) fn score(
     scores: &mut Vec<i64>,
 ) {
     scores.clear();
-    let measured =
-        |measure: Measure| slots.iter().map(move |&at| price::measure(known, measure, at as usize, Tokens::new(1, 0)));
     match part.scorer {
         Scorer::Prefix => {
             let full = request.full_tokens();
@@ -119,12 +118,12 @@ pub(super) fn score(
             scores.extend(slots.iter().map(|&at| price::room(known, measure, limit, at as usize)));
         }
         Scorer::Spread(measure) => {
-            scores.extend(measured(measure));
+            price::measures(known, measure, slots, scores);
             let (least, most) = ends(scores);
             spread(scores, least, most);
         }
         Scorer::BelowMost(measure) => {
-            scores.extend(measured(measure));
+            price::measures(known, measure, slots, scores);
             let (_, most) = ends(scores);
             spread(scores, 0, most);
         }
@@ -139,11 +138,10 @@ fn ends(values: &[i64]) -> (i64, i64) {
     values.iter().fold((i64::MAX, i64::MIN), |(least, most), &value| (least.min(value), most.max(value)))
 }
 
-/// From the most, which scores nothing, to the least; all in full when they are equal.
 fn spread(values: &mut [i64], least: i64, most: i64) {
-    let range = most.saturating_sub(least);
+    let scale = Scale::new(least, most);
     for value in values {
-        *value = if range <= 0 { ONE } else { (most - *value) * ONE / range };
+        *value = scale.score(*value);
     }
 }
 
