@@ -1,43 +1,15 @@
 //! Sums of scores that compare the members of a pool, kept while little changes.
 
-use crate::policy::{Combination, Measure, ONE, Policy, Scorer, Weighted};
-use crate::price;
+mod column;
+mod scale;
+
+pub(crate) use self::column::ABSENT;
+use self::column::Column;
+pub(crate) use self::scale::{Scale, blended};
+use crate::policy::{Combination, Policy, Scorer};
 
 /// Slots whose least cost is kept together.
 pub(crate) const BLOCK: usize = 64;
-/// Ranges up to this are divided by with a multiplication.
-const SHORT: i64 = 1 << 21;
-const SHIFT: u32 = 43;
-
-/// How a value becomes a score between the least and the most of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scale {
-    most: i64,
-    range: i64,
-    /// 2^43 scores for each unit, rounded up; 0 for a range that is too long for that.
-    factor: u64,
-}
-
-impl Scale {
-    /// From the most, which scores nothing, to the least; all in full when they are equal.
-    pub(crate) fn new(least: i64, most: i64) -> Self {
-        let range = most.saturating_sub(least).max(0);
-        // A distance d of the range r comes out at d × ONE / r and less than 2^-22 more, and 1/r is twice that or more: so
-        // it is rounded down to the same whole number. The product stays below 2^64.
-        let factor = if (1..=SHORT).contains(&range) { ((ONE as u64) << SHIFT) / range as u64 + 1 } else { 0 };
-        Self { most, range, factor }
-    }
-
-    #[inline]
-    pub(crate) fn score(&self, value: i64) -> i64 {
-        let distance = self.most.saturating_sub(value).clamp(0, self.range);
-        if self.factor != 0 {
-            return ((distance as u64 * self.factor) >> SHIFT) as i64;
-        }
-        if self.range == 0 { ONE } else { distance.saturating_mul(ONE) / self.range }
-    }
-}
-
 /// Of a [sum](Combination::Sum) with scores that depend on all members: what each member costs a request that nothing is
 /// known of, and the least cost in each block of slots.
 ///
@@ -55,26 +27,6 @@ pub(crate) struct Scoreboard {
     is_stale: bool,
 }
 
-/// A measure that is scored against that of the others.
-#[derive(Clone, Debug)]
-struct Column {
-    part: Weighted,
-    /// Whether the scale begins at 0 instead of the least.
-    is_from_zero: bool,
-    values: Vec<i64>,
-    /// Of each block of slots.
-    ends: Vec<Ends>,
-    of_all: Ends,
-    scale: Scale,
-}
-
-/// The least and the most of some values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
-    least: i64,
-    most: i64,
-}
-
 /// The least cost of some slots, and how many have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
@@ -82,52 +34,14 @@ pub(crate) struct Block {
     pub(crate) count: u32,
 }
 
-impl Ends {
-    const NONE: Self = Self { least: i64::MAX, most: i64::MIN };
-
-    fn with(self, other: Self) -> Self {
-        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
-    }
-
-    /// Of those values that have a bit.
-    fn of(values: &[i64], members: u64) -> Self {
-        let each = |ends: Self, value: i64| ends.with(Self { least: value, most: value });
-        if members == u64::MAX {
-            return values.iter().fold(Self::NONE, |ends, &value| each(ends, value));
-        }
-        bits(members).fold(Self::NONE, |ends, at| each(ends, values[at]))
-    }
-}
-
-impl Column {
-    fn scale(&self) -> Scale {
-        Scale::new(if self.is_from_zero { 0 } else { self.of_all.least }, self.of_all.most)
-    }
-
-    #[inline]
-    fn cost(&self, value: i64) -> i64 {
-        -price::weighed(&self.part, self.scale.score(value))
-    }
-}
-
 impl Scoreboard {
     /// One for a policy whose best can be told from it; none if it has no use for one.
     pub(crate) fn of(policy: &Policy) -> Option<Self> {
         let Combination::Sum(parts) = policy.combination() else { return None };
-        let is_known = |part: &Weighted| !matches!(part.scorer, Scorer::Latency { .. } | Scorer::Draw);
-        if policy.is_relative() || !parts.iter().all(is_known) {
+        if policy.is_relative() || parts.iter().any(|part| part.scorer == Scorer::Draw) {
             return None;
         }
-        let column = |part: &Weighted| {
-            let is_from_zero = match part.scorer {
-                Scorer::Spread(_) => false,
-                Scorer::BelowMost(_) => true,
-                _ => return None,
-            };
-            let scale = Scale::new(0, 0);
-            Some(Column { part: *part, is_from_zero, values: vec![], ends: vec![], of_all: Ends::NONE, scale })
-        };
-        let columns: Vec<_> = parts.iter().filter_map(column).collect();
+        let columns: Vec<_> = parts.iter().filter_map(Column::new).collect();
         (!columns.is_empty()).then(|| Self { columns, ..Self::default() })
     }
 
@@ -138,28 +52,23 @@ impl Scoreboard {
             return;
         }
         let slots = blocks * BLOCK;
-        for column in &mut self.columns {
-            column.values.resize(slots, 0);
-            column.ends.resize(blocks, Ends::NONE);
-        }
+        self.columns.iter_mut().flat_map(Column::measured).for_each(|measured| measured.grow(blocks));
         self.fixed.resize(slots, 0);
         self.costs.resize(slots, i64::MAX);
         self.members.resize(blocks, 0);
         self.blocks.resize(blocks, Block { least: i64::MAX, count: 0 });
     }
 
-    /// Notes what a slot's endpoint costs whatever the others do, and what is measured of it. The slot must have room.
-    pub(crate) fn set(&mut self, slot: usize, fixed: i64, measured: impl Fn(Measure) -> i64) {
+    /// Notes what a slot's endpoint costs whatever the others do, and what each scorer measures of it: the second number
+    /// is for those of latencies. The slot must have room.
+    pub(crate) fn set(&mut self, slot: usize, fixed: i64, measured: impl Fn(Scorer) -> [i64; 2]) {
         let (block, bit) = (slot / BLOCK, 1 << (slot % BLOCK));
         let mut is_new = self.members[block] & bit == 0 || self.fixed[slot] != fixed;
         self.members[block] |= bit;
         self.fixed[slot] = fixed;
         let members = self.members[block];
         for column in &mut self.columns {
-            let (Scorer::Spread(measure) | Scorer::BelowMost(measure)) = column.part.scorer else { continue };
-            let value = measured(measure);
-            is_new |= column.values[slot] != value;
-            column.values[slot] = value;
+            is_new |= column.set(slot, measured(column.part.scorer));
             self.is_stale |= column.follow(block, members);
         }
         if is_new && !self.is_stale {
@@ -184,7 +93,7 @@ impl Scoreboard {
 
     fn weigh(&mut self, slot: usize) {
         let block = slot / BLOCK;
-        let relative: i64 = self.columns.iter().map(|column| column.cost(column.values[slot])).sum();
+        let relative: i64 = self.columns.iter().map(|column| column.cost(slot)).sum();
         let cost = self.fixed[slot] + relative;
         let before = core::mem::replace(&mut self.costs[slot], cost);
         let of = &mut self.blocks[block];
@@ -200,15 +109,15 @@ impl Scoreboard {
         if !core::mem::take(&mut self.is_stale) {
             return;
         }
-        for column in &mut self.columns {
-            column.scale = column.scale();
+        for measured in self.columns.iter_mut().flat_map(Column::measured) {
+            measured.scale = measured.fresh_scale();
         }
         for (block, of) in self.blocks.iter_mut().enumerate() {
             let slots = block * BLOCK..(block + 1) * BLOCK;
             let costs = &mut self.costs[slots.clone()];
             costs.copy_from_slice(&self.fixed[slots.clone()]);
             for column in &self.columns {
-                column.add(costs, &column.values[slots.clone()]);
+                column.add(block, costs);
             }
             let mut absent = !self.members[block];
             while absent != 0 {
@@ -283,33 +192,6 @@ impl Scoreboard {
             return if block.least + offset == least { block.count } else { 0 };
         }
         bits(word).filter(|bit| self.costs[at * BLOCK + bit] + offset == least).count() as u32
-    }
-}
-
-impl Column {
-    /// Takes up the values of a block; says whether costs change by it.
-    fn follow(&mut self, block: usize, members: u64) -> bool {
-        let ends = Ends::of(&self.values[block * BLOCK..(block + 1) * BLOCK], members);
-        if core::mem::replace(&mut self.ends[block], ends) == ends {
-            return false;
-        }
-        self.of_all = self.ends.iter().fold(Ends::NONE, |all, ends| all.with(*ends));
-        self.scale() != self.scale
-    }
-
-    /// Adds the costs of a block.
-    fn add(&self, costs: &mut [i64], values: &[i64]) {
-        let (scale, weight) = (self.scale, i64::from(self.part.weight));
-        if self.part.steps.is_some() || scale.factor == 0 {
-            for (cost, &value) in costs.iter_mut().zip(values) {
-                *cost += self.cost(value);
-            }
-            return;
-        }
-        for (cost, &value) in costs.iter_mut().zip(values) {
-            let distance = scale.most.wrapping_sub(value) as u64;
-            *cost -= (distance.wrapping_mul(scale.factor) >> SHIFT) as i64 * weight;
-        }
     }
 }
 

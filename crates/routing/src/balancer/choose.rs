@@ -329,7 +329,10 @@ fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Op
 }
 
 /// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing.
-pub(super) fn for_each_level<'a>(evidence: Evidence<'a>, mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>)) {
+pub(super) fn for_each_level<'a>(
+    evidence: Evidence<'a>,
+    mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>),
+) {
     let mut deeper = None;
     for wide in evidence::wide(evidence) {
         each(wide.tokens, Some(wide.slots), deeper);

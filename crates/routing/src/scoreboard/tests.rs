@@ -3,13 +3,15 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::scale::SHORT;
 use super::*;
-use crate::policy::Policy;
+use crate::policy::{Measure, ONE, Policy, Weighted};
 
 const MEASURES: [Measure; 3] = [Measure::Waiting, Measure::KvUsed, Measure::PendingTokens];
+const LATENCY: Scorer = Scorer::Latency { ttft_ppm: 300_000 };
 
 /// What is known of a slot: nothing if it is no member.
-type Known = Option<(i64, [i64; 3])>;
+type Known = Option<(i64, [i64; 3], Option<[i64; 2]>)>;
 
 fn parts() -> Vec<Weighted> {
     vec![
@@ -17,30 +19,42 @@ fn parts() -> Vec<Weighted> {
         Weighted::new(Scorer::BelowMost(MEASURES[1]), 3).in_steps(7),
         Weighted::new(Scorer::Spread(MEASURES[2]), 1),
         Weighted::new(Scorer::Prefix, 3),
+        Weighted::new(LATENCY, 2),
     ]
 }
 
 fn known() -> impl Strategy<Value = Known> {
     let waiting = prop_oneof![3 => 0..4_i64, 1 => 0..(1_i64 << 20)];
     let tokens = prop_oneof![3 => 0..3_i64, 1 => 0..(1_i64 << 40)];
-    proptest::option::weighted(0.9, (-3..1_i64, waiting, 0..1_000_001_i64, tokens))
-        .prop_map(|known| known.map(|(fixed, waiting, kv, tokens)| (fixed, [waiting, kv, tokens])))
+    let times = proptest::option::weighted(0.8, [1..9000_i64, 1..(1_i64 << 32)]);
+    let known = (-3..1_i64, waiting, 0..1_000_001_i64, tokens, times);
+    proptest::option::weighted(
+        0.9,
+        known.prop_map(|(fixed, waiting, kv, tokens, times)| (fixed, [waiting, kv, tokens], times)),
+    )
 }
 
 /// The cost of each slot, from the beginning.
 fn costs(all: &[Known]) -> Vec<Option<i64>> {
     let ends = |which: usize| {
-        let values = || all.iter().flatten().map(|(_, values)| values[which]);
+        let values = || all.iter().flatten().map(|(_, values, _)| values[which]);
         (values().min().unwrap_or(0), values().max().unwrap_or(0))
+    };
+    let of_times = |which: usize| {
+        let times = || all.iter().flatten().filter_map(|(_, _, times)| Some((*times)?[which]));
+        (times().min().unwrap_or(0), times().max().unwrap_or(0))
     };
     let score = |value: i64, (least, most): (i64, i64)| match most - least {
         0 => ONE,
         range => ((i128::from(most) - i128::from(value)) * i128::from(ONE) / i128::from(range)) as i64,
     };
     let cost = |known: &Known| {
-        let (fixed, values) = (*known)?;
+        let (fixed, values, times) = (*known)?;
+        let latency = times.map_or(ONE / 2, |[ttft, tpot]| {
+            (300_000 * score(ttft, of_times(0)) + 700_000 * score(tpot, of_times(1))) / ONE
+        });
         let kv = score(values[1], (0, ends(1).1)) * 7 / ONE * ONE / 7;
-        Some(fixed - 2 * score(values[0], ends(0)) - 3 * kv - score(values[2], ends(2)))
+        Some(fixed - 2 * score(values[0], ends(0)) - 3 * kv - score(values[2], ends(2)) - 2 * latency)
     };
     all.iter().map(cost).collect()
 }
@@ -69,8 +83,14 @@ proptest! {
             all[slot] = known;
             match known {
                 None => board.clear(slot),
-                Some((fixed, values)) => {
-                    let of = |measure| values[MEASURES.iter().position(|of| *of == measure).expect("one of them")];
+                Some((fixed, values, times)) => {
+                    let of = |scorer| match scorer {
+                        Scorer::Latency { .. } => times.unwrap_or([ABSENT; 2]),
+                        Scorer::Spread(of) | Scorer::BelowMost(of) => {
+                            [values[MEASURES.iter().position(|measure| *measure == of).expect("one of them")], 0]
+                        }
+                        _ => [0; 2],
+                    };
                     board.set(slot, fixed, of);
                 }
             }
