@@ -30,7 +30,7 @@ pub fn run(decisions: u64, threads: &[usize], table: &mut Table) -> Result<(), S
         let index = format!("{count} threads");
         for report in replay(&log, count)? {
             let mut saw = |figure, value: usize| table.saw("log", ENDPOINTS, figure, &index, value as f64);
-            saw("decisions", report.decisions as usize);
+            saw("decisions", report.decisions);
             saw("differences", report.differences.len());
         }
     }

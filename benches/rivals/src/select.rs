@@ -37,6 +37,11 @@ pub trait Task {
 
     /// What is timed.
     fn step(&mut self);
+
+    /// Which share of their prompts the chosen hold, of all steps so far, where it is known.
+    fn cached_share(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// Times all cells that are asked for on all their fleets.
@@ -67,6 +72,9 @@ fn run_cell(args: &SelectArgs, mut cell: Cell, table: &mut Table) {
             let each = time(args.samples, task.as_mut());
             for (figure, share) in [("ns p50", 0.5), ("ns p99", 0.99)] {
                 table.saw(cell.name, cell.endpoints, figure, name, quantile(&each, share));
+            }
+            if let Some(share) = task.cached_share() {
+                table.saw(cell.name, cell.endpoints, "cached share", name, share);
             }
         }
     }

@@ -91,11 +91,23 @@ struct Arrivals {
     conversations: Rc<Conversations>,
     random: Random,
     count: usize,
+    /// Tokens of all prompts that were decided, and those of them that the chosen held.
+    asked: usize,
+    cached: usize,
 }
 
 impl Arrivals {
     fn new(conversations: &Rc<Conversations>) -> Self {
-        Self { conversations: Rc::clone(conversations), random: Random::new(19), count: 0 }
+        Self { conversations: Rc::clone(conversations), random: Random::new(19), count: 0, asked: 0, cached: 0 }
+    }
+
+    fn note(&mut self, tokens: usize, cached: usize) {
+        self.asked += tokens;
+        self.cached += cached;
+    }
+
+    fn cached_share(&self) -> Option<f64> {
+        Some(self.cached as f64 / self.asked.max(1) as f64)
     }
 
     fn background(&mut self) -> (u32, usize) {
@@ -173,7 +185,13 @@ impl Task for Ours {
         self.hasher.contents_into(tokens, &mut self.blocks);
         let request = Request::new(self.pool, *count as u64, tokens.len() as u32);
         let decision = self.router.decide(&request, &self.blocks, self.now).expect("there are candidates");
+        let (asked, cached) = (tokens.len(), decision.cached_tokens as usize);
         let _ = black_box(self.router.settle(decision.reservation, Outcome::Success, self.now));
+        self.arrivals.note(asked, cached);
+    }
+
+    fn cached_share(&self) -> Option<f64> {
+        self.arrivals.cached_share()
     }
 }
 
@@ -243,8 +261,14 @@ impl Task for Theirs {
         let (worker, cached) = self.rival.select(&request);
         let (booked, freed) = std::mem::take(&mut self.id);
         let chain = request.token_seq.take().unwrap_or_default();
-        self.rival.book(booked, chain, tokens.len() - cached, worker);
+        let asked = tokens.len();
+        self.rival.book(booked, chain, asked - cached, worker);
         self.rival.free(&freed);
         self.loads = request.worker_loads;
+        self.arrivals.note(asked, cached);
+    }
+
+    fn cached_share(&self) -> Option<f64> {
+        self.arrivals.cached_share()
     }
 }

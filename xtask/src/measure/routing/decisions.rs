@@ -60,7 +60,12 @@ pub(super) fn rows(selector: &Selector<'_>) -> Result<Vec<Row>, Error> {
         let row = Row::new(format!("whole decision, 12k-token prompt, {ranks} ranks, p50: times as fast as dynamo"))
             .unit("x")
             .saw(times_less(ours, theirs))
-            .note(format!("p50 ns: {}; p99 ns: {}", beside([ours, theirs]), beside(tails)));
+            .note(format!(
+                "p50 ns: {}; p99 ns: {}; share of the prompts that the chosen hold: {}",
+                beside([ours, theirs]),
+                beside(tails),
+                beside(["ours", "dynamo"].map(|who| times.of("whole", ranks, "cached share", who)))
+            ));
         rows.push(selector.setting.promise(row, Want::AtLeast(target), Want::AtLeast(stretch)));
     }
     let clock = times.of("clock", 0, "ns p50", "two readings").map_or(f64::NAN, |figure| figure.spread.median);
