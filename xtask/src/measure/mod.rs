@@ -1,6 +1,7 @@
 //! What each issue promised, measured again: figure, target, stretch, seen.
 
 mod figures;
+mod gateway;
 mod house;
 mod kvcache;
 mod machine;
@@ -23,6 +24,8 @@ use crate::workspace::Workspace;
 /// What can be measured. A new subject is a file in this folder, a name here and a line in [`subject`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum SubjectName {
+    /// The gateway's data path beside what people use: processor time, latency, streams, affinity, memory.
+    Gateway,
     /// The whole house: simulate's promises, the trees of the pure crates, files and documentation, and `up`.
     House,
     /// The KV-cache index beside its rivals: events, questions, memory, exactness, hashing.
@@ -86,6 +89,7 @@ pub(crate) fn run(name: SubjectName, setting: &Setting<'_>) -> Result<Vec<Row>, 
 
 fn subject(name: SubjectName) -> &'static dyn Subject {
     match name {
+        SubjectName::Gateway => &gateway::Gateway,
         SubjectName::House => &house::House,
         SubjectName::Kvcache => &kvcache::Kvcache,
         SubjectName::Placement => &placement::Placement,

@@ -60,6 +60,11 @@ impl Phalanx {
         Ok(Self { binary, root })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.binary
+    }
+
     /// Runs it to its end.
     ///
     /// # Errors

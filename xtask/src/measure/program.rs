@@ -42,6 +42,11 @@ impl Program {
         Ok(Self { name, binary: binary(&target, name) })
     }
 
+    /// Where it is.
+    pub(super) fn into_path(self) -> PathBuf {
+        self.binary
+    }
+
     /// Runs it to its end. An answer that cannot be read is no answer: figures without a number.
     ///
     /// # Errors

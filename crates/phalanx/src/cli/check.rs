@@ -1,12 +1,14 @@
-//! `phalanx check`: are these manifests valid?
+//! `phalanx check`: are these manifests and gateway files valid?
 
 use std::fmt::Display;
 
 use clap::Args as ClapArgs;
-use phalanx_manifest::{Manifests, Problem, Problems, Warning};
+use phalanx_manifest::{Manifests, Problem, Warning};
 use serde::Serialize;
 
 use super::Failure;
+use super::gateway::file::{self, GatewayFile};
+use super::input::Wrong;
 use super::manifests::{self, FileArgs};
 use super::output::{self, Format};
 
@@ -15,9 +17,10 @@ use super::output::{self, Format};
 #[command(after_help = "\
 Reads Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer, ModelRoute, Gateway and HTTPRoute; each problem is told with
 file, line, field, what was found and what was expected. What is valid but not acted on in this release is told as a warning.
+Reads the file of `phalanx gateway` too: one that lists models and has no kind.
 
-JSON: valid, nodes, hypernodes, pods, pod_groups, model_servings, model_servers, model_routes, gateways, http_routes (counts;
-0 when invalid), problems (file, line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2
+JSON: valid, nodes, hypernodes, pods, pod_groups, model_servings, model_servers, model_routes, gateways, http_routes,
+gateway_files (counts; 0 when invalid), problems (file, line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2
 when something is invalid.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -28,7 +31,7 @@ pub(super) struct Args {
 }
 
 /// What was found, as JSON has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Answer {
     valid: bool,
     nodes: usize,
@@ -40,6 +43,7 @@ struct Answer {
     model_routes: usize,
     gateways: usize,
     http_routes: usize,
+    gateway_files: usize,
     problems: Vec<Fault>,
     warnings: Vec<Fault>,
 }
@@ -60,18 +64,35 @@ struct Fault {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let manifests = match manifests::read(&args.input)? {
+    let (gateways, others): (Vec<_>, Vec<_>) =
+        manifests::texts(&args.input)?.into_iter().partition(|(_, text)| file::is_meant(text));
+    let refuse = |faults: Vec<Fault>, told: String| {
+        if args.output == Format::Json {
+            output::say(&json(&Answer { problems: faults, ..Answer::default() }));
+        }
+        Err(Failure::Input(told))
+    };
+    let wrong = gateways.iter().filter_map(|(name, text)| {
+        let checked = GatewayFile::parse(text).and_then(|file| file.config().map(drop));
+        checked.err().map(|wrong| (name.as_str(), wrong))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    let mut told: Vec<_> = wrong.iter().map(|(name, wrong)| format!("{name}{wrong}")).collect();
+    let mut faults: Vec<_> = wrong.iter().map(|(name, wrong)| Fault::of(name, wrong)).collect();
+    let manifests = match manifests::validate(&args.input, &others) {
         Ok(manifests) => manifests,
         Err(problems) => {
-            if args.output == Format::Json {
-                output::say(&json(&Answer::invalid(&problems)));
-            }
-            return Err(Failure::Input(problems.to_string()));
+            faults.extend(problems.list().iter().map(Fault::from));
+            told.push(problems.to_string());
+            return refuse(faults, told.join("\n"));
         }
     };
+    if !told.is_empty() {
+        return refuse(faults, told.join("\n"));
+    }
     convert(&manifests)?;
     if args.output == Format::Json {
-        output::say(&json(&Answer::valid(&manifests)));
+        output::say(&json(&Answer::valid(&manifests, gateways.len())));
         return Ok(());
     }
     for warning in manifests.warnings() {
@@ -90,6 +111,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         ("PodGroup", manifests.pod_groups().len()),
         ("Gateway", manifests.gateways().len()),
         ("HTTPRoute", manifests.http_routes().len()),
+        ("gateway file", gateways.len()),
     ];
     let others = others.into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<_> = counts.into_iter().chain(others).map(|(kind, count)| format!("{kind} {count}")).collect();
@@ -113,7 +135,7 @@ fn json(answer: &Answer) -> String {
 }
 
 impl Answer {
-    fn valid(manifests: &Manifests) -> Self {
+    fn valid(manifests: &Manifests, gateway_files: usize) -> Self {
         Self {
             valid: true,
             nodes: manifests.nodes().len(),
@@ -125,26 +147,25 @@ impl Answer {
             model_routes: manifests.routes().len(),
             gateways: manifests.gateways().len(),
             http_routes: manifests.http_routes().len(),
+            gateway_files,
             problems: Vec::new(),
             warnings: manifests.warnings().iter().map(Fault::from).collect(),
         }
     }
+}
 
-    fn invalid(problems: &Problems) -> Self {
-        let problems = problems.list().iter().map(Fault::from).collect();
+impl Fault {
+    /// What is wrong with a gateway's file.
+    fn of(file: &str, wrong: &Wrong) -> Self {
+        let (field, message) = wrong.message.split_once(": ").unwrap_or(("", &wrong.message));
         Self {
-            valid: false,
-            nodes: 0,
-            hypernodes: 0,
-            pods: 0,
-            pod_groups: 0,
-            model_servings: 0,
-            model_servers: 0,
-            model_routes: 0,
-            gateways: 0,
-            http_routes: 0,
-            problems,
-            warnings: Vec::new(),
+            file: file.to_owned(),
+            line: wrong.place.map_or(0, |(line, _)| u32::try_from(line).unwrap_or(u32::MAX)),
+            object: "gateway file".to_owned(),
+            field: field.to_owned(),
+            found: None,
+            expected: None,
+            message: Some(message.to_owned()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reading files: manifests from files and folders, and text with an error that names the file.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,29 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
 
 /// What one YAML or JSON file says, within bounds that no sound file comes near.
 pub(super) fn yaml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    parse(&text(path)?).map_err(|wrong| Failure::Input(format!("{}{wrong}", path.display())))
+}
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// Line and column, from 1, where they are known.
+    pub(super) place: Option<(u64, u64)>,
+    pub(super) message: String,
+}
+
+impl fmt::Display for Wrong {
+    /// As what follows the name of a file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some((line, column)) => write!(f, ":{line}:{column}: {}", self.message),
+            None => write!(f, ": {}", self.message),
+        }
+    }
+}
+
+/// What one YAML or JSON text says, within the same bounds.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     let budget = serde_saphyr::budget! {
         max_depth: 64,
         max_nodes: 8_000_000,
@@ -63,11 +87,11 @@ pub(super) fn yaml<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
         budget: budget,
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(&text(path)?, options).map_err(|error| {
-        let (path, message) = (path.display(), error.to_string());
-        let Some(location) = error.location() else { return Failure::Input(format!("{path}: {message}")) };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let message = error.to_string();
+        let Some(location) = error.location() else { return Wrong { place: None, message } };
         let (line, column) = (location.line(), location.column());
-        let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&message);
-        Failure::Input(format!("{path}:{line}:{column}: {message}"))
+        let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&message).to_owned();
+        Wrong { place: Some((line, column)), message }
     })
 }

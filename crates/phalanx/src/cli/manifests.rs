@@ -59,25 +59,32 @@ pub(super) fn read_to_act(args: &FileArgs) -> Result<Manifests, Failure> {
 }
 
 /// Reads and validates everything that is named.
-pub(super) fn read(args: &FileArgs) -> Result<Result<Manifests, Problems>, Failure> {
-    let mut settings = Settings::new();
-    if !args.levels.levels.is_empty() {
-        settings = settings.with_levels(args.levels.levels.clone());
-    }
+fn read(args: &FileArgs) -> Result<Result<Manifests, Problems>, Failure> {
+    Ok(validate(args, &texts(args)?))
+}
+
+/// The files that are named, with their texts.
+pub(super) fn texts(args: &FileArgs) -> Result<Vec<(String, String)>, Failure> {
     let paths = args.paths();
     if paths.is_empty() {
         return Err(Failure::Input("no manifests are named; expected files or folders".to_owned()));
     }
-    let mut sources = Vec::new();
-    for path in input::manifest_files(&paths)? {
-        sources.push((path.display().to_string(), input::text(&path)?));
+    let read = |path: PathBuf| Ok((path.display().to_string(), input::text(&path)?));
+    input::manifest_files(&paths)?.into_iter().map(read).collect()
+}
+
+/// Validates files with these texts.
+pub(super) fn validate(args: &FileArgs, sources: &[(String, String)]) -> Result<Manifests, Problems> {
+    let mut settings = Settings::new();
+    if !args.levels.levels.is_empty() {
+        settings = settings.with_levels(args.levels.levels.clone());
     }
     let sources = sources.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     let manifests = Manifests::read(sources, &settings);
     if let Ok(manifests) = &manifests {
         tell_unused_levels(args, manifests);
     }
-    Ok(manifests)
+    manifests
 }
 
 /// A level that was named and that no node has is most likely a slip.

@@ -4,6 +4,7 @@ mod check;
 mod engine;
 mod engine_args;
 mod flags;
+mod gateway;
 mod input;
 mod manifests;
 mod output;
@@ -46,9 +47,11 @@ enum Command {
     Route(route::Args),
     /// Make the decisions of a log again, also under another policy
     Replay(replay::Args),
+    /// Serve a gateway in front of engines that a file lists
+    Gateway(gateway::Args),
     /// Run one emulated engine: an OpenAI server without a GPU
     Engine(engine::Args),
-    /// Validate manifests
+    /// Validate manifests and gateway files
     Check(check::Args),
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Place(args) => place::run(&args),
         Command::Route(args) => route::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::Engine(args) => engine::run(args),
         Command::Check(args) => check::run(&args),
     };

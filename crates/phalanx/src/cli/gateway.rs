@@ -1,0 +1,53 @@
+//! `phalanx gateway`: a gateway in front of engines that a file lists.
+
+pub(super) mod file;
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use phalanx_gateway::Gateway;
+
+use self::file::GatewayFile;
+use super::serve::{bind, drain_on_signal, runtime};
+use super::{Failure, input, output};
+
+/// Arguments of `phalanx gateway`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  phalanx gateway --config gateway.yaml
+
+The file, of which only models, their names and endpoints must be there:
+  listen: 127.0.0.1:8080        # the default; port 0 takes any
+  policy: phalanx               # the default: a name, or a policy as `phalanx route` reads it
+  block_size: 16                # the default: tokens a KV block, as the engines have it
+  models:
+    - name: small               # as clients ask for it
+      served_as: org/small-7b   # as the engines serve it, where that is another name
+      timeout: 60s              # until an engine's response head; s, ms or m; without it there is no limit
+      endpoints:
+        - 10.0.0.1:8000
+        - name: second          # stands in answers and logs; the default is the address
+          address: 10.0.0.2:8000
+
+`phalanx check FILE` says what is wrong with such a file, with line and field, and starts nothing.")]
+pub(super) struct Args {
+    /// The file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let path = args.config.display();
+    let file = GatewayFile::parse(&input::text(&args.config)?);
+    let file = file.map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
+    let address = file.listen();
+    let config = file.config().map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
+    runtime()?.block_on(async {
+        let listener = bind(&format!("{path}: listen"), address).await?;
+        let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(format!("{path}: {error}")))?;
+        output::say(&format!("gateway on http://{}, {file}; Ctrl-C drains and stops", gateway.address()));
+        drain_on_signal(gateway.shutdown()).await;
+        Ok(())
+    })
+}

@@ -1,0 +1,308 @@
+//! The file that `phalanx gateway` reads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use phalanx_gateway::{Endpoint, GatewayConfig, Pool};
+use phalanx_kvcache::BlockSize;
+use phalanx_routing::{ModelRoute, Policy, RouteTable};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use super::super::input::{self, Wrong};
+use super::super::policies::Written;
+
+/// A gateway's file whose every value is sound.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct GatewayFile {
+    #[serde(default = "listen")]
+    listen: Address,
+    #[serde(default = "policy")]
+    policy: Written,
+    #[serde(default = "block_size")]
+    block_size: Tokens,
+    models: Spanned<Vec<Model>>,
+}
+
+/// A model and the engines that serve it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    name: Spanned<String>,
+    #[serde(default)]
+    served_as: Option<String>,
+    #[serde(default)]
+    timeout: Option<Limit>,
+    endpoints: Spanned<Vec<Spanned<Engine>>>,
+}
+
+/// An engine: an address, or a name and an address.
+#[derive(Clone, Debug)]
+struct Engine {
+    name: String,
+    address: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Address(SocketAddr);
+
+#[derive(Clone, Copy, Debug)]
+struct Tokens(BlockSize);
+
+#[derive(Clone, Copy, Debug)]
+struct Limit(Duration);
+
+fn listen() -> Address {
+    Address(SocketAddr::from(([127, 0, 0, 1], 8080)))
+}
+
+fn policy() -> Written {
+    Written(Policy::preset("phalanx").expect("the default is a preset"))
+}
+
+fn block_size() -> Tokens {
+    Tokens(BlockSize::new(16).expect("16 is a block size"))
+}
+
+/// Whether a text is meant to be such a file: it lists models, and is no Kubernetes object.
+pub(in super::super) fn is_meant(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        kind: Option<IgnoredAny>,
+        #[serde(rename = "apiVersion")]
+        version: Option<IgnoredAny>,
+        models: Option<IgnoredAny>,
+    }
+    input::parse(text).is_ok_and(|head: Head| head.kind.is_none() && head.version.is_none() && head.models.is_some())
+}
+
+impl GatewayFile {
+    /// Reads a file's text.
+    pub(in super::super) fn parse(text: &str) -> Result<Self, Wrong> {
+        let file: Self = input::parse(text)?;
+        file.check()?;
+        Ok(file)
+    }
+
+    /// What no single value shows.
+    fn check(&self) -> Result<(), Wrong> {
+        if self.models.value.is_empty() {
+            return Err(wrong(&self.models, "models is empty; expected one or more"));
+        }
+        let mut models = BTreeMap::new();
+        let mut engines: BTreeMap<&str, SocketAddr> = BTreeMap::new();
+        for model in &self.models.value {
+            let name = model.name.value.as_str();
+            if name.is_empty() {
+                return Err(wrong(&model.name, "name is empty; expected the name that clients ask for"));
+            }
+            if let Some(line) = models.insert(name, model.name.referenced.line()) {
+                let message = format!("name: {name} is also the name of the model in line {line}; expected each once");
+                return Err(wrong(&model.name, message));
+            }
+            if model.endpoints.value.is_empty() {
+                return Err(wrong(&model.endpoints, format!("endpoints of {name} is empty; expected one or more")));
+            }
+            let mut own = BTreeMap::new();
+            for engine in &model.endpoints.value {
+                let Engine { name, address } = &engine.value;
+                if own.insert(name.as_str(), ()).is_some() {
+                    let message = format!("endpoints: {name} stands twice in one model; expected each once");
+                    return Err(wrong(engine, message));
+                }
+                let known = *engines.entry(name).or_insert(*address);
+                if known != *address {
+                    let message = format!("name: {name} is also the name of {known}; expected one address for a name");
+                    return Err(wrong(engine, message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to listen.
+    pub(in super::super) fn listen(&self) -> SocketAddr {
+        self.listen.0
+    }
+
+    /// How many models there are.
+    pub(in super::super) fn models(&self) -> usize {
+        self.models.value.len()
+    }
+
+    /// The gateway that the file asks for.
+    pub(in super::super) fn config(&self) -> Result<GatewayConfig, Wrong> {
+        let models = &self.models.value;
+        let routes = models.iter().map(|model| ModelRoute::to(&model.name.value, &model.name.value));
+        let routes = RouteTable::new(routes).map_err(|error| wrong(&self.models, error.to_string()))?;
+        let config = GatewayConfig::new(routes, self.policy.0.clone()).with_block_size(self.block_size.0);
+        Ok(models.iter().fold(config, |config, model| {
+            let endpoints = model.endpoints.value.iter().map(|engine| &engine.value);
+            let mut pool = Pool::of(endpoints.map(|engine| Endpoint::new(&engine.name, engine.address)));
+            if let Some(name) = &model.served_as {
+                pool = pool.serving(name);
+            }
+            if let Some(Limit(limit)) = model.timeout {
+                pool = pool.with_timeout(limit);
+            }
+            config.with_pool(&model.name.value, pool)
+        }))
+    }
+}
+
+impl fmt::Display for GatewayFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engines: usize = self.models.value.iter().map(|model| model.endpoints.value.len()).sum();
+        write!(f, "policy {}, models {}, endpoints {engines}", self.policy.0, self.models())
+    }
+}
+
+fn wrong<T>(at: &Spanned<T>, message: impl Into<String>) -> Wrong {
+    Wrong { place: Some((at.referenced.line(), at.referenced.column())), message: message.into() }
+}
+
+/// Reads an address of the field.
+fn address<E: Error>(text: &str, field: &str) -> Result<SocketAddr, E> {
+    let wrong =
+        |_| E::custom(format!("{field}: found {text:?}; expected an IP address and a port, such as 10.0.0.1:8000"));
+    text.parse().map_err(wrong)
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        address(&String::deserialize(deserializer)?, "listen").map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tokens = u32::deserialize(deserializer)?;
+        BlockSize::new(tokens).map(Self).map_err(|error| D::Error::custom(format!("block_size: {error}")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+        let limit = units.iter().find_map(|(unit, factor)| {
+            let number: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
+            (number > 0).then(|| Self(Duration::from_millis(u64::from(number) * factor)))
+        });
+        limit.ok_or_else(|| {
+            D::Error::custom(format!("timeout: found {text:?}; expected a time such as 60s, 500ms or 2m"))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Engine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Named {
+            name: String,
+            address: At,
+        }
+
+        struct At(SocketAddr);
+
+        impl<'de> Deserialize<'de> for At {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                address(&String::deserialize(deserializer)?, "address").map(Self)
+            }
+        }
+
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Engine;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address, or a name and an address")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Engine, E> {
+                Ok(Engine { name: text.to_owned(), address: address(text, "endpoints")? })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Engine, A::Error> {
+                let Named { name, address: At(address) } = Named::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Engine { name, address })
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        GatewayFile::parse(text).expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn a_short_file_has_defaults_and_a_long_one_says_all() {
+        let file = GatewayFile::parse("models: [{name: a, endpoints: [127.0.0.1:1]}]").expect("it is sound");
+        assert_eq!(file.listen(), "127.0.0.1:8080".parse().expect("an address"));
+        assert_eq!(file.to_string(), "policy phalanx, models 1, endpoints 1");
+        assert!(file.config().is_ok());
+        let text = "listen: 0.0.0.0:80\npolicy: least-request\nblock_size: 64\nmodels:\n- name: a\n  served_as: b\n  \
+                    timeout: 500ms\n  endpoints:\n  - 127.0.0.1:1\n  - {name: x, address: '127.0.0.1:2'}\n\
+                    - {name: c, endpoints: [127.0.0.1:1]}\n";
+        let file = GatewayFile::parse(text).expect("it is sound");
+        assert_eq!(file.to_string(), "policy least-request, models 2, endpoints 3");
+        assert!(file.config().is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_line_and_field() {
+        let cases = [
+            ("models: []", ":1:", "models is empty"),
+            ("listen: here\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "listen: found \"here\""),
+            ("block_size: 0\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "block_size"),
+            ("policy: none-such\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "none-such"),
+            ("\nmodels:\n- name: a\n  endpoints:\n  - 127.0.0.1", ":5:", "endpoints: found \"127.0.0.1\""),
+            ("models:\n- name: a\n  endpoints:\n  - {name: x, address: host:1}", ":4:", "address: found \"host:1\""),
+            ("models:\n- name: a\n  timeout: 5\n  endpoints: [127.0.0.1:1]", ":3:", "timeout: found \"5\""),
+            ("models:\n- name: a\n  endpoint: [127.0.0.1:1]", ":3:", "endpoint"),
+            ("models:\n- name: a\n", ":2:", "endpoints"),
+            ("models:\n- name: a\n  endpoints: []", ":3:", "endpoints of a is empty"),
+            (
+                "models:\n- {name: a, endpoints: [127.0.0.1:1]}\n- {name: a, endpoints: [127.0.0.1:1]}",
+                ":3:",
+                "name: a is also the name of the model in line 2",
+            ),
+            (
+                "models:\n- name: a\n  endpoints:\n  - {name: x, address: '127.0.0.1:1'}\n  - {name: x, address: '127.0.0.1:1'}",
+                ":5:",
+                "endpoints: x stands twice",
+            ),
+            (
+                "models:\n- {name: a, endpoints: [{name: x, address: '127.0.0.1:1'}]}\n- name: b\n  endpoints:\n  \
+                 - {name: x, address: '127.0.0.1:2'}",
+                ":5:",
+                "name: x is also the name of 127.0.0.1:1",
+            ),
+        ];
+        for (text, place, message) in cases {
+            let told = refused(text);
+            assert!(told.starts_with(place) && told.contains(message), "{text:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn manifests_are_not_taken_for_it() {
+        assert!(is_meant("models: []\nlisten: nowhere"));
+        for text in ["kind: Gateway\nmodels: []", "apiVersion: v1", "[]", "a: 1\n---\nmodels: []", "models: ["] {
+            assert!(!is_meant(text), "{text}");
+        }
+    }
+}
