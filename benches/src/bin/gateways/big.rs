@@ -44,11 +44,12 @@ struct Report {
 
 /// Waits until a request comes through, then a second more: some know their engines one by one.
 pub(crate) fn ready(args: &ReadyArgs) -> io::Result<()> {
+    let bodies = Bodies::of_no_group(4_500);
     let started = Instant::now();
     let mut id = 0;
     loop {
         id += 1;
-        match ask(args.target, 4_500, id) {
+        match ask(args.target, &bodies, id) {
             Ok(()) => break,
             Err(error) if started.elapsed() > Duration::from_secs(args.timeout) => return Err(error),
             Err(_) => thread::sleep(Duration::from_millis(100)),
@@ -60,14 +61,14 @@ pub(crate) fn ready(args: &ReadyArgs) -> io::Result<()> {
 
 pub(crate) fn run(args: &BigArgs) -> io::Result<()> {
     let tree = Tree::of(args.watch);
+    let bodies = Bodies::of_no_group(args.bytes);
     let before = tree.memory();
     let started = Instant::now();
-    ask(args.target, args.bytes, 1)?;
+    ask(args.target, &bodies, 1)?;
     say(&Report { before, milliseconds: started.elapsed().as_secs_f64() * 1e3, after: tree.memory() })
 }
 
-fn ask(target: SocketAddr, bytes: usize, id: u64) -> io::Result<()> {
-    let bodies = Bodies::new(bytes, 0);
+fn ask(target: SocketAddr, bodies: &Bodies, id: u64) -> io::Result<()> {
     let mut own = Vec::new();
     bodies.write_own(Mark { group: NO_GROUP, id, chunks: 0, delay: 0 }, &mut own);
     let mut socket = TcpStream::connect(target)?;

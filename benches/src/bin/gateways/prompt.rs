@@ -58,6 +58,15 @@ pub(crate) struct Bodies {
 impl Bodies {
     /// Bodies of `bytes`, of which three quarters are shared, for answers of so many chunks.
     pub(crate) fn new(bytes: usize, chunks: u32) -> Self {
+        Self::of((0..GROUPS).chain([NO_GROUP]), bytes, chunks)
+    }
+
+    /// The same for [`NO_GROUP`] alone.
+    pub(crate) fn of_no_group(bytes: usize) -> Self {
+        Self::of([NO_GROUP], bytes, 0)
+    }
+
+    fn of(groups: impl IntoIterator<Item = usize>, bytes: usize, chunks: u32) -> Self {
         let stream = if chunks > 0 { r#""stream":true,"stream_options":{"include_usage":true},"# } else { "" };
         let end = format!("\"}}],{stream}\"temperature\":0.7,\"max_tokens\":{}}}", chunks.max(1)).into_bytes();
         let marked = MARK + 2 * FENCE.len();
@@ -69,7 +78,7 @@ impl Bodies {
             let text = words(1 + group as u64, length - body.len() - middle.len());
             body + &text + middle
         };
-        let shared: Vec<_> = (0..=GROUPS).map(|group| share(if group < GROUPS { group } else { NO_GROUP })).collect();
+        let shared: Vec<_> = groups.into_iter().map(share).collect();
         let own = bytes.saturating_sub(shared[0].len() + marked + end.len()).max(16);
         let length = shared[0].len() + own + marked + end.len();
         let head = |body: String| {
@@ -86,7 +95,8 @@ impl Bodies {
 
     /// The bytes that all requests of a group start with.
     pub(crate) fn shared(&self, group: usize) -> &[u8] {
-        &self.shared[group.min(GROUPS)]
+        // What is no group's stands last.
+        &self.shared[group.min(self.shared.len() - 1)]
     }
 
     /// Writes the rest of a request: its number first, so that no block or branch of it is another's.

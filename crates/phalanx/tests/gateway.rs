@@ -1,0 +1,69 @@
+//! `phalanx gateway` and its file, as a person uses them.
+
+#[path = "support/run.rs"]
+mod run;
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use run::{Scratch, json, phalanx, refused, stderr, stdout};
+use support::{QUICKSTART, Serving};
+
+fn config(name: &str, engine: &str) -> Scratch {
+    let models = format!("- name: small\n  served_as: tiny\n  endpoints:\n  - name: first\n    address: {engine}\n");
+    Scratch::new(name, &format!("listen: 127.0.0.1:0\npolicy: phalanx\nblock_size: 16\nmodels:\n{models}"))
+}
+
+fn ask(address: &str, body: &str) -> String {
+    let mut socket = TcpStream::connect(address).expect("it serves");
+    let length = body.len();
+    write!(
+        socket,
+        "POST /v1/completions HTTP/1.1\r\nhost: g\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .expect("it takes a request");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers in text");
+    answer
+}
+
+#[test]
+fn it_serves_the_models_of_its_file_under_their_names() {
+    let engine = Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
+    let file = config("serves.yaml", &engine.address);
+    let gateway = Serving::start(&["gateway", "--config", file.path()]);
+    let answer = ask(&gateway.address, r#"{"model":"small","prompt":"Hello","max_tokens":2}"#);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("x-phalanx-endpoint: first"), "{answer}");
+    let answer = ask(&gateway.address, r#"{"model":"tiny","prompt":"Hello"}"#);
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let (_, code) = gateway.stop();
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_file_that_is_wrong_is_refused_with_line_and_field() {
+    let file = Scratch::new("wrong.yaml", "listen: 127.0.0.1:0\nmodels:\n- name: a\n  endpoints:\n  - nowhere\n");
+    let words = ["wrong.yaml:5:", "endpoints", "nowhere"];
+    refused(&["gateway", "--config", file.path()], &words);
+    refused(&["check", file.path()], &words);
+    let output = phalanx(&["check", file.path(), "-o", "json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&answer["valid"], &answer["problems"][0]["line"]), (&false.into(), &5.into()), "{answer}");
+    assert_eq!(answer["problems"][0]["field"], "endpoints", "{answer}");
+}
+
+#[test]
+fn check_knows_the_file_alone_and_among_manifests() {
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/gateway.yaml");
+    let output = phalanx(&["check", EXAMPLE]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let file = config("right.yaml", "127.0.0.1:1");
+    let output = phalanx(&["check", file.path()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("gateway file 1"), "{}", stdout(&output));
+    let answer = json(&phalanx(&["check", file.path(), QUICKSTART, "-o", "json"]));
+    assert_eq!((&answer["gateway_files"], &answer["nodes"]), (&1.into(), &8.into()), "{answer}");
+}
