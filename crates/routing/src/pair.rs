@@ -2,11 +2,13 @@
 
 mod class;
 mod request;
+mod sorted;
 
 use thiserror::Error;
 
 pub(crate) use self::class::{Class, Classes};
 pub use self::request::{PairDecision, PairLeg, PairRequest, Transfer};
+pub(crate) use self::sorted::{Members, Sorted};
 use crate::link::LinkCosts;
 use crate::pool::PoolId;
 

@@ -52,7 +52,7 @@ pub(super) struct Scratch {
 }
 
 /// Whether what is cached changes costs.
-fn sees_cache(combination: &Combination) -> bool {
+pub(super) fn sees_cache(combination: &Combination) -> bool {
     match combination {
         Combination::Sum(_) => price::share_cost(combination, 1, 1) != 0,
         Combination::Product(measures) | Combination::Lexicographic(measures) => {
@@ -112,7 +112,7 @@ impl Balancer {
     }
 
     /// The best of the candidates that are listed, at least one, when a gate is open.
-    fn best_of_weighed(
+    pub(super) fn best_of_weighed(
         &self,
         pool: &Pool,
         gate: Option<u32>,
@@ -192,7 +192,7 @@ impl Balancer {
     }
 
     /// By the standings of the pool; none if nobody stands there.
-    fn choose_from_standings(
+    pub(super) fn choose_from_standings(
         &self,
         pool: &Pool,
         request: &Request<'_>,
