@@ -242,8 +242,14 @@ impl Cell {
         if bytes == 0 {
             return 0;
         }
-        let moving = (u128::from(bytes) * u128::from(self.per_mib)).div_ceil(1 << 20);
-        let moving = if moving > MOST as u128 { MOST } else { moving as i64 };
+        let moving = match bytes.checked_mul(self.per_mib.into()) {
+            // It is below 2^44.
+            Some(moving) => moving.div_ceil(1 << 20) as i64,
+            None => {
+                let moving = (u128::from(bytes) * u128::from(self.per_mib)).div_ceil(1 << 20);
+                if moving > MOST as u128 { MOST } else { moving as i64 }
+            }
+        };
         (self.latency + moving).min(MOST)
     }
 }
