@@ -5,6 +5,7 @@ use crate::line::Line;
 use crate::pair::Sorted;
 use crate::policy::Policy;
 use crate::ring::Ring;
+use crate::scoreboard::Scoreboard;
 use crate::sessions::Sessions;
 use crate::standings::Standings;
 
@@ -34,6 +35,8 @@ pub(crate) struct Pool {
     pub(crate) falling: Standings,
     /// The same class by class, for each part that pair policies have for the pool.
     pub(crate) sorted: Vec<(Role, Sorted)>,
+    /// Who is cheapest where scores compare the members.
+    pub(crate) board: Option<Scoreboard>,
     /// Where the policy picks by one.
     pub(crate) ring: Ring,
     pub(crate) sessions: Sessions,
@@ -45,6 +48,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
+        let board = if is_local { None } else { Scoreboard::of(&policy) };
         Self {
             policy,
             members: Vec::new(),
@@ -53,6 +57,7 @@ impl Pool {
             steady: Standings::default(),
             falling: Standings::default(),
             sorted: Vec::new(),
+            board,
             ring: Ring::default(),
             sessions: Sessions::default(),
             noted: Vec::new(),
@@ -78,6 +83,9 @@ impl Pool {
         if self.is_local {
             self.steady.grow(at + 1);
             self.falling.grow(at + 1);
+        }
+        if let Some(board) = &mut self.board {
+            board.grow(at + 1);
         }
         if let Some(points) = self.policy.picker().points() {
             if member {
