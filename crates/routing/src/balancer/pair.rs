@@ -111,7 +111,7 @@ impl Balancer {
             }
         }
         if let PairOrder::Walk { decodes } = policy.order
-            && !(1..=64).contains(&decodes)
+            && !(1..=PairOrder::MOST_DECODES).contains(&decodes)
         {
             return Err(PairError::Decodes { decodes });
         }

@@ -126,20 +126,24 @@ proptest! {
         }
     }
 
-    /// Property 25 of the routing facts: a pair goes together, on every retry too; and 27: retries end.
+    /// Property 25: a pair is of its pools, and has the same group, connector and, where it is bound, rank, on every retry
+    /// too, which keeps to what is excluded. Property 27: retries end.
     #[test]
-    fn retries_exclude_both_parts_and_end(case in case(), key: u64, prompt in tokens(), blames_decode: bool) {
+    fn property_25_a_pair_goes_together_and_retries_exclude_both_parts(case in case(), key: u64, prompt in tokens(), blames_decode: bool) {
         let mut world = World::new(&case);
         let mut excluded = Vec::new();
         loop {
             let request = PairRequest::new(world.pair, key, prompt).with_excluded(&excluded);
+            let may = [Role::Prefill, Role::Decode].map(|role| world.candidates(&request, role));
             let Ok(decision) = world.balancer.decide_pair(&request, world.now) else { break };
             let decode = decision.decode.endpoint;
+            prop_assert!(may[1].contains(&(decode.index() as u32)));
             let prefill = decision.prefill.as_ref().map(|of| of.endpoint);
             for of in prefill.into_iter().chain([decode]) {
                 prop_assert!(!excluded.contains(&of));
             }
             if let Some(prefill) = prefill {
+                prop_assert!(may[0].contains(&(prefill.index() as u32)));
                 prop_assert!(world.fit(prefill.index() as u32, decode.index() as u32));
             }
             let _ = world.balancer.settle(decision.decode.reservation, Outcome::Error, world.now);
