@@ -5,6 +5,7 @@ mod choose;
 mod compare;
 mod draw;
 mod explain;
+mod health;
 mod list;
 mod look;
 mod narrow;
@@ -17,6 +18,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use self::choose::Scratch;
+use self::health::Watch;
 use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
@@ -55,6 +57,7 @@ pub struct Balancer {
     max_age: Option<Duration>,
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
+    watch: Watch,
     scratch: Scratch,
     classes: Classes,
     pairs: Vec<PairPolicy>,
@@ -117,6 +120,7 @@ impl Balancer {
             elapsed: Duration::ZERO,
             max_age: None,
             readings: VecDeque::new(),
+            watch: Watch::default(),
             scratch: Scratch::default(),
             classes: Classes::default(),
             pairs: Vec::new(),
@@ -202,6 +206,7 @@ impl Balancer {
             self.set_member(PoolId(pool), endpoint, false);
         }
         self.classes.leave(at);
+        self.forget_outcomes(at);
         self.recording.leave(endpoint);
         self.columns.leave(endpoint)
     }
@@ -238,10 +243,13 @@ impl Balancer {
         if !pool.set(endpoint, member) {
             return false;
         }
+        let out = u32::from(!self.columns.record[at].is_in());
         if member {
             self.pools_of[at].push(id.0);
+            pool.out += out;
         } else {
             self.pools_of[at].retain(|of| *of != id.0);
+            pool.out -= out;
         }
         self.refresh_in(id.index(), at);
         true
@@ -279,11 +287,16 @@ impl Balancer {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
+        self.next_stale().into_iter().chain(self.next_trial()).min()
+    }
+
+    /// When the oldest reading is too old.
+    fn next_stale(&self) -> Option<Duration> {
         let (read, _) = self.readings.front()?;
         Some(read.saturating_add(self.max_age?))
     }
 
-    /// Forgets signals that are too old by now. A decision does so first, too.
+    /// Forgets signals that are too old by now, and puts those on trial whose pause has ended. A decision does so first, too.
     ///
     /// ```
     /// use core::time::Duration;
@@ -304,7 +317,8 @@ impl Balancer {
     }
 
     fn forget(&mut self, now: Duration) {
-        while let Some(due) = self.next_timeout()
+        self.try_out(now);
+        while let Some(due) = self.next_stale()
             && due <= now
         {
             let Some((read, endpoint)) = self.readings.pop_front() else { return };

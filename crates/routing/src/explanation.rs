@@ -116,6 +116,8 @@ pub enum Omission {
     NotInPool,
     /// The request excludes it.
     Excluded,
+    /// It failed too often, and is [out](crate::Health::Out) or has its trial.
+    Out,
     /// The policy's filter of that place, from 0, left it out.
     Filtered(u32),
     /// It is not [near](crate::Near) the others.

@@ -165,7 +165,10 @@ impl Balancer {
         drawn.clear();
         let known = self.known(&pool.policy);
         let is_candidate = |at: usize| {
-            pool.has(at) && !request.excluded.contains(&self.columns.id(at)) && weigh::passes(&pool.policy, &known, at)
+            pool.has(at)
+                && !request.excluded.contains(&self.columns.id(at))
+                && !self.is_out(at)
+                && weigh::passes(&pool.policy, &known, at)
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.

@@ -203,6 +203,15 @@ impl Balancer {
             }
             !excluded
         });
+        if left.iter().any(|&at| !self.is_out(at)) {
+            left.retain(|&at| {
+                let is_out = self.is_out(at);
+                if is_out {
+                    omitted.push((self.columns.id(at), Omission::Out));
+                }
+                !is_out
+            });
+        }
         self.filtered(&pool.policy, left, &mut omitted);
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted

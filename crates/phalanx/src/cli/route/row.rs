@@ -83,6 +83,7 @@ impl Row {
                 Omission::NotInPool => "not in the pool".to_owned(),
                 Omission::Excluded => "excluded".to_owned(),
                 Omission::Filtered(place) => format!("the policy's filter {place}"),
+                Omission::Out => "left alone after failures".to_owned(),
                 _ => "passed over".to_owned(),
             },
         });
