@@ -88,7 +88,8 @@ impl PairedFleet {
                 }
             }
         }
-        let evidence = ids.iter().step_by(32.max(endpoints as usize / 64)).map(|(_, id)| (*id, PROMPT_TOKENS / 2)).collect();
+        let evidence =
+            ids.iter().step_by(32.max(endpoints as usize / 64)).map(|(_, id)| (*id, PROMPT_TOKENS / 2)).collect();
         Self { balancer, pair, evidence, decided: 0, now: Duration::from_millis(10) }
     }
 
