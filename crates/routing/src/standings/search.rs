@@ -134,7 +134,7 @@ impl Standings {
         let among = Among { mask: None, tokens, offset: 0 };
         let low = among.bound(self.levels.last()?.first()?, among.span());
         // Twice the cost.
-        (low < i64::MAX).then(|| low >> 1)
+        (low < i64::MAX).then_some(low >> 1)
     }
 
     /// The least cost below `best`, where `cost` tells a slot's own.
