@@ -8,6 +8,7 @@ use crate::health::Record;
 use crate::load::{Load, Totals};
 use crate::pace::Pace;
 use crate::signals::Signals;
+use crate::step::Step;
 
 /// What stands for a signal that is not known.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
@@ -30,6 +31,7 @@ pub(crate) struct Columns {
     pub(crate) row: Vec<Row>,
     pub(crate) head_since: Vec<Duration>,
     pub(crate) pace: Vec<Pace>,
+    pub(crate) step: Vec<Step>,
     /// Signals, [`UNKNOWN`] where they are; those of a time are latencies in microseconds.
     pub(crate) waiting: Vec<u32>,
     pub(crate) running: Vec<u32>,
@@ -64,6 +66,7 @@ impl Columns {
         self.live[at] = true;
         self.endpoint[at] = endpoint;
         self.pace[at] = Pace::expected(endpoint.prefill_token());
+        self.step[at] = Step::expected(endpoint.decode_token());
         Some(EndpointId::new(at as u32, self.generation[at]))
     }
 
@@ -77,6 +80,7 @@ impl Columns {
         self.row.push(Row::EMPTY);
         self.head_since.push(Duration::ZERO);
         self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
+        self.step.push(Step::expected(Endpoint::new().decode_token()));
         for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
             column.push(UNKNOWN);
         }

@@ -63,7 +63,9 @@ mod scoreboard;
 mod seed;
 mod sessions;
 mod signals;
+mod slo;
 mod standings;
+mod step;
 
 pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId, Role};
@@ -76,7 +78,7 @@ pub use log::{Answer, Difference, Log, LogError, Report};
 pub use pair::{Local, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
 pub use policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Overflow, Picker, Policy,
-    PolicyError, Priced, Scorer, Term, Trigger, Unknown, UnknownPolicy, Weighted,
+    PolicyError, Priced, Scorer, Targets, Term, Trigger, Unknown, UnknownPolicy, Weighted,
 };
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};
@@ -90,3 +92,4 @@ pub use route::{
 pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;
+pub use slo::{Forecast, Slo};

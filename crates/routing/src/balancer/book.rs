@@ -85,6 +85,11 @@ impl Balancer {
         };
         self.flights.end(place);
         if let Some(at) = self.columns.at(flight.endpoint) {
+            if let (Outcome::Success, Some(first), 2..) = (outcome, flight.first_token, flight.generated) {
+                let (sequences, context) = (self.columns.in_flight(at), self.columns.held_tokens(at));
+                let time = self.elapsed.saturating_sub(first) / (flight.generated - 1);
+                self.columns.step[at].learn(time, sequences, context);
+            }
             let load = &mut self.columns.load[at];
             load.in_flight = load.in_flight.saturating_sub(1);
             load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());

@@ -9,11 +9,11 @@ use super::choose::Scratch;
 use super::*;
 use crate::health::{Breaker, Outlier};
 use crate::policy::{
-    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer, Term,
-    Trigger, Unknown, Weighted,
+    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer,
+    Targets, Term, Trigger, Unknown, Weighted,
 };
 use crate::request::Evidence;
-use crate::{Factor, Load, Omission};
+use crate::{Factor, Load, Omission, Slo};
 
 /// What may happen to a balancer. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -167,12 +167,21 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
     ];
     let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
-    let parts = (combination, vec(filter, 0..2), relative, picker, unknown);
-    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown)| {
+    let fail = prop::sample::select(vec![FailMode::Closed, FailMode::Open]);
+    let target = || proptest::option::of(0..3000_u32);
+    let targets = (target(), target(), fail).prop_map(|(ttft_millis, tpot_millis, fail)| Targets {
+        ttft_millis,
+        tpot_millis,
+        fail,
+    });
+    let targets = proptest::option::weighted(0.2, targets);
+    let parts = (combination, vec(filter, 0..2), relative, picker, unknown, targets);
+    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown, targets)| {
         let policy = Policy::new("made", combination).expect("its parts are in range");
         let policy = policy.with_filters(filters).expect("of the endpoint").with_gates(gates).expect("in range");
         let policy = near.map_or(Ok(policy.clone()), |near| policy.with_near(near)).expect("in range");
-        policy.with_picker(picker).expect("in range").with_unknown(unknown)
+        let policy = policy.with_picker(picker).expect("in range").with_unknown(unknown);
+        targets.map_or(policy.clone(), |targets| policy.with_targets(targets))
     });
     prop_oneof![preset, made]
 }
@@ -279,8 +288,11 @@ impl World {
                     held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
                 let evidence: Vec<_> = held.into_iter().collect();
                 let (excluded, subset) = (self.ids_of(excluded), subset.as_ref().map(|subset| self.ids_of(subset)));
+                let ttft = (key % 3 == 0).then(|| Duration::from_millis(key % 4000));
+                let slo = Slo { ttft, tpot: (key % 7 == 0).then(|| Duration::from_millis(key % 30)) };
                 let mut request = Request::new(self.pool, *key, *prompt)
                     .with_affinity(key % 5)
+                    .with_slo(slo)
                     .with_evidence(Evidence::Tokens(&evidence))
                     .with_excluded(&excluded);
                 if let Some(subset) = &subset {
@@ -433,7 +445,7 @@ proptest! {
             Combination::Total(parts) => !parts.iter().any(|part| part.measure == Measure::Unstarted),
             Combination::Cost(_) => true,
         };
-        if !weighs_only_reports || policy.is_relative() {
+        if !weighs_only_reports || !policy.asks_one() {
             return Ok(());
         }
         let policy = policy.with_unknown(Unknown::Worst);

@@ -52,6 +52,7 @@ pub(super) enum Line {
         seats: u32,
         kv_tokens: u32,
         prefill_token: u64,
+        decode_token: u64,
     },
     Leave {
         endpoint: Id,
@@ -120,6 +121,10 @@ pub(super) struct Decide {
     pub(super) prompt_tokens: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) affinity: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ttft: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tpot: Option<u64>,
     /// Slots and the tokens that they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) held: Vec<(u32, u32)>,
@@ -153,6 +158,7 @@ pub(super) enum Said {
     NoCandidates { subset: u32 },
     AllExcluded { candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
+    AllLate { candidates: u32 },
 }
 
 impl Default for Said {
@@ -168,6 +174,7 @@ impl From<Refusal> for Said {
             Refusal::NoCandidates { subset } => Self::NoCandidates { subset },
             Refusal::AllExcluded { candidates } => Self::AllExcluded { candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
+            Refusal::AllLate { candidates } => Self::AllLate { candidates },
             // Of pairs, of which no line tells.
             Refusal::UnknownPair { .. }
             | Refusal::OfRole { .. }

@@ -87,8 +87,9 @@ impl Recording {
 
     pub(crate) fn join(&mut self, endpoint: EndpointId, of: &Endpoint) {
         self.note(|| {
-            let prefill_token = nanos(of.prefill_token())?;
-            Some(Line::Join { endpoint: id(endpoint), seats: of.seats(), kv_tokens: of.kv_tokens(), prefill_token })
+            let (prefill_token, decode_token) = (nanos(of.prefill_token())?, nanos(of.decode_token())?);
+            let (endpoint, seats, kv_tokens) = (id(endpoint), of.seats(), of.kv_tokens());
+            Some(Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token })
         });
     }
 
@@ -139,6 +140,8 @@ impl Recording {
         (line.now, line.pool, line.key) = (now, request.pool.0, request.key);
         (line.prompt_tokens, line.block_tokens) = (request.prompt_tokens, request.block_tokens());
         line.affinity = request.affinity;
+        // A promise that a log cannot hold is none that could be broken.
+        (line.ttft, line.tpot) = (request.slo.ttft.and_then(nanos), request.slo.tpot.and_then(nanos));
         line.held.clear();
         line.levels.clear();
         // Evidence is not looked at where there is no pool.
