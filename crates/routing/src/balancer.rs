@@ -1,9 +1,12 @@
 //! Load, policies and seed together: which endpoint a request goes to.
 
+mod adapters;
 mod book;
 mod choose;
 mod draw;
 mod explain;
+mod fit;
+mod layers;
 mod list;
 mod look;
 mod narrow;
@@ -16,9 +19,11 @@ use std::collections::VecDeque;
 
 use self::choose::Scratch;
 use self::pair::Pairing;
+use crate::adapter::{Adapters, Sought};
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
+use crate::kinds::Kinds;
 use crate::line::{LONGEST, Line};
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
@@ -53,6 +58,8 @@ pub struct Balancer {
     max_age: Option<Duration>,
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
+    adapters: Adapters,
+    kinds: Kinds,
     scratch: Scratch,
     classes: Classes,
     pairs: Vec<PairPolicy>,
@@ -115,6 +122,8 @@ impl Balancer {
             elapsed: Duration::ZERO,
             max_age: None,
             readings: VecDeque::new(),
+            adapters: Adapters::default(),
+            kinds: Kinds::default(),
             scratch: Scratch::default(),
             classes: Classes::default(),
             pairs: Vec::new(),
@@ -123,7 +132,7 @@ impl Balancer {
         }
     }
 
-    /// Takes signals that were read longer ago than this for unknown. Without it they hold until the next ones.
+    /// Takes signals, and what was said of adapters, that were read longer ago than this for unknown. Without it they hold until the next ones.
     #[must_use]
     pub fn with_max_age(mut self, age: Duration) -> Self {
         self.set_max_age(age);
@@ -176,6 +185,7 @@ impl Balancer {
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
         self.classes.join(slot, &endpoint);
+        self.kinds.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
@@ -200,6 +210,8 @@ impl Balancer {
             self.set_member(PoolId(pool), endpoint, false);
         }
         self.classes.leave(at);
+        self.kinds.leave(at, &self.columns.endpoint[at]);
+        self.adapters.leave(at);
         self.recording.leave(endpoint);
         self.columns.leave(endpoint)
     }
@@ -277,11 +289,16 @@ impl Balancer {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
+        let due = self.signals_due();
+        self.adapters_due().into_iter().chain(due).min()
+    }
+
+    fn signals_due(&self) -> Option<Duration> {
         let (read, _) = self.readings.front()?;
         Some(read.saturating_add(self.max_age?))
     }
 
-    /// Forgets signals that are too old by now. A decision does so first, too.
+    /// Forgets signals, and readings of adapters, that are too old by now. A decision does so first, too.
     ///
     /// ```
     /// use core::time::Duration;
@@ -302,7 +319,8 @@ impl Balancer {
     }
 
     fn forget(&mut self, now: Duration) {
-        while let Some(due) = self.next_timeout()
+        self.forget_adapters(now);
+        while let Some(due) = self.signals_due()
             && due <= now
         {
             let Some((read, endpoint)) = self.readings.pop_front() else { return };
@@ -451,7 +469,12 @@ impl Balancer {
 
     fn known(&self, policy: &Policy) -> Known<'_> {
         let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
-        Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown() }
+        let sought = Sought::NOTHING;
+        Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown(), sought }
+    }
+
+    fn known_for(&self, pool: &Pool, request: &Request<'_>) -> Known<'_> {
+        Known { sought: self.sought(pool, request), ..self.known(&pool.policy) }
     }
 
     /// Brings the standings of a slot up to date in all its pools.

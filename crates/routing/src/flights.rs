@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::adapter::AdapterId;
 use crate::endpoint::EndpointId;
 
 /// No flight.
@@ -17,6 +18,8 @@ pub(crate) struct Flight {
     pub(crate) prompt_tokens: u32,
     pub(crate) uncached_tokens: u32,
     pub(crate) first_token: Option<Duration>,
+    /// The adapter that was promised to the endpoint with it.
+    pub(crate) adapter: Option<AdapterId>,
     /// Neighbours in the endpoint's row of prompts.
     before: u32,
     after: u32,
@@ -77,6 +80,7 @@ impl Flights {
             prompt_tokens,
             uncached_tokens,
             first_token: None,
+            adapter: None,
             before: row.last,
             after: NONE,
         };
@@ -106,6 +110,12 @@ impl Flights {
     pub(crate) fn set_first_token(&mut self, place: u32, now: Duration) {
         if let Some(flight) = self.flight(place) {
             flight.first_token = Some(now);
+        }
+    }
+
+    pub(crate) fn set_adapter(&mut self, place: u32, adapter: AdapterId) {
+        if let Some(flight) = self.flight(place) {
+            flight.adapter = Some(adapter);
         }
     }
 

@@ -37,12 +37,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adapter;
 mod balancer;
 mod columns;
 mod endpoint;
 mod evidence;
 mod explanation;
 mod flights;
+mod kinds;
+mod label;
 mod line;
 mod link;
 mod load;
@@ -63,10 +66,12 @@ mod sessions;
 mod signals;
 mod standings;
 
+pub use adapter::{AdapterId, AdapterReading, AdapterState};
 pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId, Role};
 pub use evidence::Noted;
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
+pub use label::Labels;
 pub use link::{Domain, Link, LinkCosts, LinkError};
 pub use load::{Load, Totals};
 pub use log::{Answer, Difference, Log, LogError, Report};

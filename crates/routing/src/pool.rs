@@ -27,6 +27,8 @@ pub(crate) struct Pool {
     pub(crate) count: u32,
     /// Whether standings are kept.
     pub(crate) is_local: bool,
+    /// Whether it matters where a request's adapter is.
+    pub(crate) sees_adapter: bool,
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
@@ -41,11 +43,13 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
+        let sees_adapter = crate::price::sees_adapter(&policy);
         Self {
             policy,
             members: Vec::new(),
             count: 0,
             is_local,
+            sees_adapter,
             steady: Standings::default(),
             falling: Standings::default(),
             ring: Ring::default(),

@@ -18,6 +18,9 @@ impl Balancer {
         if self.means.uncached.note(uncached_tokens) {
             self.refresh_all();
         }
+        if let Some(adapter) = request.adapter {
+            self.promise_adapter(&reservation, adapter);
+        }
         let endpoint = reservation.endpoint;
         let of = &mut self.pools[request.pool.index()];
         if let (Picker::Sticky { sessions, idle_seconds }, Some(affinity)) = (of.policy.picker(), request.affinity) {
@@ -84,6 +87,9 @@ impl Balancer {
         };
         self.flights.end(place);
         if let Some(at) = self.columns.at(flight.endpoint) {
+            if let Some(adapter) = flight.adapter {
+                self.adapters.settle(at, adapter);
+            }
             let load = &mut self.columns.load[at];
             load.in_flight = load.in_flight.saturating_sub(1);
             load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());

@@ -12,7 +12,7 @@ use crate::policy::{
     Trigger, Unknown, Weighted,
 };
 use crate::request::Evidence;
-use crate::{Factor, Load, Omission};
+use crate::{AdapterId, AdapterReading, Factor, Load, Omission};
 
 /// What may happen to a balancer. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -22,11 +22,26 @@ pub(crate) enum Step {
     Exit(usize),
     Enter(usize),
     Signals(usize, Option<u32>, Option<u32>, Option<u32>),
-    Decide { key: u64, prompt: u32, held: Vec<(usize, u32)>, excluded: Vec<usize>, subset: Option<Vec<usize>> },
+    Adapters { which: usize, loaded: Vec<u32>, queued: Vec<u32>, slots: Option<u32> },
+    Decide { key: u64, prompt: u32, held: Vec<(usize, u32)>, excluded: Vec<usize>, subset: Option<Vec<usize>>, hints: Hints },
     FirstToken(usize),
     Generated(usize, u32),
     Settle(usize, Outcome),
     Wait(u64),
+}
+
+/// What else a request may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hints {
+    adapter: Option<u32>,
+    labels: u64,
+    output: u32,
+}
+
+fn hints() -> impl Strategy<Value = Hints> {
+    let labels = prop_oneof![6 => Just(0), 2 => 0..4_u64, 1 => Just(1 << 63)];
+    let adapter = proptest::option::of(0..3_u32);
+    (adapter, labels, tokens()).prop_map(|(adapter, labels, output)| Hints { adapter, labels, output })
 }
 
 fn count() -> impl Strategy<Value = u32> {
@@ -41,21 +56,27 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let held = vec((0..40_usize, tokens()), 0..6);
     let outcome =
         prop_oneof![Just(Outcome::Success), Just(Outcome::Error), Just(Outcome::ClientGone), Just(Outcome::Cut)];
-    let endpoint = (count(), tokens(), 0..200_u64).prop_map(|(seats, kv, pace)| {
-        Endpoint::new().with_seats(seats).with_kv_tokens(kv).with_prefill_token(Duration::from_micros(pace))
+    let most = proptest::option::of(prop_oneof![Just(0_u32), Just(4000), Just(u32::MAX), 0..9000_u32]);
+    let endpoint = (count(), tokens(), 0..200_u64, 0..4_u64, most).prop_map(|(seats, kv, pace, labels, most)| {
+        let of = Endpoint::new().with_seats(seats).with_kv_tokens(kv).with_labels(labels.into());
+        let of = of.with_prefill_token(Duration::from_micros(pace));
+        most.map_or(of, |most| of.with_context_tokens(most))
     });
+    let adapters = || vec(0..3_u32, 0..3);
     let optional = || proptest::option::of(count());
     let subset = proptest::option::weighted(0.2, vec(0..40_usize, 0..5));
     prop_oneof![
         3 => Just(Step::Join(Endpoint::new())),
-        1 => endpoint.prop_map(Step::Join),
+        2 => endpoint.prop_map(Step::Join),
         1 => any::<usize>().prop_map(Step::Leave),
         1 => any::<usize>().prop_map(Step::Exit),
         1 => any::<usize>().prop_map(Step::Enter),
         2 => (any::<usize>(), optional(), optional(), proptest::option::of(0..1_100_000_u32))
             .prop_map(|(which, waiting, running, kv)| Step::Signals(which, waiting, running, kv)),
-        9 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..3), subset).prop_map(
-            |(key, prompt, held, excluded, subset)| Step::Decide { key, prompt, held, excluded, subset }
+        2 => (any::<usize>(), adapters(), adapters(), proptest::option::of(0..4_u32))
+            .prop_map(|(which, loaded, queued, slots)| Step::Adapters { which, loaded, queued, slots }),
+        9 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..3), subset, hints()).prop_map(
+            |(key, prompt, held, excluded, subset, hints)| Step::Decide { key, prompt, held, excluded, subset, hints }
         ),
         3 => any::<usize>().prop_map(Step::FirstToken),
         1 => (any::<usize>(), tokens()).prop_map(|(which, tokens)| Step::Generated(which, tokens)),
@@ -81,6 +102,8 @@ fn measure() -> impl Strategy<Value = Measure> {
         Measure::KvUsed,
         Measure::Ttft,
         Measure::Tpot,
+        Measure::Adapter,
+        Measure::ContextTokens,
     ])
 }
 
@@ -99,6 +122,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         Term::MemoryWall,
         Term::SeatWall,
         Term::EngineQueue,
+        Term::AdapterLoad,
     ]);
     let permille = prop_oneof![Just(1000), 0..2000_u32, 0..=1_000_000_u32];
     let cost =
@@ -115,6 +139,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
         (0..=1_000_000_u32).prop_map(|ttft_ppm| Scorer::Latency { ttft_ppm }),
         Just(Scorer::Draw),
+        Just(Scorer::Adapter),
     ];
     let weighted = (scorer, 0..10_u32, proptest::option::of(1..200_u32)).prop_map(|(scorer, weight, steps)| Weighted {
         scorer,
@@ -154,7 +179,8 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let near = proptest::option::of((of_endpoint(), limit).prop_map(|(measure, limit)| Near { measure, limit }));
     let relative = prop_oneof![2 => Just((vec![], None)), 1 => (gates, near)];
     let fail = prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)];
-    let filter = (of_endpoint(), 0..6_u32, fail).prop_map(|(measure, below, fail)| Filter { measure, below, fail });
+    let filter = prop_oneof![3 => of_endpoint(), 1 => Just(Measure::Adapter)];
+    let filter = (filter, 0..6_u32, fail).prop_map(|(measure, below, fail)| Filter { measure, below, fail });
     let then = prop::sample::select(vec![Overflow::Next, Overflow::Best]);
     let bound = proptest::option::of((1000..2000_u32, then).prop_map(|(permille, then)| Bound { permille, then }));
     let picker = prop_oneof![
@@ -264,7 +290,15 @@ impl World {
                     assert_eq!(self.balancer.signals(id, signals), self.live.contains_key(&id));
                 }
             }
-            Step::Decide { key, prompt, held, excluded, subset } => {
+            Step::Adapters { which, loaded, queued, slots } => {
+                if let Some(id) = some(*which, &self.ids) {
+                    let ids = |numbers: &[u32]| numbers.iter().copied().map(AdapterId::from).collect::<Vec<_>>();
+                    let (loaded, queued) = (ids(loaded), ids(queued));
+                    let reading = AdapterReading { loaded: &loaded, queued: &queued, slots: *slots, read: self.now };
+                    assert_eq!(self.balancer.adapters(id, &reading), self.live.contains_key(&id));
+                }
+            }
+            Step::Decide { key, prompt, held, excluded, subset, hints } => {
                 let held: BTreeMap<_, _> =
                     held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
                 let evidence: Vec<_> = held.into_iter().collect();
@@ -272,7 +306,12 @@ impl World {
                 let mut request = Request::new(self.pool, *key, *prompt)
                     .with_affinity(key % 5)
                     .with_evidence(Evidence::Tokens(&evidence))
-                    .with_excluded(&excluded);
+                    .with_excluded(&excluded)
+                    .with_labels(hints.labels.into())
+                    .with_output_tokens(hints.output);
+                if let Some(adapter) = hints.adapter {
+                    request = request.with_adapter(adapter.into());
+                }
                 if let Some(subset) = &subset {
                     request = request.with_subset(subset);
                 }
@@ -342,6 +381,7 @@ proptest! {
                 assert_eq!(world.live.get(&id), Some(&true));
                 assert!(!request.excluded.contains(&id));
                 assert!(request.subset.is_none_or(|subset| subset.contains(&id)));
+                assert_eq!(world.balancer.misfit(request, id.index()), None);
                 assert_eq!(decision.cached_tokens + decision.uncached_tokens, request.prompt_tokens);
                 // The same again from the same state.
                 let again = world.balancer.clone().decide(request, world.now).expect("it was possible before");
@@ -443,6 +483,8 @@ proptest! {
         prop_assert!(totals[0] >= totals[1], "unknown {} before known {}", totals[0], totals[1]);
     }
 }
+
+mod hints;
 
 /// Property 12 of the list in `tests/properties.rs`, for those who share the least cost.
 #[test]

@@ -48,6 +48,10 @@ pub(super) enum Line {
         seats: u32,
         kv_tokens: u32,
         prefill_token: u64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        labels: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context_tokens: Option<u32>,
     },
     Leave {
         endpoint: Id,
@@ -73,6 +77,16 @@ pub(super) enum Line {
         ttft: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tpot: Option<u64>,
+    },
+    Adapters {
+        endpoint: Id,
+        read: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        loaded: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        queued: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slots: Option<u32>,
     },
     Timeout {
         now: u64,
@@ -116,6 +130,12 @@ pub(super) struct Decide {
     pub(super) prompt_tokens: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) affinity: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) adapter: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) labels: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) output_tokens: u32,
     /// Slots and the tokens that they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) held: Vec<(u32, u32)>,
@@ -140,6 +160,16 @@ fn is_one(block: &u32) -> bool {
     *block == 1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none(tokens: &u32) -> bool {
+    *tokens == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(bits: &u64) -> bool {
+    *bits == 0
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -148,6 +178,8 @@ pub(super) enum Said {
     UnknownPool { pool: u64 },
     NoCandidates { subset: u32 },
     AllExcluded { candidates: u32 },
+    NoneLabeled { labels: u64, unknown: u64, candidates: u32 },
+    TooLong { tokens: u32, longest: u32, candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
 }
 
@@ -163,6 +195,10 @@ impl From<Refusal> for Said {
             Refusal::UnknownPool { pool } => Self::UnknownPool { pool: pool as u64 },
             Refusal::NoCandidates { subset } => Self::NoCandidates { subset },
             Refusal::AllExcluded { candidates } => Self::AllExcluded { candidates },
+            Refusal::NoneLabeled { labels, unknown, candidates } => {
+                Self::NoneLabeled { labels: labels.bits(), unknown: unknown.bits(), candidates }
+            }
+            Refusal::TooLong { tokens, longest, candidates } => Self::TooLong { tokens, longest, candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
             // Of pairs, of which no line tells.
             Refusal::UnknownPair { .. }

@@ -1,6 +1,7 @@
 //! Terms in nanoseconds.
 
 use super::Known;
+use crate::adapter::STATES;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
 use crate::line::{Line, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
@@ -11,6 +12,8 @@ const SEQUENCE: i64 = 30_000;
 const CONTEXT: i64 = 80;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
+/// Until an adapter is there, in nanoseconds: loaded, coming, a free slot, none free.
+const LOADS: [i64; STATES] = [0, SECOND / 20, SECOND / 10, SECOND / 5];
 /// KV memory in use, in parts of a million, from which on it is scarce.
 const SCARCE: i64 = 900_000;
 
@@ -101,6 +104,7 @@ fn unlimited(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
             let free = if token == 0 { Line::ALWAYS } else { 2 * (-beyond / token) };
             Line { exact_to: free, ..Line::ZERO }
         }
+        Term::AdapterLoad => Line::ZERO,
         Term::SeatWall | Term::EngineQueue => Line { base: wall(known, priced, at), ..Line::ZERO },
     }
 }
@@ -131,8 +135,14 @@ pub(crate) fn value(known: &Known<'_>, priced: &Priced, at: usize, tokens: Token
             }
             _ => line(known, priced, at).at(tokens),
         },
+        Term::AdapterLoad => adapter_load(priced, known.sought.state(at)),
         _ => line(known, priced, at).at(tokens),
     }
+}
+
+/// What it takes until an adapter in a state is there.
+pub(super) fn adapter_load(priced: &Priced, state: usize) -> i64 {
+    price(LOADS[state], priced.permille.into()).min(MOST_ADDED)
 }
 
 /// A term that is the same for every request.
