@@ -17,6 +17,19 @@ pub(crate) use self::table::{Adapters, STATES, Sought};
 pub struct AdapterId(u32);
 
 impl AdapterId {
+    /// The adapter of that number.
+    ///
+    /// ```
+    /// use phalanx_routing::AdapterId;
+    ///
+    /// const CHAT: AdapterId = AdapterId::new(3);
+    /// assert_eq!(CHAT, AdapterId::from(3));
+    /// ```
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
     /// Its number.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -5,6 +5,7 @@ mod book;
 mod choose;
 mod draw;
 mod explain;
+mod few;
 mod fit;
 mod layers;
 mod list;

@@ -68,15 +68,10 @@ impl Kinds {
     /// Leaves those that have all labels and take so many tokens; `takes` tells that of one.
     pub(crate) fn keep(&self, labels: Labels, tokens: u32, takes: impl Fn(usize) -> bool, slots: &mut [u64]) {
         for label in bits(&[labels.bits()]) {
-            let has = self.labels.get(label).map_or(&[][..], Vec::as_slice);
-            for (at, word) in slots.iter_mut().enumerate() {
-                *word &= has.get(at).copied().unwrap_or(0);
-            }
+            and(slots, self.labels.get(label).map_or(&[][..], Vec::as_slice));
         }
         for (_, short) in self.contexts.iter().take_while(|(most, _)| *most < tokens) {
-            for (word, short) in slots.iter_mut().zip(short) {
-                *word &= !short;
-            }
+            and_not(slots, short);
         }
         if self.other_count > 0 {
             for at in bits(&self.others).filter(|at| !takes(*at)) {
@@ -84,6 +79,18 @@ impl Kinds {
             }
         }
     }
+}
+
+/// Leaves the bits that are set in `words` too.
+pub(crate) fn and(slots: &mut [u64], words: &[u64]) {
+    let (both, beyond) = slots.split_at_mut(words.len().min(slots.len()));
+    both.iter_mut().zip(words).for_each(|(slot, word)| *slot &= word);
+    beyond.fill(0);
+}
+
+/// Leaves the bits that are not set in `words`.
+pub(crate) fn and_not(slots: &mut [u64], words: &[u64]) {
+    slots.iter_mut().zip(words).for_each(|(slot, word)| *slot &= !word);
 }
 
 /// Sets a bit, where there may be no room for it yet.

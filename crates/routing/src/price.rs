@@ -45,7 +45,9 @@ pub(crate) fn is_local(policy: &Policy) -> bool {
 
 fn is_line(combination: &Combination) -> bool {
     match combination {
-        Combination::Sum(parts) => parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Adapter | Scorer::Room { .. })),
+        Combination::Sum(parts) => {
+            parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Adapter | Scorer::Room { .. }))
+        }
         Combination::Product(measures) => {
             let of_prompt = measures.iter().filter(|measure| measure.is_of_prompt()).count();
             of_prompt <= 1 && !measures.contains(&Measure::Adapter)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::{AdapterId, AdapterReading, AdapterState};
 use crate::endpoint::EndpointId;
-use crate::kinds::{clear, has, set};
+use crate::kinds::{and, and_not, clear, has, set};
 use crate::policy::Unknown;
 
 /// States that a request tells apart: loaded, coming, a free slot, none free.
@@ -19,9 +19,9 @@ pub(crate) struct Adapters {
     /// By adapter, ascending. Those that nobody has are not there.
     places: Vec<Places>,
     spare: Vec<Places>,
-    /// Endpoints with a free slot for an adapter, and those whose slots are known.
+    /// Endpoints with a free slot for an adapter, and those that have none; the others did not say.
     free: Vec<u64>,
-    told: Vec<u64>,
+    full: Vec<u64>,
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
     changed: Vec<AdapterId>,
@@ -54,7 +54,7 @@ pub(crate) struct Sought<'a> {
     loaded: &'a [u64],
     coming: &'a [u64],
     free: &'a [u64],
-    told: &'a [u64],
+    full: &'a [u64],
     /// Whether there is an adapter; without one all is as if it were loaded.
     is_any: bool,
     /// Whether it is taken for free where nothing is known of slots.
@@ -210,7 +210,7 @@ impl Adapters {
 
     fn mark_free(&mut self, at: usize) {
         let free = self.rows[at].is_free();
-        for (slots, is) in [(&mut self.free, free == Some(true)), (&mut self.told, free.is_some())] {
+        for (slots, is) in [(&mut self.free, free == Some(true)), (&mut self.full, free == Some(false))] {
             clear(slots, at);
             if is {
                 set(slots, at);
@@ -240,14 +240,14 @@ impl Adapters {
         let Some(adapter) = adapter else { return Sought::NOTHING };
         let (loaded, coming) = self.places(adapter).map_or((&[][..], &[][..]), |of| (&of.loaded, &of.coming));
         let is_idle = unknown == Unknown::Idle;
-        Sought { loaded, coming, free: &self.free, told: &self.told, is_any: true, is_idle }
+        Sought { loaded, coming, free: &self.free, full: &self.full, is_any: true, is_idle }
     }
 }
 
 impl Sought<'_> {
     /// No adapter.
     pub(crate) const NOTHING: Self =
-        Self { loaded: &[], coming: &[], free: &[], told: &[], is_any: false, is_idle: false };
+        Self { loaded: &[], coming: &[], free: &[], full: &[], is_any: false, is_idle: false };
 
     pub(crate) fn is_any(&self) -> bool {
         self.is_any
@@ -259,7 +259,7 @@ impl Sought<'_> {
             0
         } else if has(self.coming, at) {
             1
-        } else if has(self.free, at) || (self.is_idle && !has(self.told, at)) {
+        } else if has(self.free, at) || (self.is_idle && !has(self.full, at)) {
             2
         } else {
             3
@@ -268,17 +268,15 @@ impl Sought<'_> {
 
     /// Leaves those of one state.
     pub(crate) fn keep(&self, state: usize, slots: &mut [u64]) {
-        let word = |words: &[u64], at: usize| words.get(at).copied().unwrap_or(0);
-        for (at, slots) in slots.iter_mut().enumerate() {
-            let (loaded, coming) = (word(self.loaded, at), word(self.coming, at));
-            let unknown = if self.is_idle { !word(self.told, at) } else { 0 };
-            let free = word(self.free, at) | unknown;
-            *slots &= match state {
-                0 => loaded,
-                1 => coming & !loaded,
-                2 => free & !coming & !loaded,
-                _ => !free & !coming & !loaded,
-            };
+        match (state, self.is_idle) {
+            (0, _) => return and(slots, self.loaded),
+            (1, _) => return and(slots, self.coming),
+            (2, true) => and_not(slots, self.full),
+            (2, false) => and(slots, self.free),
+            (_, true) => and(slots, self.full),
+            (_, false) => and_not(slots, self.free),
         }
+        and_not(slots, self.coming);
+        and_not(slots, self.loaded);
     }
 }

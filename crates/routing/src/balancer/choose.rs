@@ -94,8 +94,10 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
+        if pool.is_local && request.subset.is_some() {
+            return self.choose_from_few(pool, request, now, scratch);
+        }
         if pool.is_local
-            && request.subset.is_none()
             && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
         {
             return Ok(choice);
@@ -125,11 +127,23 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Choice {
-        let Scratch { held, weighed, tied, .. } = scratch;
-        let told = &*held;
-        let held = |at: usize| told.of(request.evidence, at);
+        let Scratch { held, weighed, .. } = scratch;
         let combination = pool.policy.behind(gate);
-        self.weigh(pool, combination, request, now, held, weighed);
+        self.weigh(pool, combination, request, now, |at| held.of(request.evidence, at), weighed);
+        self.least_of(pool, combination, request, scratch)
+    }
+
+    /// The least cost of the candidates that are weighed, at least one.
+    pub(super) fn least_of(
+        &self,
+        pool: &Pool,
+        combination: &Combination,
+        request: &Request<'_>,
+        scratch: &mut Scratch,
+    ) -> Choice {
+        let Scratch { held: told, weighed, tied, .. } = scratch;
+        let told = &*told;
+        let held = |at: usize| told.of(request.evidence, at);
         let least = weighed.costs.iter().copied().min().unwrap_or(0);
         tied.clear();
         let (sees, sought) = (sees_cache(combination), self.sought(pool, request));
