@@ -3,34 +3,38 @@
 mod adapters;
 mod book;
 mod choose;
+mod compare;
 mod draw;
 mod explain;
 mod few;
 mod fit;
+mod health;
 mod layers;
 mod list;
 mod look;
 mod narrow;
 mod pair;
 mod recording;
+mod refresh;
 mod weigh;
 
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use self::choose::Scratch;
+use self::health::Watch;
 use self::pair::Pairing;
 use crate::adapter::{Adapters, Sought};
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::kinds::Kinds;
-use crate::line::{LONGEST, Line};
+use crate::line::LONGEST;
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
 use crate::pool::{Pool, PoolId};
-use crate::price::{self, Known, Means};
+use crate::price::{Known, Means};
 use crate::request::{Decision, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
@@ -61,6 +65,7 @@ pub struct Balancer {
     readings: VecDeque<(Duration, EndpointId)>,
     adapters: Adapters,
     kinds: Kinds,
+    watch: Watch,
     scratch: Scratch,
     classes: Classes,
     pairs: Vec<PairPolicy>,
@@ -125,6 +130,7 @@ impl Balancer {
             readings: VecDeque::new(),
             adapters: Adapters::default(),
             kinds: Kinds::default(),
+            watch: Watch::default(),
             scratch: Scratch::default(),
             classes: Classes::default(),
             pairs: Vec::new(),
@@ -213,6 +219,7 @@ impl Balancer {
         self.classes.leave(at);
         self.kinds.leave(at, &self.columns.endpoint[at]);
         self.adapters.leave(at);
+        self.forget_outcomes(at);
         self.recording.leave(endpoint);
         self.columns.leave(endpoint)
     }
@@ -249,10 +256,13 @@ impl Balancer {
         if !pool.set(endpoint, member) {
             return false;
         }
+        let out = u32::from(!self.columns.record[at].is_in());
         if member {
             self.pools_of[at].push(id.0);
+            pool.out += out;
         } else {
             self.pools_of[at].retain(|of| *of != id.0);
+            pool.out -= out;
         }
         self.refresh_in(id.index(), at);
         true
@@ -290,16 +300,17 @@ impl Balancer {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        let due = self.signals_due();
-        self.adapters_due().into_iter().chain(due).min()
+        self.next_stale().into_iter().chain(self.next_trial()).chain(self.adapters_due()).min()
     }
 
-    fn signals_due(&self) -> Option<Duration> {
+    /// When the oldest reading is too old.
+    fn next_stale(&self) -> Option<Duration> {
         let (read, _) = self.readings.front()?;
         Some(read.saturating_add(self.max_age?))
     }
 
-    /// Forgets signals, and readings of adapters, that are too old by now. A decision does so first, too.
+    /// Forgets signals, and readings of adapters, that are too old by now, and puts those on trial whose pause has ended. A
+    /// decision does so first, too.
     ///
     /// ```
     /// use core::time::Duration;
@@ -320,8 +331,9 @@ impl Balancer {
     }
 
     fn forget(&mut self, now: Duration) {
+        self.try_out(now);
         self.forget_adapters(now);
-        while let Some(due) = self.signals_due()
+        while let Some(due) = self.next_stale()
             && due <= now
         {
             let Some((read, endpoint)) = self.readings.pop_front() else { return };
@@ -364,6 +376,7 @@ impl Balancer {
     /// ```
     pub fn decide(&mut self, request: &Request<'_>, now: Duration) -> Result<Decision, Refusal> {
         let elapsed = self.advance(now);
+        self.settle_scores(request.pool);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if self.recording.is_on() {
@@ -476,39 +489,6 @@ impl Balancer {
 
     fn known_for(&self, pool: &Pool, request: &Request<'_>) -> Known<'_> {
         Known { sought: self.sought(pool, request), ..self.known(&pool.policy) }
-    }
-
-    /// Brings the standings of a slot up to date in all its pools.
-    fn refresh(&mut self, at: usize) {
-        for place in 0..self.pools_of[at].len() {
-            self.refresh_in(self.pools_of[at][place] as usize, at);
-        }
-    }
-
-    fn refresh_in(&mut self, pool: usize, at: usize) {
-        self.pools[pool].note(at, self.columns.load[at].in_flight);
-        let of = &self.pools[pool];
-        if !of.is_local {
-            return;
-        }
-        let line = if of.has(at) && self.columns.is_live(at) {
-            let known = self.known(&of.policy);
-            let kept = weigh::passes(&of.policy, &known, at);
-            if kept { price::line(of.policy.combination(), &known, at) } else { Line::NEVER }
-        } else {
-            Line::NEVER
-        };
-        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
-        let of = &mut self.pools[pool];
-        of.steady.set(at, steady);
-        of.falling.set(at, falling);
-    }
-
-    /// Brings all standings up to date: what is usual has changed.
-    fn refresh_all(&mut self) {
-        for at in 0..self.columns.len() {
-            self.refresh(at);
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Row;
+use crate::health::Record;
 use crate::load::{Load, Totals};
 use crate::pace::Pace;
 use crate::signals::Signals;
@@ -38,6 +39,7 @@ pub(crate) struct Columns {
     pub(crate) read: Vec<Option<Duration>>,
     /// Requests of this router's when the signals were read.
     pub(crate) own_then: Vec<u32>,
+    pub(crate) record: Vec<Record>,
 }
 
 impl Columns {
@@ -80,6 +82,7 @@ impl Columns {
         }
         self.read.push(None);
         self.own_then.push(0);
+        self.record.push(Record::default());
     }
 
     pub(crate) fn leave(&mut self, id: EndpointId) -> bool {
@@ -90,6 +93,7 @@ impl Columns {
         self.turn[at] = 0;
         self.row[at] = Row::EMPTY;
         self.head_since[at] = Duration::ZERO;
+        self.record[at] = Record::default();
         self.forget_signals(at);
         // A slot that has used up its generations is given up, so that no id ever comes back.
         if let Some(next) = self.generation[at].checked_add(1) {

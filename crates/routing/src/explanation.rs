@@ -121,6 +121,8 @@ pub enum Omission {
     LacksLabels(Labels),
     /// It takes so many tokens of prompt and answer, which are fewer than the request has.
     TooShort(u32),
+    /// It failed too often, and is [out](crate::Health::Out) or has its trial.
+    Out,
     /// The policy's filter of that place, from 0, left it out.
     Filtered(u32),
     /// It is not [near](crate::Near) the others.

@@ -29,6 +29,7 @@ use crate::policy::Policy;
 /// |---|---|
 /// | the first | `log` (`phalanx-routing`), `version`, `seed` |
 /// | `"do":"max-age"` | `age` |
+/// | `breaker` | `breaker` |
 /// | `pool` | `policy`; pools have the numbers 0, 1, ... |
 /// | `join` | `endpoint`, `seats`, `kv_tokens`, `prefill_token`, `labels` (bits), and `context_tokens` if there is a limit |
 /// | `leave` | `endpoint` |
@@ -36,7 +37,7 @@ use crate::policy::Policy;
 /// | `signals` | `endpoint`, `read`, and as far as known `waiting`, `running`, `kv_used_ppm`, `ttft`, `tpot` |
 /// | `adapters` | `endpoint`, `read`, `loaded`, `queued` (numbers), and `slots` if that is known |
 /// | `timeout` | `now` |
-/// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `affinity`, `adapter`, `labels`, `output_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `subset`, `excluded`, `answer` |
+/// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `affinity`, `adapter`, `labels` (bits), `output_tokens`, `subset`, `excluded`, `answer` |
 /// | `adopt` | `endpoint`, `prompt_tokens`, `uncached_tokens`, `came` (whether the first token did), `now` |
 /// | `first-token` | `of` (the number; 0 for a request that is no longer open), `now` |
 /// | `generated` | `of`, `tokens` |

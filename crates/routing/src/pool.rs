@@ -3,6 +3,7 @@
 use crate::endpoint::EndpointId;
 use crate::policy::Policy;
 use crate::ring::Ring;
+use crate::scoreboard::Scoreboard;
 use crate::sessions::Sessions;
 use crate::standings::Standings;
 
@@ -25,6 +26,8 @@ pub(crate) struct Pool {
     /// A bit for each slot.
     pub(crate) members: Vec<u64>,
     pub(crate) count: u32,
+    /// Members that are out, or on trial.
+    pub(crate) out: u32,
     /// Whether standings are kept.
     pub(crate) is_local: bool,
     /// Whether it matters where a request's adapter is.
@@ -32,6 +35,8 @@ pub(crate) struct Pool {
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
+    /// Who is cheapest where scores compare the members.
+    pub(crate) board: Option<Scoreboard>,
     /// Where the policy picks by one.
     pub(crate) ring: Ring,
     pub(crate) sessions: Sessions,
@@ -44,14 +49,17 @@ impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
         let sees_adapter = crate::price::sees_adapter(&policy);
+        let board = if is_local { None } else { Scoreboard::of(&policy) };
         Self {
             policy,
             members: Vec::new(),
             count: 0,
+            out: 0,
             is_local,
             sees_adapter,
             steady: Standings::default(),
             falling: Standings::default(),
+            board,
             ring: Ring::default(),
             sessions: Sessions::default(),
             noted: Vec::new(),
@@ -77,6 +85,9 @@ impl Pool {
         if self.is_local {
             self.steady.grow(at + 1);
             self.falling.grow(at + 1);
+        }
+        if let Some(board) = &mut self.board {
+            board.grow(at + 1);
         }
         if let Some(points) = self.policy.picker().points() {
             if member {

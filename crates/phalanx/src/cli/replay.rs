@@ -83,6 +83,7 @@ fn omission(of: Omission) -> String {
         Omission::LacksLabels(labels) => format!("lacks labels {labels}"),
         Omission::TooShort(most) => format!("takes {most} tokens only"),
         Omission::Filtered(filter) => format!("filter {filter}"),
+        Omission::Out => "left alone after failures".to_owned(),
         _ => "passed over".to_owned(),
     }
 }

@@ -49,6 +49,7 @@ impl Balancer {
         load.prefilling = load.prefilling.saturating_add(1);
         load.pending_tokens = load.pending_tokens.saturating_add(tokens.1.into());
         load.prompt_tokens = load.prompt_tokens.saturating_add(tokens.0.into());
+        columns.record[at].begin();
         self.decisions += 1;
         columns.turn[at] = self.decisions;
         let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
@@ -101,6 +102,7 @@ impl Balancer {
                 Outcome::Cut => totals.cut += 1,
                 Outcome::Unused => totals.unused += 1,
             }
+            self.note_outcome(at, flight.decided, outcome);
             self.refresh(at);
         }
         Settled {

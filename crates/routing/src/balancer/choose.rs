@@ -4,6 +4,7 @@ use super::Balancer;
 use super::layers::{Layer, Layers};
 use super::weigh::{self, Weighed};
 use crate::evidence::{self, Held};
+use crate::kinds::and;
 use crate::line::Tokens;
 use crate::policy::{Combination, Picker, Term};
 use crate::pool::Pool;
@@ -23,19 +24,19 @@ pub(super) struct Choice {
 }
 
 /// A candidate of least cost. Those that the evidence names come first, then the levels that it tells of many, each time
-/// those that hold more; of these by the state of the adapter; then those whose cost does not fall; then by slot. Both ways to choose keep to that order, so
-/// a draw falls on the same one.
+/// those that hold more; of these by the state of the adapter; then those whose cost does not fall; then by slot. Both ways
+/// to choose keep to that order, so a draw falls on the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Tied {
+pub(super) struct Tied {
     is_of_many: bool,
-    lack: u32,
+    pub(super) lack: u32,
     state: usize,
     is_falling: bool,
-    at: u32,
+    pub(super) at: u32,
 }
 
 impl Tied {
-    fn new(pool: &Pool, at: u32, held: u32, state: usize, is_of_many: bool) -> Self {
+    pub(super) fn new(pool: &Pool, at: u32, held: u32, state: usize, is_of_many: bool) -> Self {
         Self { is_of_many, lack: u32::MAX - held, state, is_falling: !pool.falling.line(at as usize).is_never(), at }
     }
 }
@@ -45,17 +46,18 @@ impl Tied {
 pub(super) struct Scratch {
     pub(super) held: Held,
     pub(super) weighed: Weighed,
-    mask: Vec<u64>,
-    layers: Layers,
-    groups: Vec<Ties>,
-    tied: Vec<Tied>,
+    pub(super) mask: Vec<u64>,
+    pub(super) layers: Layers,
+    ties: Vec<Ties>,
+    pub(super) groups: Vec<u32>,
+    pub(super) tied: Vec<Tied>,
     pub(super) weights: Vec<u64>,
     /// Costs, draws and slots.
     pub(super) order: Vec<(i64, u32, u32)>,
 }
 
 /// Whether what is cached changes costs.
-fn sees_cache(combination: &Combination) -> bool {
+pub(super) fn sees_cache(combination: &Combination) -> bool {
     match combination {
         Combination::Sum(_) => price::share_cost(combination, 1, 1) != 0,
         Combination::Product(measures) | Combination::Lexicographic(measures) => {
@@ -99,6 +101,14 @@ impl Balancer {
         }
         if pool.is_local
             && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+        {
+            return Ok(choice);
+        }
+        if let Some(board) = pool.board.as_ref().filter(|board| board.is_settled())
+            && request.subset.is_none()
+            && request.excluded.is_empty()
+            && self.compares_all(pool, request)
+            && let Some(choice) = self.choose_from_scores(pool, board, request, scratch)
         {
             return Ok(choice);
         }
@@ -156,7 +166,7 @@ impl Balancer {
             });
         }
         // Without a short way, and without evidence, they are in order.
-        if sees || pool.is_local {
+        if sees || pool.is_local || sought.is_any() {
             tied.sort_unstable();
         }
         let ties = tied.len() as u32;
@@ -179,7 +189,7 @@ impl Balancer {
         let is_candidate = |at: usize| {
             let fits = fit_all || self.misfit(request, at).is_none();
             let may = pool.has(at) && fits && !request.excluded.contains(&self.columns.id(at));
-            may && weigh::passes(&pool.policy, &known, at)
+            may && !self.is_out(at) && weigh::passes(&pool.policy, &known, at)
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.
@@ -223,7 +233,7 @@ impl Balancer {
     ) -> Option<Choice> {
         let combination = pool.policy.combination();
         let sees = sees_cache(combination);
-        let Scratch { held, mask, layers, groups, tied, .. } = scratch;
+        let Scratch { held, mask, layers, ties: groups, tied, .. } = scratch;
         self.lay(pool, request, layers);
         let layers = &*layers;
         let known = self.known(&pool.policy);
@@ -260,7 +270,7 @@ impl Balancer {
             let mask: Option<&[u64]> = if no_mask && (slots.is_none() || layer.slots().is_none()) {
                 slots.or(layer.slots())
             } else {
-                members(pool, slots, layer, mask);
+                members(&pool.members, layer, slots, mask);
                 excluded.iter().filter_map(|id| self.columns.at(*id)).for_each(|at| clear(mask, at));
                 Some(mask)
             };
@@ -299,7 +309,7 @@ impl Balancer {
             let mask: Option<&[u64]> = if plain && slots.is_none() && deeper.is_none() {
                 layer.slots()
             } else {
-                members(pool, slots, layer, mask);
+                members(&pool.members, layer, slots, mask);
                 let excluded = excluded.iter().filter_map(|id| self.columns.at(*id));
                 excluded.chain(touched.iter().map(|&at| at as usize)).for_each(|at| clear(mask, at));
                 for (word, deeper) in mask.iter_mut().zip(deeper.into_iter().flatten()) {
@@ -355,7 +365,7 @@ fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Op
 
 /// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing; of each all
 /// layers.
-fn for_each_level<'a>(
+pub(super) fn for_each_level<'a>(
     evidence: Evidence<'a>,
     layers: &Layers,
     mut each: impl FnMut(u32, &Layer, Option<&'a [u64]>, Option<&'a [u64]>),
@@ -369,16 +379,18 @@ fn for_each_level<'a>(
 }
 
 /// The members of a pool's layer among some slots, as bits.
-fn members(pool: &Pool, slots: Option<&[u64]>, layer: &Layer, mask: &mut Vec<u64>) {
+pub(super) fn members(of_pool: &[u64], layer: &Layer, slots: Option<&[u64]>, mask: &mut Vec<u64>) {
     mask.clear();
-    let members = layer.slots().unwrap_or(&pool.members);
     match slots {
-        Some(slots) => mask.extend(members.iter().zip(slots).map(|(member, slot)| member & slot)),
-        None => mask.extend_from_slice(members),
+        Some(slots) => mask.extend(of_pool.iter().zip(slots).map(|(member, slot)| member & slot)),
+        None => mask.extend_from_slice(of_pool),
+    }
+    if let Some(slots) = layer.slots() {
+        and(mask, slots);
     }
 }
 
-fn clear(mask: &mut [u64], at: usize) {
+pub(super) fn clear(mask: &mut [u64], at: usize) {
     if let Some(word) = mask.get_mut(at / 64) {
         *word &= !(1 << (at % 64));
     }

@@ -92,8 +92,7 @@ impl Balancer {
     /// Lists the candidates where they are not just all of the pool; says whether it did.
     fn listed(&self, pool: &Pool, request: &Request<'_>, scratch: &mut Scratch) -> Result<bool, Refusal> {
         let is_all = request.subset.is_none() && request.excluded.is_empty() && pool.policy.filters().is_empty();
-        let is_all = is_all && self.fit_all(request);
-        if is_all && pool.count > 0 {
+        if is_all && self.fit_all(request) && pool.count > 0 && pool.out == 0 {
             return Ok(false);
         }
         self.candidates(pool, request, &mut scratch.weighed.slots)?;

@@ -204,6 +204,15 @@ impl Balancer {
             }
             !excluded
         });
+        if left.iter().any(|&at| !self.is_out(at)) {
+            left.retain(|&at| {
+                let is_out = self.is_out(at);
+                if is_out {
+                    omitted.push((self.columns.id(at), Omission::Out));
+                }
+                !is_out
+            });
+        }
         self.filtered(&pool.policy, &self.known_for(pool, request), left, &mut omitted);
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted

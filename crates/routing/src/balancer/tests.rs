@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::choose::Scratch;
 use super::*;
+use crate::health::{Breaker, Outlier};
 use crate::policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer, Term,
     Trigger, Unknown, Weighted,
@@ -225,9 +226,17 @@ pub(crate) struct World {
     now: Duration,
 }
 
+/// One that is soon at work.
+fn breaker() -> Breaker {
+    let breaker = Breaker::new().with_failures(2).expect("in range").with_most_out(700_000).expect("in range");
+    let outlier = Outlier { deviations_permille: 500, share_ppm: 0, outcomes: 2, endpoints: 2 };
+    let breaker = breaker.with_outlier(Some(outlier)).expect("in range");
+    breaker.with_pause(Duration::from_secs(1), Duration::from_secs(4)).expect("in range")
+}
+
 impl World {
     fn new(policy: Policy, seed: u64) -> Self {
-        Self::of(Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4)), policy)
+        Self::of(Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4)).with_breaker(breaker()), policy)
     }
 
     pub(crate) fn recording(policy: Policy, seed: u64) -> Self {
@@ -235,7 +244,8 @@ impl World {
     }
 
     pub(crate) fn limited(policy: Policy, seed: u64, limit: usize) -> Self {
-        let mut balancer = Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4));
+        let balancer = Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4));
+        let mut balancer = balancer.with_breaker(breaker());
         assert!(balancer.record(limit));
         Self::of(balancer, policy)
     }
@@ -400,6 +410,7 @@ proptest! {
                 assert_eq!(&again, decision);
                 let explanation = world.balancer.explain(request, world.now).expect("there is such a pool");
                 assert_eq!(explanation.chosen, Some(id));
+                assert!(!explanation.omitted.contains(&(id, Omission::Out)));
                 let closed = filters.iter().all(|filter| filter.fail == FailMode::Closed);
                 if closed {
                     let filtered = |(of, why): &(EndpointId, Omission)| *of == id && matches!(why, Omission::Filtered(_));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::EndpointId;
+use crate::health::Breaker;
 use crate::policy::Policy;
 use crate::request::Refusal;
 use crate::reservation::Outcome;
@@ -39,6 +40,9 @@ pub(super) fn endpoint((slot, generation): Id) -> EndpointId {
 pub(super) enum Line {
     MaxAge {
         age: u64,
+    },
+    Breaker {
+        breaker: Breaker,
     },
     Pool {
         policy: Policy,

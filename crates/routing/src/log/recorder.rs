@@ -9,6 +9,7 @@ use crate::adapter::AdapterReading;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::{self, Held};
 use crate::flights::Flights;
+use crate::health::Breaker;
 use crate::policy::Policy;
 use crate::pool::PoolId;
 use crate::request::{Refusal, Request};
@@ -47,12 +48,15 @@ fn number(reservation: &Reservation, flights: &Flights) -> u64 {
 }
 
 impl Recording {
-    pub(crate) fn begin(&mut self, seed: Seed, max_age: Option<Duration>, limit: usize) {
+    pub(crate) fn begin(&mut self, seed: Seed, max_age: Option<Duration>, breaker: Option<Breaker>, limit: usize) {
         let recorder = Recorder { bytes: Vec::new(), limit, left_out: false, decide: Box::default() };
         let recorder = self.0.insert(Box::new(recorder));
         recorder.write(&Head { log: NAME.to_owned(), version: VERSION, seed: seed.into() });
         if let Some(age) = max_age {
             self.max_age(age);
+        }
+        if let Some(breaker) = &breaker {
+            self.breaker(breaker);
         }
     }
 
@@ -72,6 +76,10 @@ impl Recording {
 
     pub(crate) fn max_age(&mut self, age: Duration) {
         self.note(|| Some(Line::MaxAge { age: nanos(age)? }));
+    }
+
+    pub(crate) fn breaker(&mut self, breaker: &Breaker) {
+        self.note(|| Some(Line::Breaker { breaker: *breaker }));
     }
 
     pub(crate) fn pool(&mut self, policy: &Policy) {

@@ -66,6 +66,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         let time = Duration::from_nanos;
         match line {
             Line::MaxAge { age } => self.balancer.set_max_age(time(*age)),
+            Line::Breaker { breaker } => self.balancer.set_breaker(*breaker),
             Line::Pool { policy } => {
                 let policy = (self.policies)(self.pools, policy);
                 self.pools += 1;

@@ -85,6 +85,7 @@ impl Row {
                 Omission::LacksLabels(labels) => format!("lacks labels {labels}"),
                 Omission::TooShort(most) => format!("takes {most} tokens only"),
                 Omission::Filtered(place) => format!("the policy's filter {place}"),
+                Omission::Out => "left alone after failures".to_owned(),
                 _ => "passed over".to_owned(),
             },
         });

@@ -3,10 +3,13 @@
 use super::*;
 use crate::AdapterState;
 
+/// Loaded, queued, slots, and when that was read.
+type Said = (Vec<u32>, Vec<u32>, Option<u32>, Duration);
+
 /// Who has an adapter, by a look at what each engine said last and at the requests that are open.
 #[derive(Default)]
 struct Plain {
-    said: BTreeMap<EndpointId, (Vec<u32>, Vec<u32>, Option<u32>, Duration)>,
+    said: BTreeMap<EndpointId, Said>,
     /// In the order of the world's reservations.
     open: Vec<(EndpointId, Option<u32>)>,
 }
@@ -14,7 +17,7 @@ struct Plain {
 impl Plain {
     fn state(&self, world: &World, id: EndpointId, adapter: u32) -> AdapterState {
         let nothing = (Vec::new(), Vec::new(), None, world.now);
-        let fresh = |of: &&(Vec<u32>, Vec<u32>, Option<u32>, Duration)| of.3 + Duration::from_secs(4) > world.now;
+        let fresh = |of: &&Said| of.3 + Duration::from_secs(4) > world.now;
         let (loaded, queued, slots, _) = self.said.get(&id).filter(fresh).unwrap_or(&nothing);
         let promised = self.open.iter().filter(|(of, _)| *of == id).filter_map(|(_, adapter)| *adapter);
         let coming: std::collections::BTreeSet<_> =
