@@ -16,6 +16,7 @@ mod narrow;
 mod pair;
 mod recording;
 mod refresh;
+mod timely;
 mod weigh;
 
 use core::time::Duration;
@@ -32,7 +33,7 @@ use crate::kinds::Kinds;
 use crate::line::LONGEST;
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
-use crate::policy::Policy;
+use crate::policy::{Policy, Unknown};
 use crate::pool::{Pool, PoolId};
 use crate::price::{Known, Means};
 use crate::request::{Decision, Refusal, Request};
@@ -413,10 +414,11 @@ impl Balancer {
         }
     }
 
-    /// Notes how many tokens an answer had, for what answers are usually like.
+    /// Notes how many tokens an answer had, for what answers are usually like, and for what a token of them takes there.
     pub fn generated(&mut self, reservation: &Reservation, tokens: u32) {
         if self.is_open(reservation) {
             self.recording.generated(reservation, tokens);
+            self.flights.set_generated(reservation.flight, tokens);
             if self.means.output.note(tokens) {
                 self.refresh_all();
             }
@@ -482,9 +484,13 @@ impl Balancer {
     }
 
     fn known(&self, policy: &Policy) -> Known<'_> {
+        self.known_as(policy.unknown())
+    }
+
+    fn known_as(&self, unknown: Unknown) -> Known<'_> {
         let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
         let sought = Sought::NOTHING;
-        Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown(), sought }
+        Known { columns: &self.columns, flights: &self.flights, means, unknown, sought }
     }
 
     fn known_for(&self, pool: &Pool, request: &Request<'_>) -> Known<'_> {

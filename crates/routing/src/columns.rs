@@ -8,6 +8,7 @@ use crate::health::Record;
 use crate::load::{Load, Totals};
 use crate::pace::Pace;
 use crate::signals::Signals;
+use crate::step::Step;
 
 /// What stands for a signal that is not known.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
@@ -26,10 +27,13 @@ pub(crate) struct Columns {
     pub(crate) totals: Vec<Totals>,
     /// The number of the last decision that chose it; 0 when none did.
     pub(crate) turn: Vec<u64>,
+    /// The same, of those that were sent there with nothing of the prompt held.
+    pub(crate) cold_turn: Vec<u64>,
     /// Prompts without a first token, and when the first of them had its turn.
     pub(crate) row: Vec<Row>,
     pub(crate) head_since: Vec<Duration>,
     pub(crate) pace: Vec<Pace>,
+    pub(crate) step: Vec<Step>,
     /// Signals, [`UNKNOWN`] where they are; those of a time are latencies in microseconds.
     pub(crate) waiting: Vec<u32>,
     pub(crate) running: Vec<u32>,
@@ -64,6 +68,7 @@ impl Columns {
         self.live[at] = true;
         self.endpoint[at] = endpoint;
         self.pace[at] = Pace::expected(endpoint.prefill_token());
+        self.step[at] = Step::expected(endpoint.decode_token());
         Some(EndpointId::new(at as u32, self.generation[at]))
     }
 
@@ -74,9 +79,11 @@ impl Columns {
         self.load.push(Load::default());
         self.totals.push(Totals::default());
         self.turn.push(0);
+        self.cold_turn.push(0);
         self.row.push(Row::EMPTY);
         self.head_since.push(Duration::ZERO);
         self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
+        self.step.push(Step::expected(Endpoint::new().decode_token()));
         for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
             column.push(UNKNOWN);
         }
@@ -91,6 +98,7 @@ impl Columns {
         self.load[at] = Load::default();
         self.totals[at] = Totals::default();
         self.turn[at] = 0;
+        self.cold_turn[at] = 0;
         self.row[at] = Row::EMPTY;
         self.head_since[at] = Duration::ZERO;
         self.record[at] = Record::default();

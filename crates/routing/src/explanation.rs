@@ -127,6 +127,8 @@ pub enum Omission {
     Filtered(u32),
     /// It is not [near](crate::Near) the others.
     Far,
+    /// It is not expected to keep the request's [`Slo`](crate::Slo).
+    Late,
     /// It has another role than the one asked for.
     OtherRole,
     /// It is in a domain that the pair policy's links do not know.

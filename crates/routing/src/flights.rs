@@ -20,6 +20,8 @@ pub(crate) struct Flight {
     pub(crate) first_token: Option<Duration>,
     /// The adapter that was promised to the endpoint with it.
     pub(crate) adapter: Option<AdapterId>,
+    /// Tokens of the answer, as far as they were told.
+    pub(crate) generated: u32,
     /// Neighbours in the endpoint's row of prompts.
     before: u32,
     after: u32,
@@ -81,6 +83,7 @@ impl Flights {
             uncached_tokens,
             first_token: None,
             adapter: None,
+            generated: 0,
             before: row.last,
             after: NONE,
         };
@@ -116,6 +119,12 @@ impl Flights {
     pub(crate) fn set_adapter(&mut self, place: u32, adapter: AdapterId) {
         if let Some(flight) = self.flight(place) {
             flight.adapter = Some(adapter);
+        }
+    }
+
+    pub(crate) fn set_generated(&mut self, place: u32, tokens: u32) {
+        if let Some(flight) = self.flight(place) {
+            flight.generated = tokens;
         }
     }
 

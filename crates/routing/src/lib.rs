@@ -47,6 +47,7 @@ mod flights;
 mod health;
 mod kinds;
 mod label;
+mod lengths;
 mod line;
 mod link;
 mod load;
@@ -66,7 +67,9 @@ mod scoreboard;
 mod seed;
 mod sessions;
 mod signals;
+mod slo;
 mod standings;
+mod step;
 
 pub use adapter::{AdapterId, AdapterReading, AdapterState};
 pub use balancer::Balancer;
@@ -81,7 +84,7 @@ pub use log::{Answer, Difference, Log, LogError, Report};
 pub use pair::{Local, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
 pub use policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Overflow, Picker, Policy,
-    PolicyError, Priced, Scorer, Term, Trigger, Unknown, UnknownPolicy, Weighted,
+    PolicyError, Priced, Scorer, Targets, Term, Trigger, Unknown, UnknownPolicy, Weighted,
 };
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};
@@ -95,3 +98,4 @@ pub use route::{
 pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;
+pub use slo::{Forecast, Slo};

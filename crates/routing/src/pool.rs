@@ -1,7 +1,8 @@
 //! Endpoints that serve the same requests under one policy.
 
 use crate::endpoint::EndpointId;
-use crate::policy::Policy;
+use crate::lengths::Lengths;
+use crate::policy::{Picker, Policy};
 use crate::ring::Ring;
 use crate::scoreboard::Scoreboard;
 use crate::sessions::Sessions;
@@ -40,6 +41,7 @@ pub(crate) struct Pool {
     /// Where the policy picks by one.
     pub(crate) ring: Ring,
     pub(crate) sessions: Sessions,
+    pub(crate) lengths: Option<Lengths>,
     /// By slot, requests in flight, and their sum: where there is a ring.
     noted: Vec<u32>,
     pub(crate) in_flight: u64,
@@ -50,6 +52,8 @@ impl Pool {
         let is_local = crate::price::is_local(&policy);
         let sees_adapter = crate::price::sees_adapter(&policy);
         let board = if is_local { None } else { Scoreboard::of(&policy) };
+        let is_bucket = matches!(policy.picker(), Picker::Bucket { .. });
+        let lengths = is_bucket.then(Lengths::default);
         Self {
             policy,
             members: Vec::new(),
@@ -62,6 +66,7 @@ impl Pool {
             board,
             ring: Ring::default(),
             sessions: Sessions::default(),
+            lengths,
             noted: Vec::new(),
             in_flight: 0,
         }

@@ -84,6 +84,7 @@ fn omission(of: Omission) -> String {
         Omission::TooShort(most) => format!("takes {most} tokens only"),
         Omission::Filtered(filter) => format!("filter {filter}"),
         Omission::Out => "left alone after failures".to_owned(),
+        Omission::Late => "expected to be late".to_owned(),
         _ => "passed over".to_owned(),
     }
 }

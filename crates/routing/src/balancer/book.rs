@@ -23,6 +23,9 @@ impl Balancer {
         }
         let endpoint = reservation.endpoint;
         let of = &mut self.pools[request.pool.index()];
+        if let Some(lengths) = &mut of.lengths {
+            lengths.note(prompt);
+        }
         if let (Picker::Sticky { sessions, idle_seconds }, Some(affinity)) = (of.policy.picker(), request.affinity) {
             let idle = Duration::from_secs(idle_seconds.into());
             of.sessions.bind(affinity, endpoint, self.elapsed, idle, sessions);
@@ -52,6 +55,9 @@ impl Balancer {
         columns.record[at].begin();
         self.decisions += 1;
         columns.turn[at] = self.decisions;
+        if tokens.0 == tokens.1 {
+            columns.cold_turn[at] = self.decisions;
+        }
         let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
         Reservation { endpoint, flight, serial, prefilling: true }
     }
@@ -90,6 +96,11 @@ impl Balancer {
         if let Some(at) = self.columns.at(flight.endpoint) {
             if let Some(adapter) = flight.adapter {
                 self.adapters.settle(at, adapter);
+            }
+            if let (Outcome::Success, Some(first), 2..) = (outcome, flight.first_token, flight.generated) {
+                let (sequences, context) = (self.columns.in_flight(at), self.columns.held_tokens(at));
+                let time = self.elapsed.saturating_sub(first) / (flight.generated - 1);
+                self.columns.step[at].learn(time, sequences, context);
             }
             let load = &mut self.columns.load[at];
             load.in_flight = load.in_flight.saturating_sub(1);

@@ -84,6 +84,7 @@ impl Balancer {
             Picker::Softmax(permille) => self.choose_by_odds(pool, request, now, Some(permille), scratch),
             Picker::ByScore => self.choose_by_odds(pool, request, now, None, scratch),
             Picker::Ring { bound, .. } => self.choose_by_ring(pool, request, now, bound, scratch),
+            Picker::Bucket { above, permille } => self.choose_by_length(pool, request, now, (above, permille), scratch),
             Picker::Sticky { idle_seconds, .. } => self.choose_by_session(pool, request, now, idle_seconds, scratch),
         }
     }
@@ -96,11 +97,13 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
-        if pool.is_local && request.subset.is_some() {
+        if pool.is_local && request.subset.is_some() && pool.policy.targets().is_none() {
             return self.choose_from_few(pool, request, now, scratch);
         }
         if pool.is_local
+            && request.subset.is_none()
             && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+            && self.is_whole(pool, request, now, &choice)
         {
             return Ok(choice);
         }
@@ -109,10 +112,17 @@ impl Balancer {
             && request.excluded.is_empty()
             && self.compares_all(pool, request)
             && let Some(choice) = self.choose_from_scores(pool, board, request, scratch)
+            && self.is_whole(pool, request, now, &choice)
         {
             return Ok(choice);
         }
         self.choose_from_all(pool, request, now, scratch)
+    }
+
+    /// Whether the best of all is the best of those who are expected to be in time, too.
+    fn is_whole(&self, pool: &Pool, request: &Request<'_>, now: i64, choice: &Choice) -> bool {
+        pool.policy.targets().is_none()
+            || (choice.ties == 1 && self.is_timely(&pool.policy, request, now, choice.at, choice.held))
     }
 
     /// By the cost of each candidate.
@@ -124,7 +134,8 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
         self.candidates(pool, request, &mut scratch.weighed.slots)?;
-        let gate = self.narrow(&pool.policy, request, &scratch.held, &mut scratch.weighed.slots);
+        let Scratch { held, weighed, .. } = &mut *scratch;
+        let gate = self.narrow(&pool.policy, request, now, held, &mut weighed.slots)?;
         Ok(self.best_of_weighed(pool, gate, request, now, scratch))
     }
 
@@ -193,7 +204,7 @@ impl Balancer {
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.
-        let is_wide = request.subset.is_none() && pool.count > count && !pool.policy.is_relative();
+        let is_wide = request.subset.is_none() && pool.count > count && pool.policy.asks_one();
         let tries = if is_wide { 16 * u64::from(count) } else { 0 };
         for nth in 0..tries {
             let at = draw(nth, self.columns.len());
@@ -210,7 +221,13 @@ impl Balancer {
                 scratch.weighed.slots = drawn;
                 return Err(refusal);
             }
-            gate = self.narrow(&pool.policy, request, &scratch.held, &mut drawn);
+            match self.narrow(&pool.policy, request, now, &scratch.held, &mut drawn) {
+                Ok(open) => gate = open,
+                Err(refusal) => {
+                    scratch.weighed.slots = drawn;
+                    return Err(refusal);
+                }
+            }
             let count = drawn.len().min(count as usize);
             for place in 0..count {
                 let other = place + draw(tries + place as u64, drawn.len() - place);

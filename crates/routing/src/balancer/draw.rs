@@ -22,7 +22,7 @@ impl Balancer {
     ) -> Result<Choice, Refusal> {
         let Scratch { held, weighed, weights, .. } = scratch;
         self.candidates(pool, request, &mut weighed.slots)?;
-        let gate = self.narrow(&pool.policy, request, held, &mut weighed.slots);
+        let gate = self.narrow(&pool.policy, request, now, held, &mut weighed.slots)?;
         let held = |at: usize| held.of(request.evidence, at);
         self.weigh(pool, pool.policy.behind(gate), request, now, held, weighed);
         match temperature {
@@ -44,7 +44,7 @@ impl Balancer {
         bound: Option<Bound>,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
-        let listed = self.listed(pool, request, scratch)?;
+        let listed = self.listed(pool, request, now, scratch)?;
         let slots = &scratch.weighed.slots;
         let is_candidate = |at: usize| !listed || slots.binary_search(&(at as u32)).is_ok();
         let load = |at: usize| u64::from(self.columns.load[at].in_flight);
@@ -82,20 +82,49 @@ impl Balancer {
         let Some(at) = had.and_then(|id| self.columns.at(id)).filter(|at| pool.has(*at)) else {
             return self.choose_best(pool, request, now, scratch);
         };
-        let listed = self.listed(pool, request, scratch)?;
+        let listed = self.listed(pool, request, now, scratch)?;
         if !listed || scratch.weighed.slots.binary_search(&(at as u32)).is_ok() {
             return Ok(self.choice_of(pool, request, now, at, scratch));
         }
         self.choose_best(pool, request, now, scratch)
     }
 
+    /// By the share of lengths that the prompt is in, or the best where the load is uneven.
+    pub(super) fn choose_by_length(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        (above, permille): (u32, u32),
+        scratch: &mut Scratch,
+    ) -> Result<Choice, Refusal> {
+        let Scratch { held, weighed, .. } = &mut *scratch;
+        self.candidates(pool, request, &mut weighed.slots)?;
+        let held = |at: usize| held.of(request.evidence, at);
+        self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
+        let loads = || weighed.slots.iter().map(|&at| u64::from(self.columns.load[at as usize].in_flight));
+        let (least, most) = (loads().min().unwrap_or(0), loads().max().unwrap_or(0));
+        let is_uneven = most - least > u64::from(above) && most * 1000 > least * u64::from(permille);
+        match pool.lengths.as_ref().filter(|_| !is_uneven) {
+            Some(lengths) => {
+                let at = weighed.slots[lengths.part(request.prompt_tokens, weighed.slots.len())] as usize;
+                Ok(self.choice_of(pool, request, now, at, scratch))
+            }
+            None => self.choose_best(pool, request, now, scratch),
+        }
+    }
+
     /// Lists the candidates where they are not just all of the pool; says whether it did.
-    fn listed(&self, pool: &Pool, request: &Request<'_>, scratch: &mut Scratch) -> Result<bool, Refusal> {
+    fn listed(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Result<bool, Refusal> {
         let is_all = request.subset.is_none() && request.excluded.is_empty() && pool.policy.filters().is_empty();
-        if is_all && self.fit_all(request) && pool.count > 0 && pool.out == 0 {
+        let is_all = is_all && pool.policy.targets().is_none() && self.fit_all(request);
+        if is_all && pool.count > 0 && pool.out == 0 {
             return Ok(false);
         }
-        self.candidates(pool, request, &mut scratch.weighed.slots)?;
+        let Scratch { held, weighed, .. } = scratch;
+        self.candidates(pool, request, &mut weighed.slots)?;
+        let held = |at: usize| held.of(request.evidence, at);
+        self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
         Ok(true)
     }
 

@@ -63,10 +63,19 @@ impl Balancer {
         };
         if self.candidates(pool, request, &mut scratch.weighed.slots).is_ok() {
             let all = scratch.weighed.slots.clone();
-            let gate = self.narrow(&pool.policy, request, &scratch.held, &mut scratch.weighed.slots);
-            let near = &scratch.weighed.slots;
-            let far = all.iter().filter(|at| near.binary_search(at).is_err());
-            explanation.omitted.extend(far.map(|&at| (self.columns.id(at as usize), Omission::Far)));
+            let Scratch { held, weighed, .. } = &mut scratch;
+            let gate = self.relate(&pool.policy, request, held, &mut weighed.slots);
+            let near = weighed.slots.clone();
+            let told = |at: usize| held.of(request.evidence, at);
+            if self.keep_timely(&pool.policy, request, elapsed, told, &mut weighed.slots).is_err() {
+                weighed.slots.clear();
+            }
+            let mut omit = |of: &[u32], left: &[u32], why: Omission| {
+                let out = of.iter().filter(|at| left.binary_search(at).is_err());
+                explanation.omitted.extend(out.map(|&at| (self.columns.id(at as usize), why)));
+            };
+            omit(&all, &near, Omission::Far);
+            omit(&near, &weighed.slots, Omission::Late);
             explanation.omitted.sort_unstable_by_key(|(id, _)| *id);
             explanation.gate = gate;
             explanation.candidates = self.weighed(pool, gate, request, (elapsed, now), &mut scratch);

@@ -10,7 +10,7 @@ use super::*;
 use crate::health::{Breaker, Outlier};
 use crate::policy::{Combination, FailMode, Measure, Picker, Scorer, Unknown};
 use crate::request::Evidence;
-use crate::{AdapterId, AdapterReading, Factor, Load, Omission};
+use crate::{AdapterId, AdapterReading, Factor, Load, Omission, Slo};
 
 mod hints;
 mod policies;
@@ -210,8 +210,11 @@ impl World {
                     held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
                 let evidence: Vec<_> = held.into_iter().collect();
                 let (excluded, subset) = (self.ids_of(excluded), subset.as_ref().map(|subset| self.ids_of(subset)));
+                let ttft = (key % 3 == 0).then(|| Duration::from_millis(key % 4000));
+                let slo = Slo { ttft, tpot: (key % 7 == 0).then(|| Duration::from_millis(key % 30)) };
                 let mut request = Request::new(self.pool, *key, *prompt)
                     .with_affinity(key % 5)
+                    .with_slo(slo)
                     .with_evidence(Evidence::Tokens(&evidence))
                     .with_excluded(&excluded)
                     .with_labels(hints.labels.into())
@@ -370,7 +373,7 @@ proptest! {
             Combination::Total(parts) => !parts.iter().any(|part| part.measure == Measure::Unstarted),
             Combination::Cost(_) => true,
         };
-        if !weighs_only_reports || policy.is_relative() {
+        if !weighs_only_reports || !policy.asks_one() {
             return Ok(());
         }
         let policy = policy.with_unknown(Unknown::Worst);

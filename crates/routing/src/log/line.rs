@@ -52,6 +52,7 @@ pub(super) enum Line {
         seats: u32,
         kv_tokens: u32,
         prefill_token: u64,
+        decode_token: u64,
         #[serde(default, skip_serializing_if = "is_zero")]
         labels: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +141,10 @@ pub(super) struct Decide {
     pub(super) labels: u64,
     #[serde(default, skip_serializing_if = "is_none")]
     pub(super) output_tokens: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ttft: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tpot: Option<u64>,
     /// Slots and the tokens that they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) held: Vec<(u32, u32)>,
@@ -185,6 +190,7 @@ pub(super) enum Said {
     NoneLabeled { labels: u64, unknown: u64, candidates: u32 },
     TooLong { tokens: u32, longest: u32, candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
+    AllLate { candidates: u32 },
 }
 
 impl Default for Said {
@@ -204,6 +210,7 @@ impl From<Refusal> for Said {
             }
             Refusal::TooLong { tokens, longest, candidates } => Self::TooLong { tokens, longest, candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
+            Refusal::AllLate { candidates } => Self::AllLate { candidates },
             // Of pairs, of which no line tells.
             Refusal::UnknownPair { .. }
             | Refusal::OfRole { .. }

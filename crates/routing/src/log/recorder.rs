@@ -88,12 +88,12 @@ impl Recording {
 
     pub(crate) fn join(&mut self, endpoint: EndpointId, of: &Endpoint) {
         self.note(|| {
-            let prefill_token = nanos(of.prefill_token())?;
             Some(Line::Join {
                 endpoint: id(endpoint),
                 seats: of.seats(),
                 kv_tokens: of.kv_tokens(),
-                prefill_token,
+                prefill_token: nanos(of.prefill_token())?,
+                decode_token: nanos(of.decode_token())?,
                 labels: of.labels().bits(),
                 context_tokens: of.context_tokens(),
             })
@@ -161,6 +161,8 @@ impl Recording {
         line.affinity = request.affinity;
         line.adapter = request.adapter.map(u32::from);
         (line.labels, line.output_tokens) = (request.labels.bits(), request.output_tokens);
+        // A promise that a log cannot hold is none that could be broken.
+        (line.ttft, line.tpot) = (request.slo.ttft.and_then(nanos), request.slo.tpot.and_then(nanos));
         line.held.clear();
         line.levels.clear();
         // Evidence is not looked at where there is no pool.

@@ -17,6 +17,7 @@ use crate::request::{Evidence, Refusal, Request};
 use crate::reservation::Reservation;
 use crate::seed::Seed;
 use crate::signals::Signals;
+use crate::slo::Slo;
 
 /// How far the slot of an endpoint may be above the number of those that joined: a fleet has fewer gaps, and what lies
 /// between takes memory.
@@ -72,11 +73,12 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
-            Line::Join { endpoint, seats, kv_tokens, prefill_token, labels, context_tokens } => {
+            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, labels, context_tokens } => {
                 let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
+                let of = of.with_prefill_token(time(*prefill_token)).with_decode_token(time(*decode_token));
                 let of = of.with_labels(Labels::from(*labels));
                 let of = context_tokens.map_or(of, |most| of.with_context_tokens(most));
-                self.join(*endpoint, of.with_prefill_token(time(*prefill_token)))?;
+                self.join(*endpoint, of)?;
             }
             Line::Leave { endpoint } => {
                 let there = self.balancer.leave(line::endpoint(*endpoint));
@@ -191,6 +193,8 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             request = request.with_adapter(adapter.into());
         }
         request = request.with_labels(Labels::from(asked.labels)).with_output_tokens(asked.output_tokens);
+        let time = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
+        request = request.with_slo(Slo { ttft: time(asked.ttft), tpot: time(asked.tpot) });
         let at = Duration::from_nanos(asked.now);
         let now = Answer::from(self.balancer.redecide(&request, at));
         let was = Answer::from(&asked.answer);
@@ -286,6 +290,7 @@ impl From<&Said> for Answer {
                 Refusal::NoneLabeled { labels: labels.into(), unknown: unknown.into(), candidates }
             }
             Said::TooLong { tokens, longest, candidates } => Refusal::TooLong { tokens, longest, candidates },
+            Said::AllLate { candidates } => Refusal::AllLate { candidates },
             Said::AllFiltered { filter, candidates } => Refusal::AllFiltered { filter, candidates },
         })
     }

@@ -118,7 +118,7 @@ fn what_is_wrong_is_told_with_its_line() {
     wrong(&after("{\"do\":\"timeout\"}\n"), 2, "missing field `now`");
     wrong(&after("{\"do\":\"leave\",\"endpoint\":[0,0]}\n"), 2, "expected one that joined");
     wrong(&after("{\"do\":\"settle\",\"of\":3,\"outcome\":\"success\",\"now\":1}\n"), 2, "no such request is open");
-    let join = "{\"do\":\"join\",\"endpoint\":[4000000000,0],\"seats\":1,\"kv_tokens\":1,\"prefill_token\":1}\n";
+    let join = "{\"do\":\"join\",\"endpoint\":[4000000000,0],\"seats\":1,\"kv_tokens\":1,\"prefill_token\":1,\"decode_token\":1}\n";
     wrong(&after(join), 2, "expected 65536 at the most");
     wrong(
         &after("{\"do\":\"pool\",\"policy\":{\"name\":\"a\",\"combination\":{\"sum\":[]}}}\n"),

@@ -5,11 +5,9 @@ use crate::adapter::STATES;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
 use crate::line::{Line, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
+use crate::step::{CONTEXT, SEQUENCE};
 
 const SECOND: i64 = 1_000_000_000;
-/// What a decoding sequence adds to a step, and a token of its context, in nanoseconds.
-const SEQUENCE: i64 = 30_000;
-const CONTEXT: i64 = 80;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
 /// Until an adapter is there, in nanoseconds: loaded, coming, a free slot, none free.
@@ -143,6 +141,15 @@ pub(crate) fn value(known: &Known<'_>, priced: &Priced, at: usize, tokens: Token
 /// What it takes until an adapter in a state is there.
 pub(super) fn adapter_load(priced: &Priced, state: usize) -> i64 {
     price(LOADS[state], priced.permille.into()).min(MOST_ADDED)
+}
+
+/// Nanoseconds until the first token of a request, and for each further one.
+pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> (i64, i64) {
+    let whole = |term| value(known, &Priced::new(term, 1000), at, tokens, now);
+    let ttft = whole(Term::Wait).saturating_add(whole(Term::Own));
+    let sequences = shared(known, at).in_flight + 1;
+    let context = known.columns.held_tokens(at).saturating_add(tokens.prompt.into());
+    (ttft, known.columns.step[at].of(sequences, context))
 }
 
 /// A term that is the same for every request.

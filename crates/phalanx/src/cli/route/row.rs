@@ -86,6 +86,7 @@ impl Row {
                 Omission::TooShort(most) => format!("takes {most} tokens only"),
                 Omission::Filtered(place) => format!("the policy's filter {place}"),
                 Omission::Out => "left alone after failures".to_owned(),
+                Omission::Late => "expected to be late".to_owned(),
                 _ => "passed over".to_owned(),
             },
         });

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Policy, Priced,
-    Scorer, Term, Trigger, Unknown, Weighted,
+    Scorer, Targets, Term, Trigger, Unknown, Weighted,
 };
 
 fn measure() -> impl Strategy<Value = Measure> {
@@ -62,6 +62,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
         (0..=1_000_000_u32).prop_map(|ttft_ppm| Scorer::Latency { ttft_ppm }),
         Just(Scorer::Draw),
+        Just(Scorer::NoHitLru),
         Just(Scorer::Adapter),
     ];
     let weighted = (scorer, 0..10_u32, proptest::option::of(1..200_u32)).prop_map(|(scorer, weight, steps)| Weighted {
@@ -112,15 +113,25 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         1 => Just(Picker::Any),
         1 => (1..2000_u32).prop_map(Picker::Softmax),
         1 => (1..9_u32, bound).prop_map(|(points, bound)| Picker::Ring { points, bound }),
+        1 => (0..5_u32, 0..2000_u32).prop_map(|(above, permille)| Picker::Bucket { above, permille }),
         1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
     ];
     let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
-    let parts = (combination, vec(filter, 0..2), relative, picker, unknown);
-    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown)| {
+    let fail = prop::sample::select(vec![FailMode::Closed, FailMode::Open]);
+    let target = || proptest::option::of(0..3000_u32);
+    let targets = (target(), target(), fail).prop_map(|(ttft_millis, tpot_millis, fail)| Targets {
+        ttft_millis,
+        tpot_millis,
+        fail,
+    });
+    let targets = proptest::option::weighted(0.2, targets);
+    let parts = (combination, vec(filter, 0..2), relative, picker, unknown, targets);
+    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown, targets)| {
         let policy = Policy::new("made", combination).expect("its parts are in range");
         let policy = policy.with_filters(filters).expect("of the endpoint").with_gates(gates).expect("in range");
         let policy = near.map_or(Ok(policy.clone()), |near| policy.with_near(near)).expect("in range");
-        policy.with_picker(picker).expect("in range").with_unknown(unknown)
+        let policy = policy.with_picker(picker).expect("in range").with_unknown(unknown);
+        targets.map_or(policy.clone(), |targets| policy.with_targets(targets))
     });
     prop_oneof![preset, made]
 }
