@@ -492,10 +492,6 @@ impl Balancer {
         let sought = Sought::NOTHING;
         Known { columns: &self.columns, flights: &self.flights, means, unknown, sought }
     }
-
-    fn known_for(&self, pool: &Pool, request: &Request<'_>) -> Known<'_> {
-        Known { sought: self.sought(pool, request), ..self.known(&pool.policy) }
-    }
 }
 
 #[cfg(test)]

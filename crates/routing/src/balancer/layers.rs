@@ -5,7 +5,7 @@ use crate::adapter::{STATES, Sought};
 use crate::kinds::has;
 use crate::policy::Measure;
 use crate::pool::Pool;
-use crate::price;
+use crate::price::{self, Known};
 use crate::request::Request;
 
 /// Some of a pool, to all of whose costs the same is added.
@@ -53,6 +53,11 @@ impl Balancer {
     pub(super) fn sought(&self, pool: &Pool, request: &Request<'_>) -> Sought<'_> {
         let adapter = request.adapter.filter(|_| pool.sees_adapter);
         self.adapters.sought(adapter, pool.policy.unknown())
+    }
+
+    /// What prices are made from, for a request with its adapter.
+    pub(super) fn known_for(&self, pool: &Pool, request: &Request<'_>) -> Known<'_> {
+        Known { sought: self.sought(pool, request), ..self.known(&pool.policy) }
     }
 
     /// Takes a pool apart. Who does not pass the policy's filters by the adapter is in no layer.
