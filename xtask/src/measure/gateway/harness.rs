@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,7 +167,7 @@ impl<'a> Harness<'a> {
         let mut command = Command::new(&program);
         command.args(["engines", "--count", "8"]);
         let start = |source| Error::Start { command: told(&command), source };
-        let mut engines = pinned(HARNESS, &command).stdout(Stdio::piped()).process_group(0).spawn().map_err(start)?;
+        let mut engines = pinned(HARNESS, &command).stdout(Stdio::piped()).spawn().map_err(start)?;
         let mut line = String::new();
         if let Some(out) = engines.stdout.take() {
             BufReader::new(out).read_line(&mut line).map_err(start)?;

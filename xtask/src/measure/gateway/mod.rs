@@ -50,6 +50,7 @@ impl Subject for Gateway {
         let mut samples = Samples::default();
         let rounds = if setting.tiny { 1 } else { 3 };
         for round in 1..=rounds {
+            samples.begin(round);
             direct(&harness, &mut samples)?;
             for contender in &contenders {
                 (setting.note)(&format!("gateway: round {round} of {rounds}, {}\n", contender.name()));

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ impl Process {
         let log = File::create(log).map_err(|error| Error::file(log, error))?;
         let errors = log.try_clone().map_err(|source| Error::Start { command: told(command), source })?;
         let mut pinned = pinned(core, command);
-        pinned.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        pinned.stdin(Stdio::null()).stdout(log).stderr(errors);
         let child = pinned.spawn().map_err(|source| Error::Start { command: told(command), source })?;
         Ok(Self { child })
     }
@@ -40,9 +40,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The whole group, which is this process's own: some start others.
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        // Asked first: what has started others ends them too.
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).stderr(Stdio::null()).status();
+        let started = Instant::now();
+        while asked.is_ok() && !self.has_ended() && started.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

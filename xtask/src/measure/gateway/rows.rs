@@ -17,6 +17,7 @@ pub(super) fn rows(setting: &Setting<'_>, samples: &Samples) -> Vec<Row> {
         let name = format!("CPU a request, {load} tokens, 64 in flight");
         rows.push(maker.at_most(name, "us", (load, "us a request"), target, Some(stretch)));
         rows.extend(AWARE.map(|rival| maker.times_less(load, rival)));
+        rows.push(maker.times_haproxy(load, "us a request", "request"));
         rows.push(maker.reported(
             format!("requests a second, {load} tokens, 64 in flight"),
             "/s",
@@ -28,6 +29,7 @@ pub(super) fn rows(setting: &Setting<'_>, samples: &Samples) -> Vec<Row> {
     {
         let name = format!("CPU a streamed chunk, 64 streams, {what}");
         rows.push(maker.at_most(name, "us", (load, "us a chunk"), target, Some(stretch)));
+        rows.push(maker.times_haproxy(load, "us a chunk", "chunk"));
         rows.push(maker.reported(format!("chunks a read of the client, {what}"), "", (load, "chunks a read")));
     }
     for load in [LOW_ONE_K, LOW_TWELVE_K] {
@@ -95,13 +97,20 @@ impl Maker<'_> {
     /// How many times less processor time than a cache-aware rival.
     fn times_less(&self, load: &'static str, rival: &'static str) -> Row {
         let row = Row::new(format!("CPU a request, {load} tokens: times less than {rival}")).unit("x");
-        let of = |who| self.samples.of(who, load, "us a request");
-        match (of(OURS), of(rival)) {
-            (_, None) => row.skip(format!("{rival} was not measured")),
-            (ours, Some(theirs)) => {
-                let ours = ours.map_or(f64::NAN, |spread| spread.median);
-                self.promise(row.saw(theirs.median / ours), Want::AtLeast(4.0), None)
-            }
+        let ratio = self.samples.ratio(load, "us a request", OURS, rival);
+        if self.samples.of(rival, load, "us a request").is_none() {
+            return row.skip(format!("{rival} was not measured"));
+        }
+        let row = row.saw(ratio.map_or(f64::NAN, |ratio| ratio.median));
+        self.promise(row.note(ratio.map_or_else(String::new, |ratio| ratio.to_string())), Want::AtLeast(4.0), None)
+    }
+
+    /// How many times as much processor time as the plainest proxy: machines differ less in this than in microseconds.
+    fn times_haproxy(&self, load: &'static str, figure: &'static str, each: &str) -> Row {
+        let row = Row::new(format!("CPU a {each}, {load}: times that of haproxy")).unit("x");
+        match self.samples.ratio(load, figure, "haproxy", OURS) {
+            Some(ratio) => row.saw(ratio.median).note(ratio.to_string()),
+            None => row.skip("haproxy was not measured"),
         }
     }
 

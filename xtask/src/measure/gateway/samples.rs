@@ -19,10 +19,12 @@ type Key = (&'static str, &'static str, &'static str);
 pub(super) struct Samples {
     numbers: BTreeMap<Key, Vec<Sample>>,
     failures: BTreeMap<&'static str, Failures>,
+    round: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
+    round: u32,
     value: f64,
     /// What anything else took meanwhile, in cores.
     foreign: f64,
@@ -37,6 +39,11 @@ pub(super) struct Failures {
 }
 
 impl Samples {
+    /// What comes now is of this round.
+    pub(super) fn begin(&mut self, round: u32) {
+        self.round = round;
+    }
+
     /// Notes a load.
     pub(super) fn add(&mut self, who: &'static str, load: &'static str, seen: &Seen) {
         let each = |count: u64| (count > 0).then(|| seen.cpu_us / count as f64);
@@ -99,22 +106,30 @@ impl Samples {
 
     fn note(&mut self, key: Key, value: Option<f64>, foreign: f64) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
-            self.numbers.entry(key).or_default().push(Sample { value, foreign });
+            self.numbers.entry(key).or_default().push(Sample { round: self.round, value, foreign });
         }
     }
 
     /// A figure over the quiet rounds, or over all when none was.
     pub(super) fn of(&self, who: &'static str, load: &'static str, figure: &'static str) -> Option<Spread> {
-        let samples = self.numbers.get(&(who, load, figure))?;
-        let quiet: Vec<_> = samples.iter().filter(|sample| sample.foreign <= QUIET).collect();
-        let taken = if quiet.is_empty() { samples.iter().collect() } else { quiet };
-        let mut values: Vec<f64> = taken.into_iter().map(|sample| sample.value).collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median =
-            if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
-        Some(Spread { median, min, max })
+        spread(self.numbers.get(&(who, load, figure))?.iter().copied())
+    }
+
+    /// How many times as much `theirs` is as `ours`, each round by itself.
+    pub(super) fn ratio(
+        &self,
+        load: &'static str,
+        figure: &'static str,
+        ours: &'static str,
+        theirs: &'static str,
+    ) -> Option<Spread> {
+        let of = |who| self.numbers.get(&(who, load, figure));
+        let (ours, theirs) = (of(ours)?, of(theirs)?);
+        let pairs = ours.iter().filter_map(|ours| {
+            let theirs = theirs.iter().find(|theirs| theirs.round == ours.round)?;
+            Some(Sample { value: theirs.value / ours.value, foreign: ours.foreign.max(theirs.foreign), ..*ours })
+        });
+        spread(pairs)
     }
 
     /// The median of a figure; not a number where there is none.
@@ -148,6 +163,18 @@ impl Samples {
     }
 }
 
+/// The median over the quiet samples, or over all when none is.
+fn spread(samples: impl Iterator<Item = Sample>) -> Option<Spread> {
+    let (quiet, noisy): (Vec<_>, Vec<_>) = samples.partition(|sample| sample.foreign <= QUIET);
+    let taken = if quiet.is_empty() { noisy } else { quiet };
+    let mut values: Vec<f64> = taken.into_iter().map(|sample| sample.value).collect();
+    values.sort_by(f64::total_cmp);
+    let (min, max) = (*values.first()?, *values.last()?);
+    let middle = values.len() / 2;
+    let median = if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
+    Some(Spread { median, min, max })
+}
+
 /// Resident and peak, in millions of bytes.
 fn megabytes(memory: Memory) -> (f64, f64) {
     let of = |kilobytes: u64| kilobytes as f64 * 1_024.0 / 1e6;
@@ -169,6 +196,12 @@ mod tests {
         assert_eq!(samples.median("a", "l", "f"), 6.0);
         assert_eq!(samples.median("b", "l", "f"), 3.0);
         assert!(samples.median("b", "l", "g").is_nan());
+        samples.begin(1);
+        samples.note(("c", "l", "f"), Some(4.0), 0.0);
+        samples.note(("d", "l", "f"), Some(8.0), 0.0);
+        assert_eq!(samples.ratio("l", "f", "c", "d").map(|spread| spread.median), Some(2.0));
+        assert!(samples.ratio("l", "f", "a", "d").is_none(), "of other rounds");
+        samples.numbers.retain(|(who, _, _), _| ["a", "b"].contains(who));
         assert_eq!(samples.who().collect::<Vec<_>>(), ["a", "b"]);
     }
 }
