@@ -61,11 +61,17 @@ impl Line {
         Self { base: limited(self.base), floor: limited(self.floor), slope, context, ..self }
     }
 
+    /// The cost at a time, or a lower bound of it.
+    #[inline]
+    pub(crate) fn low(&self, tokens: Tokens, now: i64) -> i64 {
+        let fallen = if self.falling { self.base - (self.base - now).max(self.floor) } else { 0 };
+        self.at(tokens) - fallen
+    }
+
     /// The cost at a time, if this is all of it.
     #[inline]
     pub(crate) fn exactly(&self, tokens: Tokens, now: i64) -> Option<i64> {
-        let fallen = if self.falling { self.base - (self.base - now).max(self.floor) } else { 0 };
-        (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.at(tokens) - fallen)
+        (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.low(tokens, now))
     }
 
     /// What an answer costs, for which one token of the prompt is computed, as a line over the tokens of the prompt.
