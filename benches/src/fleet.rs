@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use phalanx_routing::{Balancer, Endpoint, EndpointId, Evidence, Outcome, Policy, PoolId, Request, Reservation, Seed};
+use phalanx_routing::{
+    Balancer, Endpoint, EndpointId, Evidence, Explanation, Outcome, Policy, PoolId, Request, Reservation, Seed, Signals,
+};
 
 /// A balancer over a fleet where every endpoint is busy: half of its requests prefill, half decode.
 #[derive(Debug)]
@@ -46,12 +48,52 @@ impl RoutedFleet {
         fleet
     }
 
+    /// The same, with signals of every endpoint, as many kinds of them as there are.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new) does.
+    #[must_use]
+    pub fn with_signals(endpoints: u32, policy: Policy) -> Self {
+        let mut fleet = Self::new(endpoints, policy);
+        let ids: Vec<_> = fleet
+            .balancer
+            .explain(&Request::new(fleet.pool, 0, 1), Duration::ZERO)
+            .expect("the pool is there")
+            .candidates
+            .iter()
+            .map(|candidate| candidate.endpoint)
+            .collect();
+        for (id, at) in ids.into_iter().zip(0..) {
+            let signals = Signals {
+                waiting: Some(at % 5),
+                running: Some(2 + at % 7),
+                kv_used_ppm: Some(500_000 + at % 97 * 5000),
+                ttft: Some(Duration::from_micros(40_000 + u64::from(at % 89) * 500)),
+                tpot: Some(Duration::from_micros(10_000 + u64::from(at % 83) * 50)),
+                ..Signals::unknown(Duration::ZERO)
+            };
+            fleet.balancer.signals(id, signals);
+        }
+        fleet
+    }
+
     /// Decides one request among all endpoints and settles it, so that the next one meets the same load.
     pub fn decide(&mut self) -> EndpointId {
         let reservation = self.decide_among(None);
         let chosen = reservation.endpoint();
         let _ = self.balancer.settle(reservation, Outcome::Success, Duration::ZERO);
         chosen
+    }
+
+    /// Why the next request would go where it would go; of all candidates.
+    ///
+    /// # Panics
+    /// Never: the pool is there.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        let evidence = Evidence::Tokens(&self.evidence);
+        let request = Request::new(self.pool, self.decided + 1, PROMPT_TOKENS).with_evidence(evidence);
+        self.balancer.explain(&request, Duration::ZERO).expect("the pool is there")
     }
 
     fn decide_among(&mut self, subset: Option<&[EndpointId]>) -> Reservation {

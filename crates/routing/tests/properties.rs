@@ -253,7 +253,7 @@ proptest! {
         if matches!(preset.combination(), Combination::Sum(_) | Combination::Total(_) | Combination::Cost(_)) {
             let explanation = Fleet::new(preset, &states).explain();
             for candidate in explanation.candidates.iter().filter(|_| explanation.gate.is_none()) {
-                let sum: i64 = candidate.contributions.iter().map(|part| part.amount).sum();
+                let sum: i64 = explanation.contributions(candidate.endpoint).map(|part| part.amount).sum();
                 prop_assert_eq!(sum, candidate.total);
             }
         }

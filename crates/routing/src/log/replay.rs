@@ -8,7 +8,7 @@ use super::{Answer, Difference, LogError, Report};
 use crate::balancer::Balancer;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::Noted;
-use crate::explanation::{Candidate, Explanation, Factor};
+use crate::explanation::{Explanation, Factor};
 use crate::policy::{Combination, Policy};
 use crate::pool::PoolId;
 use crate::request::{Evidence, Refusal, Request};
@@ -201,15 +201,14 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         let Ok(explanation) = self.balancer.explain(request, at) else { return difference };
         let Some(then) = difference.was.endpoint() else { return difference };
         difference.omission = explanation.omitted.iter().find(|(id, _)| *id == then).map(|(_, why)| *why);
-        let find = |id: EndpointId| find(&explanation, id);
-        let Some(old) = find(then) else { return difference };
+        let Some(old) = explanation.candidate(then) else { return difference };
         difference.cost = Some(old.total);
-        let Some(new) = difference.now.endpoint().and_then(find) else { return difference };
+        let Some(new) = difference.now.endpoint().and_then(|id| explanation.candidate(id)) else { return difference };
         difference.margin = Some(old.total - new.total);
         if old.total > new.total
             && let Some(policy) = self.balancer.policy(pool)
         {
-            difference.factor = decisive(policy, old, new);
+            difference.factor = decisive(policy, &explanation, (old.endpoint, new.endpoint));
         }
         difference
     }
@@ -223,20 +222,16 @@ fn gone(endpoint: line::Id) -> String {
     format!("endpoint {endpoint:?} is not there; expected one that joined and has not left")
 }
 
-fn find(explanation: &Explanation, id: EndpointId) -> Option<&Candidate> {
-    let place = explanation.candidates.binary_search_by_key(&id, |candidate| candidate.endpoint).ok()?;
-    explanation.candidates.get(place)
-}
-
 /// Which part of a policy speaks most for `new`: the greatest difference of a sum, the first one of an order, and the
 /// greatest ratio of a product.
-fn decisive(policy: &Policy, old: &Candidate, new: &Candidate) -> Option<Factor> {
-    let pairs = old.contributions.iter().zip(&new.contributions);
+fn decisive(policy: &Policy, why: &Explanation, (old, new): (EndpointId, EndpointId)) -> Option<Factor> {
+    let new: Vec<_> = why.contributions(new).collect();
+    let mut pairs = why.contributions(old).collect::<Vec<_>>().into_iter().zip(new);
     let pair = match policy.combination() {
         Combination::Sum(_) | Combination::Cost(_) | Combination::Total(_) => {
             pairs.rev().max_by_key(|(old, new)| old.amount - new.amount)
         }
-        Combination::Lexicographic(_) => pairs.into_iter().find(|(old, new)| old.amount != new.amount),
+        Combination::Lexicographic(_) => pairs.find(|(old, new)| old.amount != new.amount),
         Combination::Product(_) => pairs.rev().max_by(|(a, b), (c, d)| {
             let cross = |x: i64, y: i64| i128::from(x) * i128::from(y);
             // a / b against c / d: what is 0 now is the greatest ratio, unless it was 0 too.
