@@ -1,5 +1,6 @@
 //! Load, policies and seed together: which endpoint a request goes to.
 
+mod batch;
 mod book;
 mod choose;
 mod draw;
@@ -19,7 +20,7 @@ use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
-use crate::line::{LONGEST, Line};
+use crate::line::{LONGEST, Line, MOST};
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
@@ -443,10 +444,17 @@ impl Balancer {
 
     /// Notes a time; says the nanoseconds since the first one.
     fn advance(&mut self, now: Duration) -> i64 {
-        let origin = *self.origin.get_or_insert(now);
-        self.elapsed = self.elapsed.max(now.saturating_sub(origin));
+        self.origin.get_or_insert(now);
+        let elapsed = self.nanos(now);
+        self.elapsed = Duration::from_nanos(elapsed.unsigned_abs());
         self.forget(now);
-        i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
+        elapsed
+    }
+
+    /// The nanoseconds from the first time to another one, which does not lie before the latest one: 36 years at the most.
+    fn nanos(&self, now: Duration) -> i64 {
+        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
+        i64::try_from(since.as_nanos()).unwrap_or(MOST).min(MOST)
     }
 
     fn known(&self, policy: &Policy) -> Known<'_> {

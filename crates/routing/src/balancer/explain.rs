@@ -48,8 +48,7 @@ impl Balancer {
             then.handle_timeout(now);
             return then.explain(request, now);
         }
-        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
-        let elapsed = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let elapsed = self.nanos(now);
         let mut scratch = Scratch::default();
         let choice = self.choose(request, elapsed, &mut scratch).ok();
         let (mut slots, mut omitted) = (Vec::new(), Vec::new());

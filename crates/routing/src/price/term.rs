@@ -35,11 +35,12 @@ pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
     let (running, waiting) = (columns.running[at], columns.waiting[at]);
     let (mut fd, mut fw) = (0, 0);
     if running != UNKNOWN && waiting != UNKNOWN {
-        let (running, waiting) = (i64::from(running.min(MOST_REQUESTS)), i64::from(waiting.min(MOST_REQUESTS)));
+        let (running, waiting) = (running.min(MOST_REQUESTS), waiting.min(MOST_REQUESTS));
         let all = running + waiting;
-        let others = (all - i64::from(columns.own_then[at].min(2 * MOST_REQUESTS))).max(0);
-        if all > 0 {
-            (fd, fw) = (others * running / all, others * waiting / all);
+        let others = all.saturating_sub(columns.own_then[at]);
+        if others > 0 {
+            // Less than 2^29: 15 bits times 14.
+            (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
         }
     }
     Seen {
@@ -89,8 +90,11 @@ fn unlimited(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line 
             if permille != 1000 {
                 return Line { base: price(least, permille), exact_to: 0, ..Line::ZERO };
             }
-            let since = known.columns.head_since[at].as_nanos() as i64;
-            Line { base: full.saturating_add(since), falling: true, floor: least, ..Line::ZERO }
+            let base = full + known.columns.head_since[at].as_nanos() as i64;
+            if base > MOST_ADDED {
+                return Line { base: least, exact_to: 0, ..Line::ZERO };
+            }
+            Line { base, falling: true, floor: least, ..Line::ZERO }
         }
         Term::Own => slope(delay(seen, 1, priced.permille)),
         Term::DelayDecoding => slope(delay(seen, seen.decoding, priced.permille)),
@@ -197,6 +201,11 @@ fn wall(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> i64 {
     if behind { price(queue * SECOND, permille) } else { 0 }
 }
 
+#[inline]
 fn price(nanos: i64, permille: i64) -> i64 {
-    if permille == 1000 { nanos } else { (i128::from(nanos) * i128::from(permille) / 1000).min(i64::MAX.into()) as i64 }
+    match nanos.checked_mul(permille) {
+        _ if permille == 1000 => nanos,
+        Some(product) => product / 1000,
+        None => (i128::from(nanos) * i128::from(permille) / 1000).min(i64::MAX.into()) as i64,
+    }
 }

@@ -51,8 +51,7 @@ impl Balancer {
             then.handle_timeout(now);
             return then.explain_pair(request, now);
         }
-        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
-        let elapsed = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let elapsed = self.nanos(now);
         let ask = Ask { request, policy, now: elapsed };
         let mut pairing = Pairing::default();
         let found = self.pair(request, elapsed, &mut pairing).ok();
