@@ -3,6 +3,7 @@
 mod batch;
 mod book;
 mod choose;
+mod compare;
 mod draw;
 mod explain;
 mod list;
@@ -10,6 +11,7 @@ mod look;
 mod narrow;
 mod pair;
 mod recording;
+mod refresh;
 mod weigh;
 
 use core::time::Duration;
@@ -20,12 +22,12 @@ use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
-use crate::line::{LONGEST, Line, MOST};
+use crate::line::{LONGEST, MOST};
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::Policy;
 use crate::pool::{Pool, PoolId};
-use crate::price::{self, Known, Means};
+use crate::price::{Known, Means};
 use crate::request::{Decision, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
@@ -346,6 +348,7 @@ impl Balancer {
     /// ```
     pub fn decide(&mut self, request: &Request<'_>, now: Duration) -> Result<Decision, Refusal> {
         let elapsed = self.advance(now);
+        self.settle_scores(request.pool);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if self.recording.is_on() {
@@ -460,39 +463,6 @@ impl Balancer {
     fn known(&self, policy: &Policy) -> Known<'_> {
         let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
         Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown() }
-    }
-
-    /// Brings the standings of a slot up to date in all its pools.
-    fn refresh(&mut self, at: usize) {
-        for place in 0..self.pools_of[at].len() {
-            self.refresh_in(self.pools_of[at][place] as usize, at);
-        }
-    }
-
-    fn refresh_in(&mut self, pool: usize, at: usize) {
-        self.pools[pool].note(at, self.columns.load[at].in_flight);
-        let of = &self.pools[pool];
-        if !of.is_local {
-            return;
-        }
-        let line = if of.has(at) && self.columns.is_live(at) {
-            let known = self.known(&of.policy);
-            let kept = weigh::passes(&of.policy, &known, at);
-            if kept { price::line(of.policy.combination(), &known, at) } else { Line::NEVER }
-        } else {
-            Line::NEVER
-        };
-        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
-        let of = &mut self.pools[pool];
-        of.steady.set(at, steady);
-        of.falling.set(at, falling);
-    }
-
-    /// Brings all standings up to date: what is usual has changed.
-    fn refresh_all(&mut self) {
-        for at in 0..self.columns.len() {
-            self.refresh(at);
-        }
     }
 }
 

@@ -58,6 +58,7 @@ mod reservation;
 mod ring;
 mod route;
 mod router;
+mod scoreboard;
 mod seed;
 mod sessions;
 mod signals;

@@ -69,6 +69,16 @@ pub enum Combination {
     Total(Vec<Measured>),
 }
 
+impl Combination {
+    /// The scores of a sum; none of the others.
+    pub(crate) fn scores(&self) -> &[Weighted] {
+        match self {
+            Self::Sum(parts) => parts,
+            _ => &[],
+        }
+    }
+}
+
 /// What an endpoint counts whose signals are not known, or too old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,6 +3,7 @@
 use crate::endpoint::EndpointId;
 use crate::policy::Policy;
 use crate::ring::Ring;
+use crate::scoreboard::Scoreboard;
 use crate::sessions::Sessions;
 use crate::standings::Standings;
 
@@ -30,6 +31,8 @@ pub(crate) struct Pool {
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
+    /// Who is cheapest where scores compare the members.
+    pub(crate) board: Option<Scoreboard>,
     /// Where the policy picks by one.
     pub(crate) ring: Ring,
     pub(crate) sessions: Sessions,
@@ -41,6 +44,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
+        let board = if is_local { None } else { Scoreboard::of(&policy) };
         Self {
             policy,
             members: Vec::new(),
@@ -48,6 +52,7 @@ impl Pool {
             is_local,
             steady: Standings::default(),
             falling: Standings::default(),
+            board,
             ring: Ring::default(),
             sessions: Sessions::default(),
             noted: Vec::new(),
@@ -73,6 +78,9 @@ impl Pool {
         if self.is_local {
             self.steady.grow(at + 1);
             self.falling.grow(at + 1);
+        }
+        if let Some(board) = &mut self.board {
+            board.grow(at + 1);
         }
         if let Some(points) = self.policy.picker().points() {
             if member {

@@ -3,7 +3,7 @@
 mod measure;
 mod term;
 
-pub(crate) use self::measure::value as measure;
+pub(crate) use self::measure::{value as measure, values as measures};
 pub(crate) use self::term::columns as terms;
 use crate::columns::Columns;
 use crate::flights::Flights;
@@ -49,13 +49,7 @@ fn is_line(combination: &Combination) -> bool {
 /// The line of an endpoint under a combination that has one: see [`is_local`].
 pub(crate) fn line(combination: &Combination, known: &Known<'_>, at: usize) -> Line {
     let line = match combination {
-        Combination::Sum(parts) => {
-            let base = parts.iter().map(|part| match part.scorer {
-                Scorer::Room { measure, limit } => -weighed(part, room(known, measure, limit, at)),
-                _ => 0,
-            });
-            Line { base: base.sum(), ..Line::ZERO }
-        }
+        Combination::Sum(parts) => Line { base: fixed(parts, known, at), ..Line::ZERO },
         Combination::Product(measures) => {
             let mut product = Line { base: 1, ..Line::ZERO };
             for &measure in measures {
@@ -86,6 +80,15 @@ pub(crate) fn line(combination: &Combination, known: &Known<'_>, at: usize) -> L
         }
     };
     line.limited()
+}
+
+/// The cost by those scores of a sum that depend on nothing but the endpoint.
+pub(crate) fn fixed(parts: &[Weighted], known: &Known<'_>, at: usize) -> i64 {
+    let cost = |part: &Weighted| match part.scorer {
+        Scorer::Room { measure, limit } => -weighed(part, room(known, measure, limit, at)),
+        _ => 0,
+    };
+    parts.iter().map(cost).sum()
 }
 
 /// A measure at its price.

@@ -25,15 +25,15 @@ pub(super) struct Choice {
 /// those that hold more; of these those whose cost does not fall; then by slot. Both ways to choose keep to that order, so
 /// a draw falls on the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Tied {
+pub(super) struct Tied {
     is_of_many: bool,
-    lack: u32,
+    pub(super) lack: u32,
     is_falling: bool,
-    at: u32,
+    pub(super) at: u32,
 }
 
 impl Tied {
-    fn new(pool: &Pool, at: u32, held: u32, is_of_many: bool) -> Self {
+    pub(super) fn new(pool: &Pool, at: u32, held: u32, is_of_many: bool) -> Self {
         Self { is_of_many, lack: u32::MAX - held, is_falling: !pool.falling.line(at as usize).is_never(), at }
     }
 }
@@ -43,16 +43,17 @@ impl Tied {
 pub(super) struct Scratch {
     pub(super) held: Held,
     pub(super) weighed: Weighed,
-    mask: Vec<u64>,
-    groups: Vec<Ties>,
-    tied: Vec<Tied>,
+    pub(super) mask: Vec<u64>,
+    ties: Vec<Ties>,
+    pub(super) groups: Vec<u32>,
+    pub(super) tied: Vec<Tied>,
     pub(super) weights: Vec<u64>,
     /// Costs, draws and slots.
     pub(super) order: Vec<(i64, u32, u32)>,
 }
 
 /// Whether what is cached changes costs.
-fn sees_cache(combination: &Combination) -> bool {
+pub(super) fn sees_cache(combination: &Combination) -> bool {
     match combination {
         Combination::Sum(_) => price::share_cost(combination, 1, 1) != 0,
         Combination::Product(measures) | Combination::Lexicographic(measures) => {
@@ -92,6 +93,13 @@ impl Balancer {
         if pool.is_local
             && request.subset.is_none()
             && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+        {
+            return Ok(choice);
+        }
+        if let Some(board) = pool.board.as_ref().filter(|board| board.is_settled())
+            && request.subset.is_none()
+            && request.excluded.is_empty()
+            && let Some(choice) = self.choose_from_scores(pool, board, request, scratch)
         {
             return Ok(choice);
         }
@@ -201,7 +209,7 @@ impl Balancer {
     ) -> Option<Choice> {
         let combination = pool.policy.combination();
         let sees = sees_cache(combination);
-        let Scratch { held, mask, groups, tied, .. } = scratch;
+        let Scratch { held, mask, ties: groups, tied, .. } = scratch;
         let known = self.known(&pool.policy);
         let full = request.full_tokens();
         let evidence = if sees { request.evidence } else { Evidence::None };
@@ -234,7 +242,7 @@ impl Balancer {
             let mask: Option<&[u64]> = if no_mask {
                 slots
             } else {
-                members(pool, slots, mask);
+                members(&pool.members, slots, mask);
                 excluded.iter().filter_map(|id| self.columns.at(*id)).for_each(|at| clear(mask, at));
                 Some(mask)
             };
@@ -268,7 +276,7 @@ impl Balancer {
             let mask: Option<&[u64]> = if plain && slots.is_none() && deeper.is_none() {
                 None
             } else {
-                members(pool, slots, mask);
+                members(&pool.members, slots, mask);
                 let excluded = excluded.iter().filter_map(|id| self.columns.at(*id));
                 excluded.chain(touched.iter().map(|&at| at as usize)).for_each(|at| clear(mask, at));
                 for (word, deeper) in mask.iter_mut().zip(deeper.into_iter().flatten()) {
@@ -321,7 +329,10 @@ fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Op
 }
 
 /// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing.
-fn for_each_level<'a>(evidence: Evidence<'a>, mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>)) {
+pub(super) fn for_each_level<'a>(
+    evidence: Evidence<'a>,
+    mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>),
+) {
     let mut deeper = None;
     for wide in evidence::wide(evidence) {
         each(wide.tokens, Some(wide.slots), deeper);
@@ -331,15 +342,15 @@ fn for_each_level<'a>(evidence: Evidence<'a>, mut each: impl FnMut(u32, Option<&
 }
 
 /// The members of a pool among some slots, as bits.
-fn members(pool: &Pool, slots: Option<&[u64]>, mask: &mut Vec<u64>) {
+pub(super) fn members(of_pool: &[u64], slots: Option<&[u64]>, mask: &mut Vec<u64>) {
     mask.clear();
     match slots {
-        Some(slots) => mask.extend(pool.members.iter().zip(slots).map(|(member, slot)| member & slot)),
-        None => mask.extend_from_slice(&pool.members),
+        Some(slots) => mask.extend(of_pool.iter().zip(slots).map(|(member, slot)| member & slot)),
+        None => mask.extend_from_slice(of_pool),
     }
 }
 
-fn clear(mask: &mut [u64], at: usize) {
+pub(super) fn clear(mask: &mut [u64], at: usize) {
     if let Some(word) = mask.get_mut(at / 64) {
         *word &= !(1 << (at % 64));
     }

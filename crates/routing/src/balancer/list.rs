@@ -45,6 +45,7 @@ impl Balancer {
     ) -> Result<Decision, Refusal> {
         others.clear();
         let elapsed = self.advance(now);
+        self.settle_scores(request.pool);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if let (Ok(choice), Some(pool)) = (&choice, self.pools.get(request.pool.index())) {

@@ -122,6 +122,7 @@ impl Balancer {
         now: Duration,
     ) -> Result<(EndpointId, u32, i64, u32), Refusal> {
         let elapsed = self.advance(now);
+        self.settle_scores(request.pool);
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         self.scratch = scratch;

@@ -1,11 +1,13 @@
 //! Candidates one by one, and what each costs.
 
 use super::Balancer;
+use crate::columns::UNKNOWN;
 use crate::line::Tokens;
-use crate::policy::{Combination, FailMode, Measure, ONE, Policy, Scorer, Weighted};
+use crate::policy::{Combination, FailMode, ONE, Policy, Scorer, Weighted};
 use crate::pool::Pool;
 use crate::price::{self, Known};
 use crate::request::{Refusal, Request};
+use crate::scoreboard::{ABSENT, Scale, blended};
 use crate::seed::{Seed, Stage};
 
 /// Whether an endpoint passes all filters.
@@ -108,8 +110,6 @@ pub(super) fn score(
     scores: &mut Vec<i64>,
 ) {
     scores.clear();
-    let measured =
-        |measure: Measure| slots.iter().map(move |&at| price::measure(known, measure, at as usize, Tokens::new(1, 0)));
     match part.scorer {
         Scorer::Prefix => {
             let full = request.full_tokens();
@@ -119,12 +119,12 @@ pub(super) fn score(
             scores.extend(slots.iter().map(|&at| price::room(known, measure, limit, at as usize)));
         }
         Scorer::Spread(measure) => {
-            scores.extend(measured(measure));
+            price::measures(known, measure, slots, scores);
             let (least, most) = ends(scores);
             spread(scores, least, most);
         }
         Scorer::BelowMost(measure) => {
-            scores.extend(measured(measure));
+            price::measures(known, measure, slots, scores);
             let (_, most) = ends(scores);
             spread(scores, 0, most);
         }
@@ -139,32 +139,40 @@ fn ends(values: &[i64]) -> (i64, i64) {
     values.iter().fold((i64::MAX, i64::MIN), |(least, most), &value| (least.min(value), most.max(value)))
 }
 
-/// From the most, which scores nothing, to the least; all in full when they are equal.
 fn spread(values: &mut [i64], least: i64, most: i64) {
-    let range = most.saturating_sub(least);
+    let scale = Scale::new(least, most);
     for value in values {
-        *value = if range <= 0 { ONE } else { (most - *value) * ONE / range };
+        *value = scale.score(*value);
+    }
+}
+
+/// Both latencies of an endpoint that reports both.
+fn latencies(known: &Known<'_>, at: usize) -> Option<[i64; 2]> {
+    let both = [known.columns.ttft[at], known.columns.tpot[at]];
+    both.iter().all(|time| *time != UNKNOWN && *time > 0).then(|| both.map(i64::from))
+}
+
+/// What a scorer compares of an endpoint with that of others.
+pub(super) fn compared(known: &Known<'_>, scorer: Scorer, at: usize) -> [i64; 2] {
+    match scorer {
+        Scorer::Spread(measure) | Scorer::BelowMost(measure) => {
+            [price::measure(known, measure, at, Tokens::new(1, 0)), 0]
+        }
+        Scorer::Latency { .. } => latencies(known, at).unwrap_or([ABSENT; 2]),
+        Scorer::Prefix | Scorer::Room { .. } | Scorer::Draw => [0; 2],
     }
 }
 
 fn latency(known: &Known<'_>, slots: &[u32], ttft_ppm: u32, scores: &mut Vec<i64>) {
-    use crate::columns::UNKNOWN;
-
-    let columns = known.columns;
-    let both = |at: u32| {
-        let (ttft, tpot) = (columns.ttft[at as usize], columns.tpot[at as usize]);
-        (ttft != UNKNOWN && tpot != UNKNOWN && ttft > 0 && tpot > 0).then(|| (i64::from(ttft), i64::from(tpot)))
+    let both = || slots.iter().filter_map(|&at| latencies(known, at as usize));
+    let [first, second] = [0, 1].map(|which| {
+        let (least, most) =
+            both().fold((i64::MAX, i64::MIN), |(least, most), times| (least.min(times[which]), most.max(times[which])));
+        Scale::new(least, most)
+    });
+    let score = |&at: &u32| {
+        let times = latencies(known, at as usize);
+        times.map_or(ONE / 2, |[ttft, tpot]| blended(ttft_ppm, first.score(ttft), second.score(tpot)))
     };
-    let known = || slots.iter().filter_map(|&at| both(at));
-    let of = |values: &mut dyn Iterator<Item = i64>| {
-        values.fold((i64::MAX, i64::MIN), |(least, most), value| (least.min(value), most.max(value)))
-    };
-    let (ttft, tpot) = (of(&mut known().map(|pair| pair.0)), of(&mut known().map(|pair| pair.1)));
-    let one = |value: i64, (least, most): (i64, i64)| {
-        if most == least { ONE } else { (most - value) * ONE / (most - least) }
-    };
-    scores.extend(slots.iter().map(|&at| {
-        let weight = i64::from(ttft_ppm);
-        both(at).map_or(ONE / 2, |(first, each)| (weight * one(first, ttft) + (ONE - weight) * one(each, tpot)) / ONE)
-    }));
+    scores.extend(slots.iter().map(score));
 }

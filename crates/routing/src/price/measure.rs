@@ -9,12 +9,32 @@ use crate::policy::{Measure, Unknown};
 const MOST_REPORTED: u32 = (1 << 20) - 1;
 
 /// A measure for a request.
+#[inline]
 pub(crate) fn value(known: &Known<'_>, measure: Measure, at: usize, tokens: Tokens) -> i64 {
     let line = line(known, measure, at);
     line.base + line.slope * i64::from(tokens.uncached)
 }
 
+/// A measure of the endpoint for each of some slots.
+pub(crate) fn values(known: &Known<'_>, measure: Measure, slots: &[u32], values: &mut Vec<i64>) {
+    // Each measure has its own loop, which knows what to load.
+    macro_rules! each {
+        ($($of:ident)*) => {
+            match measure {
+                $(Measure::$of => {
+                    let value = |&at: &u32| value(known, Measure::$of, at as usize, Tokens::new(1, 0));
+                    values.extend(slots.iter().map(value));
+                })*
+            }
+        };
+    }
+    values.clear();
+    each!(InFlight Decoding Prefilling Batch PendingTokens HeldTokens UncachedTokens PrefillTokens Turn Waiting Running
+        Unstarted KvUsed Ttft Tpot);
+}
+
 /// A measure as a line over the tokens to compute.
+#[inline]
 pub(super) fn line(known: &Known<'_>, measure: Measure, at: usize) -> Line {
     let columns = known.columns;
     let reported = |value: u32, most: u32| match (value, known.unknown) {

@@ -1,0 +1,91 @@
+//! The choice where scores compare the candidates: by the pool's scoreboard.
+
+use super::Balancer;
+use super::choose::{Choice, Scratch, Tied, clear, for_each_level, members, sees_cache};
+use crate::evidence;
+use crate::pool::Pool;
+use crate::price;
+use crate::request::{Evidence, Request};
+use crate::scoreboard::Scoreboard;
+use crate::seed::Stage;
+
+impl Balancer {
+    /// By the scores of the pool, for a request to any of it; none if nobody has a score.
+    pub(super) fn choose_from_scores(
+        &self,
+        pool: &Pool,
+        board: &Scoreboard,
+        request: &Request<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Choice> {
+        let combination = pool.policy.combination();
+        let sees = sees_cache(combination);
+        let Scratch { held, mask, tied, groups, .. } = scratch;
+        let full = request.full_tokens();
+        let evidence = if sees { request.evidence } else { Evidence::None };
+        let touched = if sees { held.touched() } else { &[] };
+        let share = |held: u32| price::share_cost(combination, held, full);
+        let own = |at: u32| {
+            let (at, held) = (at as usize, held.of(evidence, at as usize));
+            board.has(at).then(|| (board.cost(at) + share(held), held))
+        };
+
+        // Who holds more costs less, so nobody is taken for cheaper by a level that is not his own.
+        let mut least = touched.iter().filter_map(|&at| own(at)).fold(i64::MAX, |least, (cost, _)| least.min(cost));
+        for wide in evidence::wide(evidence) {
+            members(board.members(), Some(wide.slots), mask);
+            least = board.least(mask, share(wide.tokens), least);
+        }
+        least = board.least(board.members(), share(0), least);
+        if least == i64::MAX {
+            return None;
+        }
+
+        tied.clear();
+        for &at in touched {
+            if let Some((_, held)) = own(at).filter(|(cost, _)| *cost == least) {
+                tied.push(Tied::new(pool, at, held, false));
+            }
+        }
+        tied.sort_unstable();
+        let narrow = tied.len() as u32;
+        let mut total = narrow;
+        groups.clear();
+        let level = |slots: Option<&[u64]>, deeper: Option<&[u64]>, mask: &mut Vec<u64>| {
+            members(board.members(), slots, mask);
+            touched.iter().for_each(|&at| clear(mask, at as usize));
+            for (word, deeper) in mask.iter_mut().zip(deeper.into_iter().flatten()) {
+                *word &= !deeper;
+            }
+        };
+        for_each_level(evidence, |held, slots, deeper| {
+            level(slots, deeper, mask);
+            let count = board.count(mask, share(held), least);
+            groups.push(count);
+            total += count;
+        });
+        let mut place = self.seed.draw(Stage::Tie, request.key, total);
+        if place < narrow {
+            let Tied { at, lack, .. } = tied[place as usize];
+            return Some(Choice { at: at as usize, held: u32::MAX - lack, cost: least, ties: total });
+        }
+        place -= narrow;
+        let (mut found, mut counts) = (None, groups.iter());
+        for_each_level(evidence, |cached, slots, deeper| {
+            let count = counts.next().copied().unwrap_or(0);
+            if found.is_some() {
+                return;
+            }
+            if place >= count {
+                place -= count;
+                return;
+            }
+            level(slots, deeper, mask);
+            found = board.slot(mask, share(cached), least, place).map(|at| (at, cached));
+        });
+        found.map(|(at, cached)| {
+            let held = if sees { cached } else { held.of(request.evidence, at) };
+            Choice { at, held, cost: least, ties: total }
+        })
+    }
+}
