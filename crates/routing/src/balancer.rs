@@ -352,7 +352,7 @@ impl Balancer {
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if self.recording.is_on() {
-            self.record_choice(request, now, &choice, &scratch.held);
+            self.record_choice(request, now, &choice, &scratch.held, None);
         }
         self.scratch = scratch;
         Ok(self.book_choice(request, choice?))

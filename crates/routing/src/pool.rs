@@ -1,6 +1,8 @@
 //! Endpoints that serve the same requests under one policy.
 
-use crate::endpoint::EndpointId;
+use crate::endpoint::{EndpointId, Role};
+use crate::line::Line;
+use crate::pair::Sorted;
 use crate::policy::Policy;
 use crate::ring::Ring;
 use crate::scoreboard::Scoreboard;
@@ -31,6 +33,8 @@ pub(crate) struct Pool {
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
+    /// The same class by class, for each part that pair policies have for the pool.
+    pub(crate) sorted: Vec<(Role, Sorted)>,
     /// Who is cheapest where scores compare the members.
     pub(crate) board: Option<Scoreboard>,
     /// Where the policy picks by one.
@@ -52,6 +56,7 @@ impl Pool {
             is_local,
             steady: Standings::default(),
             falling: Standings::default(),
+            sorted: Vec::new(),
             board,
             ring: Ring::default(),
             sessions: Sessions::default(),
@@ -90,6 +95,21 @@ impl Pool {
             }
         }
         true
+    }
+
+    /// The line of a slot, whose endpoint has a class of that number and that role, is `line` from now on.
+    pub(crate) fn stand(&mut self, at: usize, class: usize, role: Role, line: Line) {
+        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
+        self.steady.set(at, steady);
+        self.falling.set(at, falling);
+        for (_, sorted) in &mut self.sorted {
+            sorted.set(at, class, role, line);
+        }
+    }
+
+    /// Those who may have a part, class by class.
+    pub(crate) fn sorted(&self, role: Role) -> Option<&Sorted> {
+        self.sorted.iter().find(|(of, _)| *of == role).map(|(_, sorted)| sorted)
     }
 
     /// Notes the requests in flight of a member, or of one that is none any more.

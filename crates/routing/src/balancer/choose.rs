@@ -120,7 +120,7 @@ impl Balancer {
     }
 
     /// The best of the candidates that are listed, at least one, when a gate is open.
-    fn best_of_weighed(
+    pub(super) fn best_of_weighed(
         &self,
         pool: &Pool,
         gate: Option<u32>,
@@ -200,7 +200,7 @@ impl Balancer {
     }
 
     /// By the standings of the pool; none if nobody stands there.
-    fn choose_from_standings(
+    pub(super) fn choose_from_standings(
         &self,
         pool: &Pool,
         request: &Request<'_>,

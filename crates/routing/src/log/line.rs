@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::EndpointId;
+use super::pair::{Legs, Place, Written};
+use crate::endpoint::{EndpointId, Role};
 use crate::policy::Policy;
 use crate::request::Refusal;
 use crate::reservation::Outcome;
@@ -22,9 +23,9 @@ pub(super) struct Head {
 }
 
 /// Slot and generation.
-pub(super) type Id = (u32, u32);
+pub(crate) type Id = (u32, u32);
 
-pub(super) fn id(endpoint: EndpointId) -> Id {
+pub(crate) fn id(endpoint: EndpointId) -> Id {
     (endpoint.index() as u32, endpoint.generation())
 }
 
@@ -48,6 +49,8 @@ pub(super) enum Line {
         seats: u32,
         kv_tokens: u32,
         prefill_token: u64,
+        #[serde(default, skip_serializing_if = "Place::is_any")]
+        place: Place,
     },
     Leave {
         endpoint: Id,
@@ -78,6 +81,13 @@ pub(super) enum Line {
         now: u64,
     },
     Decide(Box<Decide>),
+    Pair {
+        policy: Written,
+    },
+    DecidePair {
+        pair: u32,
+        asked: Box<Decide>,
+    },
     Adopt {
         endpoint: Id,
         prompt_tokens: u32,
@@ -129,6 +139,9 @@ pub(super) struct Decide {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) excluded: Vec<Id>,
     pub(super) answer: Said,
+    /// Where a list was asked for, of so many: who is on it besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) others: Option<(u32, Vec<Id>)>,
 }
 
 fn one() -> u32 {
@@ -149,6 +162,11 @@ pub(super) enum Said {
     NoCandidates { subset: u32 },
     AllExcluded { candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
+    Paired(Legs),
+    UnknownPair { pair: u64 },
+    OfRole { role: Role, why: Box<Said> },
+    UnknownDomain { domain: u32, domains: u32 },
+    NoPair { prefills: u32, decodes: u32 },
 }
 
 impl Default for Said {
@@ -164,11 +182,12 @@ impl From<Refusal> for Said {
             Refusal::NoCandidates { subset } => Self::NoCandidates { subset },
             Refusal::AllExcluded { candidates } => Self::AllExcluded { candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
-            // Of pairs, of which no line tells.
-            Refusal::UnknownPair { .. }
-            | Refusal::OfRole { .. }
-            | Refusal::UnknownDomain { .. }
-            | Refusal::NoPair { .. } => Self::default(),
+            Refusal::UnknownPair { pair } => Self::UnknownPair { pair: pair as u64 },
+            Refusal::OfRole { role, why } => Self::OfRole { role, why: Box::new((*why).into()) },
+            Refusal::UnknownDomain { domain, domains } => {
+                Self::UnknownDomain { domain: domain.index() as u32, domains }
+            }
+            Refusal::NoPair { prefills, decodes } => Self::NoPair { prefills, decodes },
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::balancer::Balancer;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::Noted;
 use crate::explanation::{Explanation, Factor};
+use crate::pair::{PairId, PairRequest};
 use crate::policy::{Combination, Policy};
 use crate::pool::PoolId;
 use crate::request::{Evidence, Refusal, Request};
@@ -27,6 +28,8 @@ pub(super) struct Replay<P> {
     /// Whether the policies are others than those of the log.
     others: bool,
     pools: usize,
+    /// By their numbers in the log; none for one that other policies make impossible.
+    pairs: Vec<Option<PairId>>,
     joined: usize,
     /// Requests that were sent, and are not settled, by number.
     open: BTreeMap<u64, Reservation>,
@@ -40,6 +43,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             policies,
             others: false,
             pools: 0,
+            pairs: Vec::new(),
             joined: 0,
             open: BTreeMap::new(),
             report: Report::default(),
@@ -69,9 +73,9 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
-            Line::Join { endpoint, seats, kv_tokens, prefill_token } => {
+            Line::Join { endpoint, seats, kv_tokens, prefill_token, place } => {
                 let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
-                self.join(*endpoint, of.with_prefill_token(time(*prefill_token)))?;
+                self.join(*endpoint, place.put(of.with_prefill_token(time(*prefill_token))))?;
             }
             Line::Leave { endpoint } => {
                 let there = self.balancer.leave(line::endpoint(*endpoint));
@@ -100,6 +104,12 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             }
             Line::Timeout { now } => self.balancer.handle_timeout(time(*now)),
             Line::Decide(asked) => self.decide(asked, number)?,
+            Line::Pair { policy } => match self.balancer.add_pair(policy.policy()?) {
+                Ok(pair) => self.pairs.push(Some(pair)),
+                Err(_) if self.others => self.pairs.push(None),
+                Err(error) => return Err(error.to_string()),
+            },
+            Line::DecidePair { pair, asked } => self.decide_pair(*pair, asked, number)?,
             Line::Adopt { endpoint, prompt_tokens, uncached_tokens, came, now } => {
                 let (id, now) = (line::endpoint(*endpoint), time(*now));
                 let adopted = self.balancer.adopt(id, *prompt_tokens, *uncached_tokens, *came, now);
@@ -181,6 +191,14 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             let difference = self.difference(&request, at, was.clone(), now);
             self.report.differences.push(Difference { line: number, ..difference });
         }
+        if let (Some((most, others)), true, Some(endpoint)) = (&asked.others, same && !self.others, was.endpoint()) {
+            let (others, most) = (ids(others), usize::try_from(*most).unwrap_or(usize::MAX));
+            let listed = self.balancer.relist(&request, at, endpoint, most);
+            if others != listed {
+                let difference = Difference::of(request.pool, request.key, was.clone(), was.clone());
+                self.report.differences.push(Difference { line: number, others: Some((others, listed)), ..difference });
+            }
+        }
         self.report.decisions += 1;
         match was {
             Answer::Refused(_) => self.report.refused += 1,
@@ -189,6 +207,52 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 let reservation = reservation.ok_or_else(|| gone(line::id(endpoint)))?;
                 self.open.insert(reservation.serial, reservation);
             }
+            Answer::Paired { .. } => return Err("a pair; expected the answer of a pool".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn decide_pair(&mut self, pair: u32, asked: &Decide, number: usize) -> Result<(), String> {
+        let ids = |ids: &[line::Id]| ids.iter().copied().map(line::endpoint).collect::<Vec<_>>();
+        let noted = Noted { few: asked.held.clone(), many: asked.levels.clone(), block: asked.block_tokens };
+        let (subset, excluded) = (asked.subset.as_deref().map(ids), ids(&asked.excluded));
+        let at = Duration::from_nanos(asked.now);
+        let of = self.pairs.get(pair as usize).copied();
+        // One that never was keeps its number, which no other has.
+        let id = of.map_or(PairId(pair.max(self.pairs.len() as u32)), |pair| pair.unwrap_or(PairId(u32::MAX)));
+        let mut request = PairRequest::new(id, asked.key, asked.prompt_tokens)
+            .with_evidence(Evidence::Noted(&noted))
+            .with_excluded(&excluded);
+        if let Some(subset) = &subset {
+            request = request.with_subset(subset);
+        }
+        let (was, now) = (Answer::from(&asked.answer), self.balancer.redecide_pair(&request, at));
+        let same = match (&asked.answer, &now) {
+            (Said::Paired(was), Ok(now)) if self.others => was.ends() == now.ends(),
+            (Said::Paired(was), Ok(now)) => was == now,
+            (_, Err(refusal)) => self.others || was == Answer::Refused(refusal.clone()),
+            _ => false,
+        };
+        let same = same && matches!(asked.answer, Said::Paired(_)) == now.is_ok();
+        if !same {
+            let now = now.map_or_else(Answer::Refused, |legs| Answer::from(&Said::Paired(legs)));
+            let difference = Difference::of(PoolId(asked.pool), asked.key, was, now);
+            self.report.differences.push(Difference { line: number, ..difference });
+        }
+        self.report.decisions += 1;
+        let Said::Paired(legs) = &asked.answer else {
+            self.report.refused += 1;
+            return expect(!matches!(asked.answer, Said::Sent { .. }), || {
+                "one endpoint; expected the answer of a pair policy".to_owned()
+            });
+        };
+        let alone = legs.prefill.is_none();
+        for (leg, computes) in [(Some(legs.decode), alone), (legs.prefill, true)] {
+            let Some(leg) = leg else { continue };
+            let tokens = (asked.prompt_tokens, leg.uncached_tokens);
+            let reservation = self.balancer.follow_part(line::endpoint(leg.endpoint), tokens, computes);
+            let reservation = reservation.ok_or_else(|| gone(leg.endpoint))?;
+            self.open.insert(reservation.serial, reservation);
         }
         Ok(())
     }
@@ -196,8 +260,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
     /// Why an answer is another one.
     fn difference(&self, request: &Request<'_>, at: Duration, was: Answer, now: Answer) -> Difference {
         let (pool, key) = (request.pool, request.key);
-        let mut difference =
-            Difference { line: 0, pool, key, was, now, cost: None, margin: None, factor: None, omission: None };
+        let mut difference = Difference::of(pool, key, was, now);
         let Ok(explanation) = self.balancer.explain(request, at) else { return difference };
         let Some(then) = difference.was.endpoint() else { return difference };
         difference.omission = explanation.omitted.iter().find(|(id, _)| *id == then).map(|(_, why)| *why);
@@ -260,6 +323,30 @@ impl From<&Said> for Answer {
             Said::NoCandidates { subset } => Refusal::NoCandidates { subset },
             Said::AllExcluded { candidates } => Refusal::AllExcluded { candidates },
             Said::AllFiltered { filter, candidates } => Refusal::AllFiltered { filter, candidates },
+            Said::UnknownPair { pair } => Refusal::UnknownPair { pair: usize::try_from(pair).unwrap_or(usize::MAX) },
+            Said::UnknownDomain { domain, domains } => Refusal::UnknownDomain { domain: domain.into(), domains },
+            Said::NoPair { prefills, decodes } => Refusal::NoPair { prefills, decodes },
+            Said::OfRole { role, ref why } => match Self::from(&**why) {
+                Self::Refused(why) => Refusal::OfRole { role, why: Box::new(why) },
+                sent => return sent,
+            },
+            Said::Paired(ref legs) => {
+                let part = legs.prefill.map_or(0, |leg| leg.cost);
+                return Self::Paired {
+                    prefill: legs.prefill.map(|leg| line::endpoint(leg.endpoint)),
+                    decode: line::endpoint(legs.decode.endpoint),
+                    transfer: legs.transfer,
+                    cost: part.saturating_add(legs.transfer).saturating_add(legs.decode.cost),
+                    ties: legs.ties,
+                };
+            }
         })
+    }
+}
+
+impl Difference {
+    fn of(pool: PoolId, key: u64, was: Answer, now: Answer) -> Self {
+        let (cost, margin, factor, omission, others) = Default::default();
+        Self { line: 0, pool, key, was, now, cost, margin, factor, omission, others }
     }
 }

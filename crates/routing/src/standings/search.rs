@@ -58,8 +58,12 @@ impl Among<'_> {
             return start + node.slope * beyond;
         }
         // On the chord. The products may pass 2^63, and the quotient is exact where one line has both ends.
-        let rise = i128::from(node.least[span + 1] - start) * i128::from(beyond);
-        start + rise.div_euclid(i128::from(MARKS[span + 1] - MARKS[span])) as i64
+        let (rise, width) = (node.least[span + 1] - start, MARKS[span + 1] - MARKS[span]);
+        start
+            + match rise.checked_mul(beyond) {
+                Some(rise) => rise.div_euclid(width),
+                None => (i128::from(rise) * i128::from(beyond)).div_euclid(i128::from(width)) as i64,
+            }
     }
 
     /// Whether all slots with a line below a node may be chosen.
@@ -115,6 +119,15 @@ impl Among<'_> {
 }
 
 impl Standings {
+    /// A bound of all costs for so many tokens, without regard to time; none if nobody stands.
+    #[inline]
+    pub(crate) fn bound(&self, tokens: Tokens) -> Option<i64> {
+        let among = Among { mask: None, tokens, offset: 0 };
+        let low = among.bound(self.levels.last()?.first()?, among.span());
+        // Twice the cost.
+        (low < i64::MAX).then(|| low >> 1)
+    }
+
     /// The least cost below `best`, where `cost` tells a slot's own.
     pub(crate) fn least(&self, among: &Among<'_>, mut best: i64, mut cost: impl FnMut(usize) -> i64) -> i64 {
         let Some(root) = self.levels.len().checked_sub(1) else { return best };
