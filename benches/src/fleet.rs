@@ -13,6 +13,8 @@ pub struct RoutedFleet {
     pool: PoolId,
     evidence: Vec<(EndpointId, u32)>,
     decided: u64,
+    /// What was taken from the log, kept for its memory.
+    log: Vec<u8>,
 }
 
 /// Tokens in each prompt.
@@ -29,11 +31,25 @@ impl RoutedFleet {
     /// When `endpoints` is 0, since nobody can be chosen then.
     #[must_use]
     pub fn new(endpoints: u32, policy: Policy) -> Self {
+        Self::with(Balancer::new(Seed::from(7)), endpoints, policy)
+    }
+
+    /// The same, all of which is written into a log.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new) does.
+    #[must_use]
+    pub fn recording(endpoints: u32, policy: Policy) -> Self {
         let mut balancer = Balancer::new(Seed::from(7));
+        assert!(balancer.record(usize::MAX), "it is new");
+        Self::with(balancer, endpoints, policy)
+    }
+
+    fn with(mut balancer: Balancer, endpoints: u32, policy: Policy) -> Self {
         let pool = balancer.add_pool(policy);
         let endpoints: Vec<_> = (0..endpoints).map(|_| balancer.join(Endpoint::new())).collect();
         let evidence = endpoints.iter().step_by(8).map(|endpoint| (*endpoint, PROMPT_TOKENS / 2)).collect();
-        let mut fleet = Self { balancer, pool, evidence, decided: 0 };
+        let mut fleet = Self { balancer, pool, evidence, decided: 0, log: Vec::new() };
         for endpoint in endpoints {
             fleet.balancer.enter(pool, endpoint);
             for turn in 0..IN_FLIGHT {
@@ -82,7 +98,18 @@ impl RoutedFleet {
         let reservation = self.decide_among(None);
         let chosen = reservation.endpoint();
         let _ = self.balancer.settle(reservation, Outcome::Success, Duration::ZERO);
+        if self.balancer.recorded().len() > 1 << 20 {
+            self.log.clear();
+            self.balancer.take_recorded(&mut self.log);
+        }
         chosen
+    }
+
+    /// The same, with evidence of so many endpoints only.
+    #[must_use]
+    pub fn with_holders(mut self, holders: usize) -> Self {
+        self.evidence.truncate(holders);
+        self
     }
 
     /// Why the next request would go where it would go; of all candidates.

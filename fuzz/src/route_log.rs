@@ -35,6 +35,8 @@ pub fn run(data: &[u8]) {
             assert_eq!(error, other, "what goes together does so under any policy");
             assert!((2..=lines).contains(&error.line()), "{error}");
         }
+        // A pair policy over pools that cannot have one is none under others either, but it is not told of them.
+        (Err(_), Ok(_)) if data.windows(11).any(|part| part == b"\"do\":\"pair\"") => {}
         (report, other) => panic!("{report:?}, but {other:?}"),
     }
 }

@@ -1,14 +1,15 @@
 //! Any bytes as operations on a balancer.
 
 mod check;
+mod pair;
 mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phalanx_routing::{
-    Balancer, Decision, Endpoint, EndpointId, Evidence, Log, Outcome, Policy, PoolId, Refusal, Request, Reservation,
-    Seed, Signals,
+    Balancer, Decision, Endpoint, EndpointId, Evidence, Log, Outcome, PairId, Policy, PoolId, Refusal, Request,
+    Reservation, Seed, Signals,
 };
 
 use crate::bytes::Bytes;
@@ -55,6 +56,10 @@ struct World {
     pools: Vec<PoolId>,
     /// Every id that was ever given, and those of a stranger.
     ids: Vec<EndpointId>,
+    /// What each of them is.
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    /// A pair policy, if two of the pools can have one, and these pools.
+    pair: Option<(PairId, [PoolId; 2])>,
     /// Those that have not left, with their pools.
     live: BTreeMap<EndpointId, BTreeSet<PoolId>>,
     open: Vec<Open>,
@@ -71,10 +76,19 @@ impl World {
         let limit = if bytes.byte() == 255 { 500 } else { 1 << 22 };
         assert!(balancer.record(limit));
         let pools: Vec<_> = (0..2).map(|_| balancer.add_pool(policy::read(bytes))).collect();
+        let both = [bytes.below(2), bytes.below(2)].map(|at| pools[at]);
+        let pair = match balancer.add_pair(pair::policy(bytes, both)) {
+            Ok(pair) => Some((pair, both)),
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                None
+            }
+        };
         let mut stranger = Balancer::new(Seed::from(0));
         let ids = vec![stranger.join_at(700, Endpoint::new()).expect("it is vacant")];
         let now = Duration::from_nanos(bytes.amount());
-        Self { balancer, pools, ids, live: BTreeMap::new(), open: Vec::new(), now, decisions: 0 }
+        let endpoints = BTreeMap::from([(ids[0], Endpoint::new())]);
+        Self { balancer, pools, ids, endpoints, pair, live: BTreeMap::new(), open: Vec::new(), now, decisions: 0 }
     }
 
     fn id(&self, bytes: &mut Bytes<'_>) -> EndpointId {
@@ -112,7 +126,8 @@ impl World {
                 assert_eq!(self.balancer.exit(pool, id), changed);
             }
             56..=79 => self.report(bytes),
-            80..=149 => self.decide(bytes),
+            80..=134 => self.decide(bytes),
+            135..=149 => self.decide_pair(bytes),
             150..=169 => {
                 if let Some(at) = self.some_open(bytes) {
                     let open = &mut self.open[at];
@@ -170,6 +185,9 @@ impl World {
             endpoint = endpoint.with_seats(bytes.amount() as u32).with_kv_tokens(bytes.amount() as u32);
             endpoint = endpoint.with_prefill_token(Duration::from_nanos(bytes.amount()));
         }
+        if bytes.byte() < 100 {
+            endpoint = pair::place(bytes, endpoint);
+        }
         let id = if bytes.byte() < 200 {
             self.balancer.join(endpoint)
         } else {
@@ -182,6 +200,7 @@ impl World {
         };
         assert!(!self.ids.contains(&id), "an id never comes back");
         self.ids.push(id);
+        self.endpoints.insert(id, endpoint);
         let pool = self.pools[bytes.below(self.pools.len())];
         assert!(self.balancer.enter(pool, id));
         self.live.insert(id, BTreeSet::from([pool]));

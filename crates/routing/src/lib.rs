@@ -88,3 +88,8 @@ pub use route::{
 pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;
+
+/// The README's examples, which are run as these docs' are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

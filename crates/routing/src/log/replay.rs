@@ -218,8 +218,8 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         let (subset, excluded) = (asked.subset.as_deref().map(ids), ids(&asked.excluded));
         let at = Duration::from_nanos(asked.now);
         let of = self.pairs.get(pair as usize).copied();
-        // One that never was keeps its number, which no other has.
-        let id = of.map_or(PairId(pair.max(self.pairs.len() as u32)), |pair| pair.unwrap_or(PairId(u32::MAX)));
+        // One that never was, or cannot be, has a number that no other has.
+        let id = of.map_or(PairId(pair), |pair| pair.unwrap_or(PairId(u32::MAX)));
         let mut request = PairRequest::new(id, asked.key, asked.prompt_tokens)
             .with_evidence(Evidence::Noted(&noted))
             .with_excluded(&excluded);

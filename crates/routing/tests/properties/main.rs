@@ -2,6 +2,8 @@
 //! built by.
 
 mod candidates;
+mod extremes;
+mod replay;
 mod reservations;
 mod shares;
 mod unknown;
@@ -347,8 +349,8 @@ proptest! {
         prop_assert!(closed.omitted.iter().all(|(_, why)| *why == Omission::Filtered(0)));
     }
 
-    /// Property 22: more endpoints on the list begin with the same ones; the first is the one that is decided alone, and none comes
-    /// twice.
+    /// Property 22: more endpoints on the list begin with the same ones; the first is the one that is decided alone, and
+    /// none comes twice.
     #[test]
     fn property_22_a_list_is_the_start_of_a_longer_one(preset in any_preset(), states in states(), key: u64) {
         let fleet = Fleet::new(preset, &states);
