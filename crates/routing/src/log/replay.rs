@@ -203,6 +203,9 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         match was {
             Answer::Refused(_) => self.report.refused += 1,
             Answer::Sent { endpoint, cached_tokens, .. } => {
+                expect((asked.pool as usize) < self.pools, || {
+                    format!("pool {} sent it somewhere; expected one that was added before", asked.pool)
+                })?;
                 let reservation = self.balancer.follow(&request, endpoint, cached_tokens);
                 let reservation = reservation.ok_or_else(|| gone(line::id(endpoint)))?;
                 self.open.insert(reservation.serial, reservation);
