@@ -6,18 +6,21 @@ mod choose;
 mod compare;
 mod draw;
 mod explain;
+mod health;
 mod list;
 mod look;
 mod narrow;
 mod pair;
 mod recording;
 mod refresh;
+mod timely;
 mod weigh;
 
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use self::choose::Scratch;
+use self::health::Watch;
 use self::pair::Pairing;
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
@@ -25,7 +28,7 @@ use crate::flights::Flights;
 use crate::line::{LONGEST, MOST};
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
-use crate::policy::Policy;
+use crate::policy::{Policy, Unknown};
 use crate::pool::{Pool, PoolId};
 use crate::price::{Known, Means};
 use crate::request::{Decision, Refusal, Request};
@@ -56,6 +59,7 @@ pub struct Balancer {
     max_age: Option<Duration>,
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
+    watch: Watch,
     scratch: Scratch,
     classes: Classes,
     pairs: Vec<PairPolicy>,
@@ -118,6 +122,7 @@ impl Balancer {
             elapsed: Duration::ZERO,
             max_age: None,
             readings: VecDeque::new(),
+            watch: Watch::default(),
             scratch: Scratch::default(),
             classes: Classes::default(),
             pairs: Vec::new(),
@@ -203,6 +208,7 @@ impl Balancer {
             self.set_member(PoolId(pool), endpoint, false);
         }
         self.classes.leave(at);
+        self.forget_outcomes(at);
         self.recording.leave(endpoint);
         self.columns.leave(endpoint)
     }
@@ -239,10 +245,13 @@ impl Balancer {
         if !pool.set(endpoint, member) {
             return false;
         }
+        let out = u32::from(!self.columns.record[at].is_in());
         if member {
             self.pools_of[at].push(id.0);
+            pool.out += out;
         } else {
             self.pools_of[at].retain(|of| *of != id.0);
+            pool.out -= out;
         }
         self.refresh_in(id.index(), at);
         true
@@ -280,11 +289,16 @@ impl Balancer {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
+        self.next_stale().into_iter().chain(self.next_trial()).min()
+    }
+
+    /// When the oldest reading is too old.
+    fn next_stale(&self) -> Option<Duration> {
         let (read, _) = self.readings.front()?;
         Some(read.saturating_add(self.max_age?))
     }
 
-    /// Forgets signals that are too old by now. A decision does so first, too.
+    /// Forgets signals that are too old by now, and puts those on trial whose pause has ended. A decision does so first, too.
     ///
     /// ```
     /// use core::time::Duration;
@@ -305,7 +319,8 @@ impl Balancer {
     }
 
     fn forget(&mut self, now: Duration) {
-        while let Some(due) = self.next_timeout()
+        self.try_out(now);
+        while let Some(due) = self.next_stale()
             && due <= now
         {
             let Some((read, endpoint)) = self.readings.pop_front() else { return };
@@ -385,10 +400,11 @@ impl Balancer {
         }
     }
 
-    /// Notes how many tokens an answer had, for what answers are usually like.
+    /// Notes how many tokens an answer had, for what answers are usually like, and for what a token of them takes there.
     pub fn generated(&mut self, reservation: &Reservation, tokens: u32) {
         if self.is_open(reservation) {
             self.recording.generated(reservation, tokens);
+            self.flights.set_generated(reservation.flight, tokens);
             if self.means.output.note(tokens) {
                 self.refresh_all();
             }
@@ -461,8 +477,12 @@ impl Balancer {
     }
 
     fn known(&self, policy: &Policy) -> Known<'_> {
+        self.known_as(policy.unknown())
+    }
+
+    fn known_as(&self, unknown: Unknown) -> Known<'_> {
         let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
-        Known { columns: &self.columns, flights: &self.flights, means, unknown: policy.unknown() }
+        Known { columns: &self.columns, flights: &self.flights, means, unknown }
     }
 }
 

@@ -4,9 +4,11 @@ use core::time::Duration;
 
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Row;
+use crate::health::Record;
 use crate::load::{Load, Totals};
 use crate::pace::Pace;
 use crate::signals::Signals;
+use crate::step::Step;
 
 /// What stands for a signal that is not known.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
@@ -29,6 +31,7 @@ pub(crate) struct Columns {
     pub(crate) row: Vec<Row>,
     pub(crate) head_since: Vec<Duration>,
     pub(crate) pace: Vec<Pace>,
+    pub(crate) step: Vec<Step>,
     /// Signals, [`UNKNOWN`] where they are; those of a time are latencies in microseconds.
     pub(crate) waiting: Vec<u32>,
     pub(crate) running: Vec<u32>,
@@ -38,6 +41,7 @@ pub(crate) struct Columns {
     pub(crate) read: Vec<Option<Duration>>,
     /// Requests of this router's when the signals were read.
     pub(crate) own_then: Vec<u32>,
+    pub(crate) record: Vec<Record>,
 }
 
 impl Columns {
@@ -62,6 +66,7 @@ impl Columns {
         self.live[at] = true;
         self.endpoint[at] = endpoint;
         self.pace[at] = Pace::expected(endpoint.prefill_token());
+        self.step[at] = Step::expected(endpoint.decode_token());
         Some(EndpointId::new(at as u32, self.generation[at]))
     }
 
@@ -75,11 +80,13 @@ impl Columns {
         self.row.push(Row::EMPTY);
         self.head_since.push(Duration::ZERO);
         self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
+        self.step.push(Step::expected(Endpoint::new().decode_token()));
         for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
             column.push(UNKNOWN);
         }
         self.read.push(None);
         self.own_then.push(0);
+        self.record.push(Record::default());
     }
 
     pub(crate) fn leave(&mut self, id: EndpointId) -> bool {
@@ -90,6 +97,7 @@ impl Columns {
         self.turn[at] = 0;
         self.row[at] = Row::EMPTY;
         self.head_since[at] = Duration::ZERO;
+        self.record[at] = Record::default();
         self.forget_signals(at);
         // A slot that has used up its generations is given up, so that no id ever comes back.
         if let Some(next) = self.generation[at].checked_add(1) {

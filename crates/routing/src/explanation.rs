@@ -176,10 +176,14 @@ pub enum Omission {
     NotInPool,
     /// The request excludes it.
     Excluded,
+    /// It failed too often, and is [out](crate::Health::Out) or has its trial.
+    Out,
     /// The policy's filter of that place, from 0, left it out.
     Filtered(u32),
     /// It is not [near](crate::Near) the others.
     Far,
+    /// It is not expected to keep the request's [`Slo`](crate::Slo).
+    Late,
     /// It has another role than the one asked for.
     OtherRole,
     /// It is in a domain that the pair policy's links do not know.

@@ -17,6 +17,8 @@ pub(crate) struct Flight {
     pub(crate) prompt_tokens: u32,
     pub(crate) uncached_tokens: u32,
     pub(crate) first_token: Option<Duration>,
+    /// Tokens of the answer, as far as they were told.
+    pub(crate) generated: u32,
     /// Neighbours in the endpoint's row of prompts.
     before: u32,
     after: u32,
@@ -77,6 +79,7 @@ impl Flights {
             prompt_tokens,
             uncached_tokens,
             first_token: None,
+            generated: 0,
             before: row.last,
             after: NONE,
         };
@@ -106,6 +109,12 @@ impl Flights {
     pub(crate) fn set_first_token(&mut self, place: u32, now: Duration) {
         if let Some(flight) = self.flight(place) {
             flight.first_token = Some(now);
+        }
+    }
+
+    pub(crate) fn set_generated(&mut self, place: u32, tokens: u32) {
+        if let Some(flight) = self.flight(place) {
+            flight.generated = tokens;
         }
     }
 

@@ -43,6 +43,7 @@ mod endpoint;
 mod evidence;
 mod explanation;
 mod flights;
+mod health;
 mod line;
 mod link;
 mod load;
@@ -62,19 +63,22 @@ mod scoreboard;
 mod seed;
 mod sessions;
 mod signals;
+mod slo;
 mod standings;
+mod step;
 
 pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId, Role};
 pub use evidence::Noted;
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
+pub use health::{Breaker, BreakerError, Health, Outlier};
 pub use link::{Domain, Link, LinkCosts, LinkError};
 pub use load::{Load, Totals};
 pub use log::{Answer, Difference, Log, LogError, Report};
 pub use pair::{Local, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
 pub use policy::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, ONE, Overflow, Picker, Policy,
-    PolicyError, Priced, Scorer, Term, Trigger, Unknown, UnknownPolicy, Weighted,
+    PolicyError, Priced, Scorer, Targets, Term, Trigger, Unknown, UnknownPolicy, Weighted,
 };
 pub use pool::PoolId;
 pub use request::{Decision, Evidence, Refusal, Request};
@@ -88,6 +92,7 @@ pub use route::{
 pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;
+pub use slo::{Forecast, Slo};
 
 /// The README's examples, which are run as these docs' are.
 #[cfg(doctest)]

@@ -9,6 +9,7 @@ mod near;
 mod picker;
 mod preset;
 mod scorer;
+mod targets;
 mod term;
 
 use core::fmt;
@@ -23,6 +24,7 @@ pub use self::near::{Limit, Near};
 pub use self::picker::{Bound, Overflow, Picker};
 pub use self::preset::UnknownPolicy;
 pub use self::scorer::{ONE, Scorer, Weighted};
+pub use self::targets::Targets;
 pub use self::term::{Priced, Term};
 
 /// How an endpoint is chosen: who is left out, how the others are weighed, and who of them is picked.
@@ -47,6 +49,8 @@ pub struct Policy {
     gates: Vec<Gate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     near: Option<Near>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    targets: Option<Targets>,
     combination: Combination,
     picker: Picker,
     unknown: Unknown,
@@ -101,6 +105,8 @@ struct Written {
     gates: Vec<Gate>,
     #[serde(default)]
     near: Option<Near>,
+    #[serde(default)]
+    targets: Option<Targets>,
     combination: Combination,
     #[serde(default)]
     picker: Picker,
@@ -121,6 +127,7 @@ impl Policy {
             filters: Vec::new(),
             gates: Vec::new(),
             near: None,
+            targets: None,
             combination,
             picker: Picker::Best,
             unknown: Unknown::Worst,
@@ -192,6 +199,21 @@ impl Policy {
         self.checked()
     }
 
+    /// Weighs only those that are expected to keep the request's [`Slo`](crate::Slo), or that of the targets where it says
+    /// nothing. A policy without targets does not care. Pairs do not ask.
+    ///
+    /// ```
+    /// use phalanx_routing::{FailMode, Policy, Targets};
+    ///
+    /// let targets = Targets { ttft_millis: Some(2000), tpot_millis: Some(100), fail: FailMode::Open };
+    /// assert_eq!(Policy::phalanx().with_targets(targets).targets(), Some(targets));
+    /// ```
+    #[must_use]
+    pub fn with_targets(mut self, targets: Targets) -> Self {
+        self.targets = Some(targets);
+        self
+    }
+
     /// With another way to pick.
     ///
     /// # Errors
@@ -243,6 +265,12 @@ impl Policy {
         self.near
     }
 
+    /// What is expected of endpoints that are weighed, for requests that say nothing of it.
+    #[must_use]
+    pub fn targets(&self) -> Option<Targets> {
+        self.targets
+    }
+
     /// How endpoints are weighed.
     #[must_use]
     pub fn combination(&self) -> &Combination {
@@ -266,6 +294,11 @@ impl Policy {
         gate.and_then(|gate| self.gates.get(gate as usize)).map_or(&self.combination, |gate| &gate.combination)
     }
 
+    /// Whether it can tell of each candidate alone whether it is weighed.
+    pub(crate) fn asks_one(&self) -> bool {
+        !self.is_relative() && self.targets.is_none()
+    }
+
     /// Whether what is chosen depends on candidates together.
     pub(crate) fn is_relative(&self) -> bool {
         !self.gates.is_empty() || self.near.is_some()
@@ -274,8 +307,11 @@ impl Policy {
 
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { name, filters, gates, near, combination, picker, unknown } = Written::deserialize(deserializer)?;
-        Self { name, filters, gates, near, combination, picker, unknown }.checked().map_err(serde::de::Error::custom)
+        let Written { name, filters, gates, near, targets, combination, picker, unknown } =
+            Written::deserialize(deserializer)?;
+        Self { name, filters, gates, near, targets, combination, picker, unknown }
+            .checked()
+            .map_err(serde::de::Error::custom)
     }
 }
 

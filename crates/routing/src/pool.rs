@@ -28,6 +28,8 @@ pub(crate) struct Pool {
     /// A bit for each slot.
     pub(crate) members: Vec<u64>,
     pub(crate) count: u32,
+    /// Members that are out, or on trial.
+    pub(crate) out: u32,
     /// Whether standings are kept.
     pub(crate) is_local: bool,
     /// Those whose cost does not fall with time, and those whose cost does.
@@ -53,6 +55,7 @@ impl Pool {
             policy,
             members: Vec::new(),
             count: 0,
+            out: 0,
             is_local,
             steady: Standings::default(),
             falling: Standings::default(),

@@ -4,7 +4,7 @@ mod measure;
 mod term;
 
 pub(crate) use self::measure::{value as measure, values as measures};
-pub(crate) use self::term::columns as terms;
+pub(crate) use self::term::{columns as terms, forecast};
 use crate::columns::Columns;
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line, MOST, Tokens};

@@ -8,6 +8,7 @@ use crate::evidence::Noted;
 use crate::link::Domain;
 use crate::pool::PoolId;
 use crate::reservation::Reservation;
+use crate::slo::Slo;
 
 /// One request, as far as the choice of an endpoint is concerned.
 ///
@@ -27,6 +28,7 @@ pub struct Request<'a> {
     pub(crate) key: u64,
     pub(crate) prompt_tokens: u32,
     pub(crate) affinity: Option<u64>,
+    pub(crate) slo: Slo,
     pub(crate) evidence: Evidence<'a>,
     pub(crate) subset: Option<&'a [EndpointId]>,
     pub(crate) excluded: &'a [EndpointId],
@@ -59,7 +61,8 @@ impl<'a> Request<'a> {
     /// A request to a pool. Draws are made from `key`, which should be the same for the same request: a hash of its id.
     #[must_use]
     pub const fn new(pool: PoolId, key: u64, prompt_tokens: u32) -> Self {
-        Self { pool, key, prompt_tokens, affinity: None, evidence: Evidence::None, subset: None, excluded: &[] }
+        let slo = Slo { ttft: None, tpot: None };
+        Self { pool, key, prompt_tokens, affinity: None, slo, evidence: Evidence::None, subset: None, excluded: &[] }
     }
 
     /// With what it should stay together with others for: a hash of its session, or of the first tokens of its prompt.
@@ -67,6 +70,27 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn with_affinity(mut self, affinity: u64) -> Self {
         self.affinity = Some(affinity);
+        self
+    }
+
+    /// With the most that the answer should take. [`Targets`](crate::Targets) of a policy look at it.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, FailMode, Policy, Refusal, Request, Seed, Slo, Targets};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let targets = Targets { fail: FailMode::Closed, ..Targets::default() };
+    /// let (pool, endpoint) = (balancer.add_pool(Policy::phalanx().with_targets(targets)), balancer.join(Endpoint::new()));
+    /// balancer.enter(pool, endpoint);
+    /// let request = Request::new(pool, 1, 100_000);
+    /// let soon = Slo { ttft: Some(Duration::from_secs(1)), tpot: None };
+    /// let refused = balancer.decide(&request.with_slo(soon), Duration::ZERO);
+    /// assert_eq!(refused, Err(Refusal::AllLate { candidates: 1 }));
+    /// ```
+    #[must_use]
+    pub const fn with_slo(mut self, slo: Slo) -> Self {
+        self.slo = slo;
         self
     }
 
@@ -160,6 +184,12 @@ pub enum Refusal {
         /// Its place in the policy, from 0.
         filter: u32,
         /// How many there were before it.
+        candidates: u32,
+    },
+    /// Nobody is expected to keep the promise of the request.
+    #[error("none of {candidates} candidate endpoints is expected to keep the request's SLO")]
+    AllLate {
+        /// How many there were.
         candidates: u32,
     },
     /// There is no such pair policy.

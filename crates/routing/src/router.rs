@@ -9,6 +9,7 @@ use phalanx_kvcache::{
 use crate::balancer::Balancer;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::explanation::Explanation;
+use crate::health::Breaker;
 use crate::request::{Decision, Evidence, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
@@ -84,6 +85,13 @@ impl Router {
     #[must_use]
     pub fn with_max_age(mut self, age: Duration) -> Self {
         self.balancer = self.balancer.with_max_age(age);
+        self
+    }
+
+    /// Leaves endpoints alone where requests fail, as [`Balancer::with_breaker`] does.
+    #[must_use]
+    pub fn with_breaker(mut self, breaker: Breaker) -> Self {
+        self.balancer = self.balancer.with_breaker(breaker);
         self
     }
 

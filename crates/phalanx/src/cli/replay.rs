@@ -81,6 +81,8 @@ fn omission(of: Omission) -> String {
         Omission::NotInPool => "not in the pool".to_owned(),
         Omission::Excluded => "excluded".to_owned(),
         Omission::Filtered(filter) => format!("filter {filter}"),
+        Omission::Out => "left alone after failures".to_owned(),
+        Omission::Late => "expected to be late".to_owned(),
         _ => "passed over".to_owned(),
     }
 }

@@ -46,6 +46,7 @@ impl Balancer {
         load.prefilling = load.prefilling.saturating_add(1);
         load.pending_tokens = load.pending_tokens.saturating_add(tokens.1.into());
         load.prompt_tokens = load.prompt_tokens.saturating_add(tokens.0.into());
+        columns.record[at].begin();
         self.decisions += 1;
         columns.turn[at] = self.decisions;
         let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
@@ -84,6 +85,11 @@ impl Balancer {
         };
         self.flights.end(place);
         if let Some(at) = self.columns.at(flight.endpoint) {
+            if let (Outcome::Success, Some(first), 2..) = (outcome, flight.first_token, flight.generated) {
+                let (sequences, context) = (self.columns.in_flight(at), self.columns.held_tokens(at));
+                let time = self.elapsed.saturating_sub(first) / (flight.generated - 1);
+                self.columns.step[at].learn(time, sequences, context);
+            }
             let load = &mut self.columns.load[at];
             load.in_flight = load.in_flight.saturating_sub(1);
             load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());
@@ -95,6 +101,7 @@ impl Balancer {
                 Outcome::Cut => totals.cut += 1,
                 Outcome::Unused => totals.unused += 1,
             }
+            self.note_outcome(at, flight.decided, outcome);
             self.refresh(at);
         }
         Settled {

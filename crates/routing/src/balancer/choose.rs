@@ -93,6 +93,7 @@ impl Balancer {
         if pool.is_local
             && request.subset.is_none()
             && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
+            && self.is_whole(pool, request, now, &choice)
         {
             return Ok(choice);
         }
@@ -100,10 +101,17 @@ impl Balancer {
             && request.subset.is_none()
             && request.excluded.is_empty()
             && let Some(choice) = self.choose_from_scores(pool, board, request, scratch)
+            && self.is_whole(pool, request, now, &choice)
         {
             return Ok(choice);
         }
         self.choose_from_all(pool, request, now, scratch)
+    }
+
+    /// Whether the best of all is the best of those who are expected to be in time, too.
+    fn is_whole(&self, pool: &Pool, request: &Request<'_>, now: i64, choice: &Choice) -> bool {
+        pool.policy.targets().is_none()
+            || (choice.ties == 1 && self.is_timely(&pool.policy, request, now, choice.at, choice.held))
     }
 
     /// By the cost of each candidate.
@@ -115,7 +123,8 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
         self.candidates(pool, request, &mut scratch.weighed.slots)?;
-        let gate = self.narrow(&pool.policy, request, &scratch.held, &mut scratch.weighed.slots);
+        let Scratch { held, weighed, .. } = &mut *scratch;
+        let gate = self.narrow(&pool.policy, request, now, held, &mut weighed.slots)?;
         Ok(self.best_of_weighed(pool, gate, request, now, scratch))
     }
 
@@ -165,11 +174,14 @@ impl Balancer {
         drawn.clear();
         let known = self.known(&pool.policy);
         let is_candidate = |at: usize| {
-            pool.has(at) && !request.excluded.contains(&self.columns.id(at)) && weigh::passes(&pool.policy, &known, at)
+            pool.has(at)
+                && !request.excluded.contains(&self.columns.id(at))
+                && !self.is_out(at)
+                && weigh::passes(&pool.policy, &known, at)
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.
-        let is_wide = request.subset.is_none() && pool.count > count && !pool.policy.is_relative();
+        let is_wide = request.subset.is_none() && pool.count > count && pool.policy.asks_one();
         let tries = if is_wide { 16 * u64::from(count) } else { 0 };
         for nth in 0..tries {
             let at = draw(nth, self.columns.len());
@@ -186,7 +198,13 @@ impl Balancer {
                 scratch.weighed.slots = drawn;
                 return Err(refusal);
             }
-            gate = self.narrow(&pool.policy, request, &scratch.held, &mut drawn);
+            match self.narrow(&pool.policy, request, now, &scratch.held, &mut drawn) {
+                Ok(open) => gate = open,
+                Err(refusal) => {
+                    scratch.weighed.slots = drawn;
+                    return Err(refusal);
+                }
+            }
             let count = drawn.len().min(count as usize);
             for place in 0..count {
                 let other = place + draw(tries + place as u64, drawn.len() - place);

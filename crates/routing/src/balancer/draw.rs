@@ -22,7 +22,7 @@ impl Balancer {
     ) -> Result<Choice, Refusal> {
         let Scratch { held, weighed, weights, .. } = scratch;
         self.candidates(pool, request, &mut weighed.slots)?;
-        let gate = self.narrow(&pool.policy, request, held, &mut weighed.slots);
+        let gate = self.narrow(&pool.policy, request, now, held, &mut weighed.slots)?;
         let held = |at: usize| held.of(request.evidence, at);
         self.weigh(&pool.policy, pool.policy.behind(gate), request, now, held, weighed);
         match temperature {
@@ -44,7 +44,7 @@ impl Balancer {
         bound: Option<Bound>,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
-        let listed = self.listed(pool, request, scratch)?;
+        let listed = self.listed(pool, request, now, scratch)?;
         let slots = &scratch.weighed.slots;
         let is_candidate = |at: usize| !listed || slots.binary_search(&(at as u32)).is_ok();
         let load = |at: usize| u64::from(self.columns.load[at].in_flight);
@@ -82,7 +82,7 @@ impl Balancer {
         let Some(at) = had.and_then(|id| self.columns.at(id)).filter(|at| pool.has(*at)) else {
             return self.choose_best(pool, request, now, scratch);
         };
-        let listed = self.listed(pool, request, scratch)?;
+        let listed = self.listed(pool, request, now, scratch)?;
         if !listed || scratch.weighed.slots.binary_search(&(at as u32)).is_ok() {
             return Ok(self.choice_of(pool, request, now, at, scratch));
         }
@@ -90,12 +90,16 @@ impl Balancer {
     }
 
     /// Lists the candidates where they are not just all of the pool; says whether it did.
-    fn listed(&self, pool: &Pool, request: &Request<'_>, scratch: &mut Scratch) -> Result<bool, Refusal> {
+    fn listed(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Result<bool, Refusal> {
         let is_all = request.subset.is_none() && request.excluded.is_empty() && pool.policy.filters().is_empty();
-        if is_all && pool.count > 0 {
+        let is_all = is_all && pool.policy.targets().is_none();
+        if is_all && pool.count > 0 && pool.out == 0 {
             return Ok(false);
         }
-        self.candidates(pool, request, &mut scratch.weighed.slots)?;
+        let Scratch { held, weighed, .. } = scratch;
+        self.candidates(pool, request, &mut weighed.slots)?;
+        let held = |at: usize| held.of(request.evidence, at);
+        self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
         Ok(true)
     }
 

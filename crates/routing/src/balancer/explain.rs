@@ -53,17 +53,24 @@ impl Balancer {
         let choice = self.choose(request, elapsed, &mut scratch).ok();
         let (mut slots, mut omitted) = (Vec::new(), Vec::new());
         self.sift(pool, request, &mut slots, &mut omitted);
-        let gate = if slots.is_empty() || !pool.policy.is_relative() {
-            None
-        } else {
-            let all = slots.clone();
-            let gate = self.narrow(&pool.policy, request, &scratch.held, &mut slots);
-            let far = all.iter().filter(|at| slots.binary_search(at).is_err());
-            omitted.extend(far.map(|&at| (self.columns.id(at as usize), Omission::Far)));
-            gate
-        };
-        omitted.sort_unstable_by_key(|(id, _)| *id);
         let held = |at: usize| scratch.held.of(request.evidence, at);
+        let mut gate = None;
+        let narrows = pool.policy.is_relative() || Self::promise(&pool.policy, request).is_some();
+        if narrows && !slots.is_empty() {
+            let all = slots.clone();
+            gate = self.relate(&pool.policy, request, &scratch.held, &mut slots);
+            let near = slots.clone();
+            if self.keep_timely(&pool.policy, request, elapsed, held, &mut slots).is_err() {
+                slots.clear();
+            }
+            let mut omit = |of: &[u32], left: &[u32], why: Omission| {
+                let out = of.iter().filter(|at| left.binary_search(at).is_err());
+                omitted.extend(out.map(|&at| (self.columns.id(at as usize), why)));
+            };
+            omit(&all, &near, Omission::Far);
+            omit(&near, &slots, Omission::Late);
+        }
+        omitted.sort_unstable_by_key(|(id, _)| *id);
         let (candidates, parts) = self.weighed_with(pool, gate, request, (elapsed, now), held, &slots);
         Ok(Explanation {
             policy: pool.policy.name().to_owned(),
@@ -196,6 +203,15 @@ impl Balancer {
                     omitted.push((id, Omission::Excluded));
                 }
                 !excluded
+            });
+        }
+        if slots.iter().any(|&at| !self.is_out(at as usize)) {
+            slots.retain(|&at| {
+                let is_out = self.is_out(at as usize);
+                if is_out {
+                    omitted.push((self.columns.id(at as usize), Omission::Out));
+                }
+                !is_out
             });
         }
         self.filtered(&pool.policy, slots, omitted);

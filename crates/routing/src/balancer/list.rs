@@ -90,7 +90,7 @@ impl Balancer {
         if most == 0 || self.candidates(pool, request, &mut weighed.slots).is_err() {
             return;
         }
-        let gate = self.narrow(&pool.policy, request, held, &mut weighed.slots);
+        let Ok(gate) = self.narrow(&pool.policy, request, now, held, &mut weighed.slots) else { return };
         if pool.policy.picker().points().is_some() {
             for at in pool.ring.from(request.affinity.unwrap_or(request.key)) {
                 let id = self.columns.id(at);

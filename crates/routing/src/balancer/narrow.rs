@@ -5,14 +5,33 @@ use crate::evidence::Held;
 use crate::line::Tokens;
 use crate::policy::{Limit, Measure, Near, Policy, Trigger};
 use crate::price::{self, Known};
-use crate::request::Request;
+use crate::request::{Refusal, Request};
 
 /// Values above this count as this where they are squared.
 const MOST_SQUARED: i64 = (1 << 40) - 1;
 
 impl Balancer {
-    /// The first gate that is open among those listed, who are at least one. Takes those out that are not near the others.
+    /// Takes those out that are not near the others, and those that are expected to be late. Says which gate was open
+    /// before.
     pub(super) fn narrow(
+        &self,
+        policy: &Policy,
+        request: &Request<'_>,
+        now: i64,
+        held: &Held,
+        slots: &mut Vec<u32>,
+    ) -> Result<Option<u32>, Refusal> {
+        if policy.asks_one() {
+            return Ok(None);
+        }
+        let open = self.relate(policy, request, held, slots);
+        self.keep_timely(policy, request, now, |at| held.of(request.evidence, at), slots)?;
+        Ok(open)
+    }
+
+    /// The first gate that is open among those listed, who are at least one. Takes those out that are not near the
+    /// others.
+    pub(super) fn relate(
         &self,
         policy: &Policy,
         request: &Request<'_>,

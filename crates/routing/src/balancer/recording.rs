@@ -35,7 +35,7 @@ impl Balancer {
     pub fn record(&mut self, limit: usize) -> bool {
         let is_new = self.columns.len() == 0 && self.pools.is_empty() && self.origin.is_none();
         if is_new {
-            self.recording.begin(self.seed, self.max_age, limit);
+            self.recording.begin(self.seed, self.max_age, self.watch.breaker, limit);
         }
         is_new
     }

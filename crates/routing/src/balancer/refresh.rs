@@ -54,7 +54,10 @@ impl Balancer {
 
     /// Whether a slot's endpoint is a member of a pool that passes its filters.
     fn stands(&self, pool: &Pool, at: usize) -> bool {
-        pool.has(at) && self.columns.is_live(at) && weigh::passes(&pool.policy, &self.known(&pool.policy), at)
+        pool.has(at)
+            && self.columns.is_live(at)
+            && !self.is_out(at)
+            && weigh::passes(&pool.policy, &self.known(&pool.policy), at)
     }
 
     /// Brings all standings up to date: what is usual has changed.

@@ -7,12 +7,13 @@ use proptest::prelude::*;
 
 use super::choose::Scratch;
 use super::*;
+use crate::health::{Breaker, Outlier};
 use crate::policy::{
-    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer, Term,
-    Trigger, Unknown, Weighted,
+    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer,
+    Targets, Term, Trigger, Unknown, Weighted,
 };
 use crate::request::Evidence;
-use crate::{Factor, Load, Omission};
+use crate::{Factor, Load, Omission, Slo};
 
 /// What may happen to a balancer. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -166,12 +167,21 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
     ];
     let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
-    let parts = (combination, vec(filter, 0..2), relative, picker, unknown);
-    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown)| {
+    let fail = prop::sample::select(vec![FailMode::Closed, FailMode::Open]);
+    let target = || proptest::option::of(0..3000_u32);
+    let targets = (target(), target(), fail).prop_map(|(ttft_millis, tpot_millis, fail)| Targets {
+        ttft_millis,
+        tpot_millis,
+        fail,
+    });
+    let targets = proptest::option::weighted(0.2, targets);
+    let parts = (combination, vec(filter, 0..2), relative, picker, unknown, targets);
+    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown, targets)| {
         let policy = Policy::new("made", combination).expect("its parts are in range");
         let policy = policy.with_filters(filters).expect("of the endpoint").with_gates(gates).expect("in range");
         let policy = near.map_or(Ok(policy.clone()), |near| policy.with_near(near)).expect("in range");
-        policy.with_picker(picker).expect("in range").with_unknown(unknown)
+        let policy = policy.with_picker(picker).expect("in range").with_unknown(unknown);
+        targets.map_or(policy.clone(), |targets| policy.with_targets(targets))
     });
     prop_oneof![preset, made]
 }
@@ -187,9 +197,17 @@ pub(crate) struct World {
     now: Duration,
 }
 
+/// One that is soon at work.
+fn breaker() -> Breaker {
+    let breaker = Breaker::new().with_failures(2).expect("in range").with_most_out(700_000).expect("in range");
+    let outlier = Outlier { deviations_permille: 500, share_ppm: 0, outcomes: 2, endpoints: 2 };
+    let breaker = breaker.with_outlier(Some(outlier)).expect("in range");
+    breaker.with_pause(Duration::from_secs(1), Duration::from_secs(4)).expect("in range")
+}
+
 impl World {
     fn new(policy: Policy, seed: u64) -> Self {
-        Self::of(Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4)), policy)
+        Self::of(Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4)).with_breaker(breaker()), policy)
     }
 
     pub(crate) fn recording(policy: Policy, seed: u64) -> Self {
@@ -197,7 +215,8 @@ impl World {
     }
 
     pub(crate) fn limited(policy: Policy, seed: u64, limit: usize) -> Self {
-        let mut balancer = Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4));
+        let balancer = Balancer::new(Seed::from(seed)).with_max_age(Duration::from_secs(4));
+        let mut balancer = balancer.with_breaker(breaker());
         assert!(balancer.record(limit));
         Self::of(balancer, policy)
     }
@@ -269,8 +288,11 @@ impl World {
                     held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
                 let evidence: Vec<_> = held.into_iter().collect();
                 let (excluded, subset) = (self.ids_of(excluded), subset.as_ref().map(|subset| self.ids_of(subset)));
+                let ttft = (key % 3 == 0).then(|| Duration::from_millis(key % 4000));
+                let slo = Slo { ttft, tpot: (key % 7 == 0).then(|| Duration::from_millis(key % 30)) };
                 let mut request = Request::new(self.pool, *key, *prompt)
                     .with_affinity(key % 5)
+                    .with_slo(slo)
                     .with_evidence(Evidence::Tokens(&evidence))
                     .with_excluded(&excluded);
                 if let Some(subset) = &subset {
@@ -348,6 +370,7 @@ proptest! {
                 assert_eq!(&again, decision);
                 let explanation = world.balancer.explain(request, world.now).expect("there is such a pool");
                 assert_eq!(explanation.chosen, Some(id));
+                assert!(!explanation.omitted.contains(&(id, Omission::Out)));
                 let closed = filters.iter().all(|filter| filter.fail == FailMode::Closed);
                 if closed {
                     let filtered = |(of, why): &(EndpointId, Omission)| *of == id && matches!(why, Omission::Filtered(_));
@@ -422,7 +445,7 @@ proptest! {
             Combination::Total(parts) => !parts.iter().any(|part| part.measure == Measure::Unstarted),
             Combination::Cost(_) => true,
         };
-        if !weighs_only_reports || policy.is_relative() {
+        if !weighs_only_reports || !policy.asks_one() {
             return Ok(());
         }
         let policy = policy.with_unknown(Unknown::Worst);

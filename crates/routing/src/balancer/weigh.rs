@@ -49,7 +49,15 @@ impl Balancer {
                 return Err(Refusal::AllExcluded { candidates });
             }
         }
+        self.leave_alone(pool, slots);
         self.filter(pool, slots)
+    }
+
+    /// Leaves out those who failed too often, unless all of them did.
+    pub(super) fn leave_alone(&self, pool: &Pool, slots: &mut Vec<u32>) {
+        if pool.out > 0 && slots.iter().any(|&at| !self.is_out(at as usize)) {
+            slots.retain(|&at| !self.is_out(at as usize));
+        }
     }
 
     /// Leaves out those who do not pass the filters.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pair::{Legs, Place, Written};
 use crate::endpoint::{EndpointId, Role};
+use crate::health::Breaker;
 use crate::policy::Policy;
 use crate::request::Refusal;
 use crate::reservation::Outcome;
@@ -41,6 +42,9 @@ pub(super) enum Line {
     MaxAge {
         age: u64,
     },
+    Breaker {
+        breaker: Breaker,
+    },
     Pool {
         policy: Policy,
     },
@@ -49,6 +53,7 @@ pub(super) enum Line {
         seats: u32,
         kv_tokens: u32,
         prefill_token: u64,
+        decode_token: u64,
         #[serde(default, skip_serializing_if = "Place::is_any")]
         place: Place,
     },
@@ -126,6 +131,10 @@ pub(super) struct Decide {
     pub(super) prompt_tokens: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) affinity: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ttft: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tpot: Option<u64>,
     /// Slots and the tokens that they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) held: Vec<(u32, u32)>,
@@ -162,6 +171,7 @@ pub(super) enum Said {
     NoCandidates { subset: u32 },
     AllExcluded { candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
+    AllLate { candidates: u32 },
     Paired(Legs),
     UnknownPair { pair: u64 },
     OfRole { role: Role, why: Box<Said> },
@@ -182,6 +192,7 @@ impl From<Refusal> for Said {
             Refusal::NoCandidates { subset } => Self::NoCandidates { subset },
             Refusal::AllExcluded { candidates } => Self::AllExcluded { candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
+            Refusal::AllLate { candidates } => Self::AllLate { candidates },
             Refusal::UnknownPair { pair } => Self::UnknownPair { pair: pair as u64 },
             Refusal::OfRole { role, why } => Self::OfRole { role, why: Box::new((*why).into()) },
             Refusal::UnknownDomain { domain, domains } => {

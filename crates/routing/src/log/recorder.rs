@@ -10,6 +10,7 @@ use super::pair::{Legs, Place, Written};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::{self, Held};
 use crate::flights::Flights;
+use crate::health::Breaker;
 use crate::pair::PairPolicy;
 use crate::policy::Policy;
 use crate::pool::PoolId;
@@ -44,12 +45,15 @@ fn number(reservation: &Reservation, flights: &Flights) -> u64 {
 }
 
 impl Recording {
-    pub(crate) fn begin(&mut self, seed: Seed, max_age: Option<Duration>, limit: usize) {
+    pub(crate) fn begin(&mut self, seed: Seed, max_age: Option<Duration>, breaker: Option<Breaker>, limit: usize) {
         let recorder = Recorder { bytes: Vec::new(), limit, left_out: false, decide: Box::default() };
         let recorder = self.0.insert(Box::new(recorder));
         recorder.write(&Head { log: NAME.to_owned(), version: VERSION, seed: seed.into() });
         if let Some(age) = max_age {
             self.max_age(age);
+        }
+        if let Some(breaker) = &breaker {
+            self.breaker(breaker);
         }
     }
 
@@ -71,15 +75,19 @@ impl Recording {
         self.note(|| Some(Line::MaxAge { age: nanos(age)? }));
     }
 
+    pub(crate) fn breaker(&mut self, breaker: &Breaker) {
+        self.note(|| Some(Line::Breaker { breaker: *breaker }));
+    }
+
     pub(crate) fn pool(&mut self, policy: &Policy) {
         self.note(|| Some(Line::Pool { policy: policy.clone() }));
     }
 
     pub(crate) fn join(&mut self, endpoint: EndpointId, of: &Endpoint) {
         self.note(|| {
-            let prefill_token = nanos(of.prefill_token())?;
-            let (seats, kv_tokens, place) = (of.seats(), of.kv_tokens(), Place::of(of));
-            Some(Line::Join { endpoint: id(endpoint), seats, kv_tokens, prefill_token, place })
+            let (prefill_token, decode_token) = (nanos(of.prefill_token())?, nanos(of.decode_token())?);
+            let (endpoint, seats, kv_tokens, place) = (id(endpoint), of.seats(), of.kv_tokens(), Place::of(of));
+            Some(Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, place })
         });
     }
 
@@ -169,6 +177,8 @@ impl Recording {
         (line.prompt_tokens, line.block_tokens) = (request.prompt_tokens, request.block_tokens());
         line.affinity = request.affinity;
         line.others = others;
+        // A promise that a log cannot hold is none that could be broken.
+        (line.ttft, line.tpot) = (request.slo.ttft.and_then(nanos), request.slo.tpot.and_then(nanos));
         line.held.clear();
         line.levels.clear();
         // Evidence is not looked at where there is no pool.

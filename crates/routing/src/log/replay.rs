@@ -16,6 +16,7 @@ use crate::request::{Evidence, Refusal, Request};
 use crate::reservation::Reservation;
 use crate::seed::Seed;
 use crate::signals::Signals;
+use crate::slo::Slo;
 
 /// How far the slot of an endpoint may be above the number of those that joined: a fleet has fewer gaps, and what lies
 /// between takes memory.
@@ -68,14 +69,16 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         let time = Duration::from_nanos;
         match line {
             Line::MaxAge { age } => self.balancer.set_max_age(time(*age)),
+            Line::Breaker { breaker } => self.balancer.set_breaker(*breaker),
             Line::Pool { policy } => {
                 let policy = (self.policies)(self.pools, policy);
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
-            Line::Join { endpoint, seats, kv_tokens, prefill_token, place } => {
+            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, place } => {
                 let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
-                self.join(*endpoint, place.put(of.with_prefill_token(time(*prefill_token))))?;
+                let of = of.with_prefill_token(time(*prefill_token)).with_decode_token(time(*decode_token));
+                self.join(*endpoint, place.put(of))?;
             }
             Line::Leave { endpoint } => {
                 let there = self.balancer.leave(line::endpoint(*endpoint));
@@ -183,6 +186,8 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         if let Some(affinity) = asked.affinity {
             request = request.with_affinity(affinity);
         }
+        let time = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
+        request = request.with_slo(Slo { ttft: time(asked.ttft), tpot: time(asked.tpot) });
         let at = Duration::from_nanos(asked.now);
         let now = Answer::from(self.balancer.redecide(&request, at));
         let was = Answer::from(&asked.answer);
@@ -325,6 +330,7 @@ impl From<&Said> for Answer {
             Said::UnknownPool { pool } => Refusal::UnknownPool { pool: usize::try_from(pool).unwrap_or(usize::MAX) },
             Said::NoCandidates { subset } => Refusal::NoCandidates { subset },
             Said::AllExcluded { candidates } => Refusal::AllExcluded { candidates },
+            Said::AllLate { candidates } => Refusal::AllLate { candidates },
             Said::AllFiltered { filter, candidates } => Refusal::AllFiltered { filter, candidates },
             Said::UnknownPair { pair } => Refusal::UnknownPair { pair: usize::try_from(pair).unwrap_or(usize::MAX) },
             Said::UnknownDomain { domain, domains } => Refusal::UnknownDomain { domain: domain.into(), domains },

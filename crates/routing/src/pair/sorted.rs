@@ -1,7 +1,7 @@
 //! Who is cheapest in each class of a pool.
 
 use crate::endpoint::Role;
-use crate::line::Line;
+use crate::line::{Line, Tokens};
 use crate::standings::Standings;
 
 /// Members of a pool that may have a part, class by class. An update costs what it does in [`Standings`]; a slot that is
@@ -20,8 +20,9 @@ pub(crate) struct Sorted {
 pub(crate) struct Members {
     /// Ascending; some may not stand any more.
     slots: Vec<u32>,
-    /// How many stand.
+    /// How many stand, and how many of them fall.
     count: u32,
+    falls: u32,
     /// By place: those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
@@ -69,8 +70,9 @@ impl Members {
             Err(_) if line.is_never() => return,
             Err(place) => self.make_room(slot, place),
         };
-        let stood = !self.line(place).is_never();
-        self.count = self.count + u32::from(!line.is_never()) - u32::from(stood);
+        let before = self.line(place);
+        self.count = self.count + u32::from(!line.is_never()) - u32::from(!before.is_never());
+        self.falls = self.falls + u32::from(line.falling) - u32::from(before.falling);
         let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
         self.steady.set(place, steady);
         self.falling.set(place, falling);
@@ -112,6 +114,13 @@ impl Members {
     /// How many stand.
     pub(crate) fn count(&self) -> u32 {
         self.count
+    }
+
+    /// A bound of what each costs at a time; none if nobody stands.
+    pub(crate) fn bound(&self, tokens: Tokens, now: i64) -> Option<i64> {
+        let steady = if self.count > self.falls { self.steady.bound(tokens) } else { None };
+        let falling = if self.falls > 0 { self.falling.bound(tokens).map(|bound| bound - now) } else { None };
+        steady.into_iter().chain(falling).min()
     }
 
     /// The line at a place.

@@ -4,11 +4,9 @@ use super::Known;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
 use crate::line::{Line, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
+use crate::step::{CONTEXT, SEQUENCE};
 
 const SECOND: i64 = 1_000_000_000;
-/// What a decoding sequence adds to a step, and a token of its context, in nanoseconds.
-const SEQUENCE: i64 = 30_000;
-const CONTEXT: i64 = 80;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
 /// KV memory in use, in parts of a million, from which on it is scarce.
@@ -146,6 +144,15 @@ pub(super) fn value(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, t
         },
         _ => line(known, priced, seen, at).at(tokens),
     }
+}
+
+/// Nanoseconds until the first token of a request, and for each further one.
+pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> (i64, i64) {
+    let seen = see(known, at);
+    let whole = |term| value(known, Priced::new(term, 1000), &seen, at, tokens, now);
+    let ttft = whole(Term::Wait).saturating_add(whole(Term::Own));
+    let context = known.columns.held_tokens(at).saturating_add(tokens.prompt.into());
+    (ttft, known.columns.step[at].of(seen.in_flight + 1, context))
 }
 
 /// Endpoints that are priced together, so that what is seen of them stays near.

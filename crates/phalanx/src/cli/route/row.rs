@@ -83,6 +83,8 @@ impl Row {
                 Omission::NotInPool => "not in the pool".to_owned(),
                 Omission::Excluded => "excluded".to_owned(),
                 Omission::Filtered(place) => format!("the policy's filter {place}"),
+                Omission::Out => "left alone after failures".to_owned(),
+                Omission::Late => "expected to be late".to_owned(),
                 _ => "passed over".to_owned(),
             },
         });

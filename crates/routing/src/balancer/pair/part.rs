@@ -8,7 +8,7 @@ use crate::line::Tokens;
 use crate::pair::{Class, Members};
 use crate::pool::Pool;
 use crate::price::{self, Known};
-use crate::standings::{Among, Ties};
+use crate::standings::{Among, Standings, Ties};
 
 /// What is needed to look at candidates for a part.
 pub(super) struct Part<'a> {
@@ -50,10 +50,11 @@ impl<'a> Part<'a> {
 
     /// Whether a slot is a candidate for all that the standings tell.
     pub(super) fn stands(&self, at: u32) -> bool {
-        let slot = at as usize;
-        let never = self.pool.steady.line(slot).is_never() && self.pool.falling.line(slot).is_never();
-        let classes = &self.balancer.classes;
-        !never && self.knows(classes.class(classes.of(slot))) && !self.excludes(slot)
+        let (slot, classes) = (at as usize, &self.balancer.classes);
+        let stands = |of: &Standings| !of.line(slot).is_never();
+        self.knows(classes.class(classes.of(slot)))
+            && (stands(&self.pool.steady) || stands(&self.pool.falling))
+            && !self.excludes(slot)
     }
 
     fn excludes(&self, at: usize) -> bool {

@@ -3,7 +3,7 @@
 use super::part::{Part, Work};
 use super::side::{Group, NEVER, Side};
 use super::{Ask, Found};
-use crate::link::Domain;
+use crate::link::{Cell, Domain};
 use crate::pair::{Class, PairOrder};
 use crate::seed::{Seed, Stage};
 
@@ -114,11 +114,9 @@ impl Search<'_> {
         self.meeting.entries.clear();
         // A good pair first: with a bound by it few others are worth a look.
         let promising = self.meeting.kinds.iter().min_by_key(|kind| kind.computes + kind.answers).copied()?;
-        for prefill in range(promising.prefills) {
-            self.compare(prefill, promising.decode as usize);
-        }
+        self.compare(promising.prefills, promising.decode as usize);
         for decode in range(promising.decodes) {
-            self.compare(promising.prefill as usize, decode);
+            self.compare((promising.prefill, promising.prefill + 1), decode);
         }
         self.meeting.entries.clear();
         for kind in 0..self.meeting.kinds.len() {
@@ -127,11 +125,8 @@ impl Search<'_> {
                 continue;
             }
             for decode in range(kind.decodes) {
-                if self.decode.groups[decode].least + kind.computes > self.best {
-                    continue;
-                }
-                for prefill in range(kind.prefills) {
-                    self.compare(prefill, decode);
+                if self.decode.groups[decode].least + kind.computes <= self.best {
+                    self.compare(kind.prefills, decode);
                 }
             }
         }
@@ -140,21 +135,28 @@ impl Search<'_> {
         Some(self.found(prefill, decode, ties))
     }
 
-    /// Compares the pairs of two groups with the best so far.
-    fn compare(&mut self, prefill: usize, decode: usize) {
+    /// Compares the pairs of a decode group with the best so far.
+    fn compare(&mut self, prefills: (u32, u32), decode: usize) {
+        let (policy, prompt) = (self.ask.policy, self.ask.request.prompt_tokens);
+        let &Group { rank, domain, least, most_held, .. } = &self.decode.groups[decode];
+        let (links, bytes) = (policy.links.to(Domain::from(domain)), policy.bytes(prompt, most_held));
+        for prefill in range(prefills) {
+            let from = &self.prefill.groups[prefill];
+            if from.least + least > self.best || !Class::fits(from.rank, rank) {
+                continue;
+            }
+            let link = links[from.domain as usize];
+            if from.least + least + link.nanos(bytes) <= self.best {
+                self.compare_groups(prefill, decode, link);
+            }
+        }
+    }
+
+    fn compare_groups(&mut self, prefill: usize, decode: usize, link: Cell) {
         let (from, to) = (self.prefill.groups[prefill], self.decode.groups[decode]);
-        if from.least + to.least > self.best || !Class::fits(from.rank, to.rank) {
-            return;
-        }
-        let policy = self.ask.policy;
-        let link = policy.links.to(Domain::from(to.domain))[from.domain as usize];
-        let moving = |held: u32| link.nanos(policy.bytes(self.ask.request.prompt_tokens, held));
-        if from.least + to.least + moving(to.most_held) > self.best {
-            return;
-        }
         for decode in range(to.units) {
             let held = self.decode.units[decode].held;
-            let moving = moving(held);
+            let moving = link.nanos(self.ask.policy.bytes(self.ask.request.prompt_tokens, held));
             if self.decode.units[decode].least + from.least + moving > self.best {
                 continue;
             }

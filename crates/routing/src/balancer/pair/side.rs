@@ -113,7 +113,10 @@ impl Side {
         let levels: u32 = part.wide().map(|_| 1).sum();
         let mut next = 0;
         for (place, (id, class)) in part.balancer.classes.iter().enumerate() {
-            let Some(members) = sorted.of(id).filter(|_| part.knows(class)) else { continue };
+            if !part.knows(class) {
+                continue;
+            }
+            let Some(members) = sorted.of(id) else { continue };
             let from = next;
             while self.listed.get(next).is_some_and(|of| of.place as usize == place) {
                 next += 1;
@@ -129,10 +132,8 @@ impl Side {
             }
             let wide = (0..levels).zip(part.wide()).map(|(level, wide)| (Who::Level(level), wide.tokens));
             for (who, held) in wide.chain([(Who::Rest, 0)]) {
-                let tokens = part.tokens(held);
-                let steady = members.steady.bound(tokens).unwrap_or(NEVER);
-                let falling = members.falling.bound(tokens).map_or(NEVER, |bound| bound - part.ask.now);
-                self.push(Unit { group: 0, held, who, least: steady.min(falling), is_exact: false, count: 0 });
+                let least = members.bound(part.tokens(held), part.ask.now).unwrap_or(NEVER);
+                self.push(Unit { group: 0, held, who, least, is_exact: false, count: 0 });
             }
         }
     }
