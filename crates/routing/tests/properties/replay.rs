@@ -23,7 +23,7 @@ struct Recorded {
 fn endpoint(at: u32) -> Endpoint {
     let role = [Role::Both, Role::Prefill, Role::Decode][at as usize % 3];
     let endpoint = Endpoint::new().with_seats(16 + at % 5).with_role(role).with_domain(Domain::from(at % 4));
-    if at % 7 == 0 { endpoint.with_rank(at % 2) } else { endpoint }
+    if at.is_multiple_of(7) { endpoint.with_rank(at % 2) } else { endpoint }
 }
 
 impl Recorded {
@@ -67,18 +67,18 @@ impl Recorded {
         let pool = self.pools[key as usize % self.pools.len()];
         let mut request =
             Request::new(pool, key, prompt).with_affinity(key % 61).with_evidence(Evidence::Tokens(&held));
-        if key % 5 == 0 {
+        if key.is_multiple_of(5) {
             request = request.with_excluded(&excluded);
         }
-        if key % 17 == 0 {
+        if key.is_multiple_of(17) {
             request = request.with_subset(&subset);
         }
         self.decisions += 1;
         match key % 4 {
             0 => {
                 let asked = PairRequest::new(self.pair, key, prompt).with_evidence(Evidence::Tokens(&held));
-                let asked = if key % 5 == 0 { asked.with_excluded(&excluded) } else { asked };
-                let asked = if key % 17 == 0 { asked.with_subset(&subset) } else { asked };
+                let asked = if key.is_multiple_of(5) { asked.with_excluded(&excluded) } else { asked };
+                let asked = if key.is_multiple_of(17) { asked.with_subset(&subset) } else { asked };
                 if let Ok(decision) = self.balancer.decide_pair(&asked, self.now) {
                     self.open.push_back(decision.decode.reservation);
                     self.open.extend(decision.prefill.map(|leg| leg.reservation));
@@ -96,7 +96,7 @@ impl Recorded {
     /// What happens between two decisions.
     fn pass(&mut self, key: u64) {
         self.now += Duration::from_micros(key * 31 % 9000);
-        if key % 3 == 0
+        if key.is_multiple_of(3)
             && let Some(open) = self.open.get_mut(key as usize % OPEN)
         {
             self.balancer.first_token(open, self.now);
@@ -107,7 +107,7 @@ impl Recorded {
                 let _ = self.balancer.settle(open, Outcome::Success, self.now);
             }
         }
-        if key % 2 == 0 {
+        if key.is_multiple_of(2) {
             let id = self.ids[(key / 2 % self.ids.len() as u64) as usize];
             let signals = Signals {
                 waiting: Some((key % 6) as u32),
