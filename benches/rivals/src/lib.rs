@@ -1,4 +1,5 @@
-//! The KV-cache index beside its rivals: the same workloads through each, interleaved in one process.
+//! The KV-cache index and the choice of endpoints beside their rivals: the same workloads through each, interleaved in one
+//! process.
 
 pub mod beside;
 pub mod clock;
@@ -7,7 +8,9 @@ pub mod holes;
 pub mod index;
 pub mod prefix;
 pub mod random;
+pub mod redecide;
 pub mod replay;
+pub mod select;
 pub mod source;
 pub mod table;
 pub mod tokens;

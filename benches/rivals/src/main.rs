@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use phalanx_rivals::replay::{self, Setting};
+use phalanx_rivals::select::{self, SelectArgs};
 use phalanx_rivals::source::Source;
 use phalanx_rivals::table::Table;
 use phalanx_rivals::workload::trace::Line;
 use phalanx_rivals::workload::{Name, Workload};
-use phalanx_rivals::{beside, growth, holes, prefix, tokens};
+use phalanx_rivals::{beside, growth, holes, prefix, redecide, tokens};
 
-/// Measures KV-cache indexes beside each other.
+/// Measures KV-cache indexes and choices of endpoints beside each other.
 #[derive(Debug, Parser)]
 struct Command {
     #[command(subcommand)]
@@ -51,6 +52,17 @@ enum Subject {
         /// Sizes in pairs, ascending.
         #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000])]
         pairs: Vec<u64>,
+    },
+    /// Decisions where a request goes.
+    Select(SelectArgs),
+    /// A log of decisions, made again.
+    Redecide {
+        /// Decisions in it.
+        #[arg(long, default_value_t = 100_000)]
+        decisions: u64,
+        /// Threads that make them again side by side.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+        threads: Vec<usize>,
     },
 }
 
@@ -101,6 +113,8 @@ fn main() -> Result<(), String> {
         }
         Subject::Tokens { rounds } => tokens::run(rounds, &mut table),
         Subject::Growth { pairs } => growth::run(&pairs, &mut table),
+        Subject::Select(select) => select::run(&select, &mut table)?,
+        Subject::Redecide { decisions, threads } => redecide::run(decisions, &threads, &mut table)?,
     }
     eprint!("{}", table.text());
     println!("{}", table.json());

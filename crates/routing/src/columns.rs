@@ -27,6 +27,8 @@ pub(crate) struct Columns {
     pub(crate) totals: Vec<Totals>,
     /// The number of the last decision that chose it; 0 when none did.
     pub(crate) turn: Vec<u64>,
+    /// The same, of those that were sent there with nothing of the prompt held.
+    pub(crate) cold_turn: Vec<u64>,
     /// Prompts without a first token, and when the first of them had its turn.
     pub(crate) row: Vec<Row>,
     pub(crate) head_since: Vec<Duration>,
@@ -77,6 +79,7 @@ impl Columns {
         self.load.push(Load::default());
         self.totals.push(Totals::default());
         self.turn.push(0);
+        self.cold_turn.push(0);
         self.row.push(Row::EMPTY);
         self.head_since.push(Duration::ZERO);
         self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
@@ -95,6 +98,7 @@ impl Columns {
         self.load[at] = Load::default();
         self.totals[at] = Totals::default();
         self.turn[at] = 0;
+        self.cold_turn[at] = 0;
         self.row[at] = Row::EMPTY;
         self.head_since[at] = Duration::ZERO;
         self.record[at] = Record::default();

@@ -44,6 +44,7 @@ mod evidence;
 mod explanation;
 mod flights;
 mod health;
+mod lengths;
 mod line;
 mod link;
 mod load;

@@ -1,9 +1,10 @@
 //! Endpoints that serve the same requests under one policy.
 
 use crate::endpoint::{EndpointId, Role};
+use crate::lengths::Lengths;
 use crate::line::Line;
 use crate::pair::Sorted;
-use crate::policy::Policy;
+use crate::policy::{Picker, Policy};
 use crate::ring::Ring;
 use crate::scoreboard::Scoreboard;
 use crate::sessions::Sessions;
@@ -42,6 +43,7 @@ pub(crate) struct Pool {
     /// Where the policy picks by one.
     pub(crate) ring: Ring,
     pub(crate) sessions: Sessions,
+    pub(crate) lengths: Option<Lengths>,
     /// By slot, requests in flight, and their sum: where there is a ring.
     noted: Vec<u32>,
     pub(crate) in_flight: u64,
@@ -51,6 +53,8 @@ impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
         let board = if is_local { None } else { Scoreboard::of(&policy) };
+        let is_bucket = matches!(policy.picker(), Picker::Bucket { .. });
+        let lengths = is_bucket.then(Lengths::default);
         Self {
             policy,
             members: Vec::new(),
@@ -63,6 +67,7 @@ impl Pool {
             board,
             ring: Ring::default(),
             sessions: Sessions::default(),
+            lengths,
             noted: Vec::new(),
             in_flight: 0,
         }

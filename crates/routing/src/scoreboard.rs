@@ -38,7 +38,7 @@ impl Scoreboard {
     /// One for a policy whose best can be told from it; none if it has no use for one.
     pub(crate) fn of(policy: &Policy) -> Option<Self> {
         let Combination::Sum(parts) = policy.combination() else { return None };
-        if policy.is_relative() || parts.iter().any(|part| part.scorer == Scorer::Draw) {
+        if policy.is_relative() || parts.iter().any(|part| matches!(part.scorer, Scorer::Draw | Scorer::NoHitLru)) {
             return None;
         }
         let columns: Vec<_> = parts.iter().filter_map(Column::new).collect();

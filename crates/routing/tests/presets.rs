@@ -338,3 +338,81 @@ fn what_is_out_of_range_is_named_with_its_place() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn kthena_plugins_score_from_0_to_100() {
+    let states = [
+        State {
+            running: Some(3),
+            ttft_ms: Some(100),
+            tpot_ms: Some(10),
+            kv_used_ppm: Some(254_000),
+            held: 50,
+            ..requests(3)
+        },
+        State {
+            running: Some(1),
+            ttft_ms: Some(300),
+            tpot_ms: Some(30),
+            kv_used_ppm: Some(999_999),
+            held: 333,
+            ..requests(2)
+        },
+        State { kv_used_ppm: Some(0), waiting: Some(10), ..State::default() },
+    ];
+    // Bases 3, 2 + 100 × 1 and 0, the last of which does not pass the filter: (102 − 3) / 102 and 0.
+    // Latencies at both ends, and none. KV memory 0.746, 0.000001 and 1 free. 50 and 333 of 1,000 tokens.
+    for (policy, expected) in [
+        (Policy::kthena_least_request(), vec![970_000, 0]),
+        (Policy::kthena_least_latency(), vec![1_000_000, 0, 500_000]),
+        (Policy::kthena_gpu_cache(), vec![740_000, 0, 1_000_000]),
+        (Policy::kthena_prefix_cache(), vec![50_000, 330_000, 0]),
+    ] {
+        let name = policy.name().to_owned();
+        let explanation = Fleet::new(policy, &states).explain(1000);
+        let scores: Vec<_> = explanation.candidates.iter().map(|candidate| -candidate.total).collect();
+        assert_eq!(scores, expected, "{name}");
+    }
+}
+
+#[test]
+fn smg_bucket_sends_prompts_by_their_length() {
+    let mut fleet = Fleet::new(Policy::smg_bucket(), &[State::default(); 3]);
+    let mut sent = [[0; 3]; 2];
+    for key in 0..4000 {
+        let prompt = if key % 11 == 0 { 10_000 } else { 1000 };
+        let request = Request::new(fleet.pool, key, prompt);
+        let decision = fleet.balancer.decide(&request, Duration::ZERO).expect("somebody is there");
+        sent[usize::from(prompt > 1000)][decision.endpoint.index()] += 1;
+        fleet.balancer.settle(decision.reservation, phalanx_routing::Outcome::Success, Duration::ZERO);
+    }
+    // Half of the tokens are in prompts of either length: their middles are in the first and in the last third.
+    assert!(sent[0][0] > 3500 && sent[1][2] > 350, "{sent:?}");
+    // Thirty-three requests more than nobody has are too many.
+    fleet = Fleet::new(Policy::smg_bucket(), &[State::default(), requests(33), State::default(), State::default()]);
+    let explanation = fleet.explain(1000);
+    assert_ne!(explanation.chosen, Some(fleet.ids[1]));
+}
+
+#[test]
+fn a_cold_request_goes_where_the_last_one_is_longest_ago() {
+    use phalanx_routing::{Combination, Scorer, Weighted};
+
+    let sum = Combination::Sum(vec![Weighted::new(Scorer::NoHitLru, 1)]);
+    let policy = Policy::new("cold", sum).expect("in range");
+    let mut fleet = Fleet::new(policy, &[State::default(); 3]);
+    let mut order = Vec::new();
+    for key in 0..6 {
+        let request = Request::new(fleet.pool, key, 1000);
+        let decision = fleet.balancer.decide(&request, Duration::ZERO).expect("somebody is there");
+        order.push(decision.endpoint.index());
+        fleet.open.push(decision.reservation);
+    }
+    assert_eq!(order[..3], order[3..]);
+    let scores = |explanation: Explanation| explanation.candidates.iter().map(|of| -of.total).collect::<Vec<_>>();
+    let mut cold = scores(fleet.explain(1000));
+    cold.sort_unstable();
+    assert_eq!(cold, [0, 500_000, 1_000_000]);
+    fleet.evidence[1].1 = 64;
+    assert_eq!(scores(fleet.explain(1000)), [500_000; 3]);
+}

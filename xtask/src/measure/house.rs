@@ -186,7 +186,7 @@ mod tests {
         let object = |policy: &str, hits: f64, ttft: f64| {
             format!(
                 "{{\"policy\":\"{policy}\",\"requests\":3,\"completed\":2,\"rejected\":1,\"hit_ratio\":{hits},\
-                 \"ttft_p50_ms\":{ttft},\"ttft_p99_ms\":{ttft},\"simulated_engine_seconds\":100.0}}"
+                 \"ttft_p50_ms\":{ttft},\"ttft_p99_ms\":{ttft},\"tpot_p50_ms\":30.0,\"goodput\":1.0,\"simulated_engine_seconds\":100.0}}"
             )
         };
         format!("[{},{}]", object("round-robin", 0.1, 10.0), object("phalanx", prefix_hits, prefix_ttft))

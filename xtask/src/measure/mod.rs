@@ -1,5 +1,6 @@
 //! What each issue promised, measured again: figure, target, stretch, seen.
 
+mod figures;
 mod house;
 mod kvcache;
 mod machine;
@@ -8,12 +9,14 @@ mod placement;
 mod program;
 mod proof;
 mod public;
+mod routing;
 mod row;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::row::Row;
+use self::row::Want;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -26,6 +29,8 @@ pub(crate) enum SubjectName {
     Kvcache,
     /// The placement engine: how full a real cluster gets, and how fast pods are placed.
     Placement,
+    /// Routing: decisions beside Dynamo's selector, all presets on the trace, logs made again, properties.
+    Routing,
 }
 
 /// Where and how to measure.
@@ -41,6 +46,25 @@ pub(crate) struct Setting<'a> {
     pub(crate) tiny: bool,
     /// Where to say what is under way.
     pub(crate) note: &'a dyn Fn(&str),
+}
+
+impl Setting<'_> {
+    /// The arguments that choose the trace of a program beside the rivals.
+    fn rivals_trace(&self) -> Vec<String> {
+        if self.tiny {
+            vec!["--made-up=300".to_owned()]
+        } else if self.trace.is_file() {
+            vec![format!("--trace={}", self.trace.display())]
+        } else {
+            (self.note)(&format!("no trace at {}: one of its shape is made up\n", self.trace.display()));
+            vec!["--made-up=12031".to_owned()]
+        }
+    }
+
+    /// A row with a target and a stretch of speed or size, which tiny inputs do not promise.
+    fn promise(&self, row: Row, want: Want, stretch: Want) -> Row {
+        if self.tiny { row } else { row.want(want).stretch(stretch) }
+    }
 }
 
 /// Something that can be measured.
@@ -65,6 +89,7 @@ fn subject(name: SubjectName) -> &'static dyn Subject {
         SubjectName::House => &house::House,
         SubjectName::Kvcache => &kvcache::Kvcache,
         SubjectName::Placement => &placement::Placement,
+        SubjectName::Routing => &routing::Routing,
     }
 }
 
@@ -118,7 +143,6 @@ pub(crate) fn record(name: SubjectName, rows: &[Row], root: &Path) -> Result<Pat
 
 #[cfg(test)]
 mod tests {
-    use super::row::Want;
     use super::*;
 
     #[test]

@@ -36,6 +36,9 @@ pub(crate) struct Report {
     pub(crate) hit_ratio: f64,
     pub(crate) ttft_p50_ms: f64,
     pub(crate) ttft_p99_ms: f64,
+    pub(crate) tpot_p50_ms: f64,
+    /// A share of the requests.
+    pub(crate) goodput: f64,
     pub(crate) simulated_engine_seconds: f64,
 }
 

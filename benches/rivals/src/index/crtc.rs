@@ -32,6 +32,11 @@ pub struct Crtc {
 }
 
 impl Crtc {
+    /// The tree.
+    pub fn tree(&self) -> &ConcurrentRadixTreeCompressed {
+        &self.tree
+    }
+
     /// Sweeps what is no longer held out of the tree.
     pub fn sweep(&mut self) {
         let _ = self.queue.send(WorkerTask::CleanupStaleChildren);

@@ -34,8 +34,13 @@ impl Feed {
 
     /// The events as changes.
     pub fn changes(&self, ranks: &[RankId]) -> Vec<(RankId, Change<'_>)> {
+        self.each().map(|(rank, change)| (ranks[rank as usize], change)).collect()
+    }
+
+    /// The events as changes, by the rank's number in the stream.
+    pub fn each(&self) -> impl Iterator<Item = (u32, Change<'_>)> {
         let layer = Layer::MAIN;
-        let change = |event: &Event| {
+        let change = move |event: &Event| {
             let names = &self.names[event.blocks()];
             let change = match event.kind {
                 Kind::Stored { parent } => {
@@ -44,9 +49,9 @@ impl Feed {
                 }
                 Kind::Removed => Change::Removed { layer, names },
             };
-            (ranks[event.rank as usize], change)
+            (event.rank, change)
         };
-        self.events.iter().map(change).collect()
+        self.events.iter().map(change)
     }
 }
 

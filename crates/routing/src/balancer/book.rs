@@ -20,6 +20,9 @@ impl Balancer {
         }
         let endpoint = reservation.endpoint;
         let of = &mut self.pools[request.pool.index()];
+        if let Some(lengths) = &mut of.lengths {
+            lengths.note(prompt);
+        }
         if let (Picker::Sticky { sessions, idle_seconds }, Some(affinity)) = (of.policy.picker(), request.affinity) {
             let idle = Duration::from_secs(idle_seconds.into());
             of.sessions.bind(affinity, endpoint, self.elapsed, idle, sessions);
@@ -49,6 +52,9 @@ impl Balancer {
         columns.record[at].begin();
         self.decisions += 1;
         columns.turn[at] = self.decisions;
+        if tokens.0 == tokens.1 {
+            columns.cold_turn[at] = self.decisions;
+        }
         let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
         Reservation { endpoint, flight, serial, prefilling: true }
     }

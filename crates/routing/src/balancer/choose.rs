@@ -78,6 +78,7 @@ impl Balancer {
             Picker::Softmax(permille) => self.choose_by_odds(pool, request, now, Some(permille), scratch),
             Picker::ByScore => self.choose_by_odds(pool, request, now, None, scratch),
             Picker::Ring { bound, .. } => self.choose_by_ring(pool, request, now, bound, scratch),
+            Picker::Bucket { above, permille } => self.choose_by_length(pool, request, now, (above, permille), scratch),
             Picker::Sticky { idle_seconds, .. } => self.choose_by_session(pool, request, now, idle_seconds, scratch),
         }
     }

@@ -89,6 +89,31 @@ impl Balancer {
         self.choose_best(pool, request, now, scratch)
     }
 
+    /// By the share of lengths that the prompt is in, or the best where the load is uneven.
+    pub(super) fn choose_by_length(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        (above, permille): (u32, u32),
+        scratch: &mut Scratch,
+    ) -> Result<Choice, Refusal> {
+        let Scratch { held, weighed, .. } = &mut *scratch;
+        self.candidates(pool, request, &mut weighed.slots)?;
+        let held = |at: usize| held.of(request.evidence, at);
+        self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
+        let loads = || weighed.slots.iter().map(|&at| u64::from(self.columns.load[at as usize].in_flight));
+        let (least, most) = (loads().min().unwrap_or(0), loads().max().unwrap_or(0));
+        let is_uneven = most - least > u64::from(above) && most * 1000 > least * u64::from(permille);
+        match pool.lengths.as_ref().filter(|_| !is_uneven) {
+            Some(lengths) => {
+                let at = weighed.slots[lengths.part(request.prompt_tokens, weighed.slots.len())] as usize;
+                Ok(self.choice_of(pool, request, now, at, scratch))
+            }
+            None => self.choose_best(pool, request, now, scratch),
+        }
+    }
+
     /// Lists the candidates where they are not just all of the pool; says whether it did.
     fn listed(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Result<bool, Refusal> {
         let is_all = request.subset.is_none() && request.excluded.is_empty() && pool.policy.filters().is_empty();

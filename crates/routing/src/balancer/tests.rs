@@ -116,6 +116,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
         (0..=1_000_000_u32).prop_map(|ttft_ppm| Scorer::Latency { ttft_ppm }),
         Just(Scorer::Draw),
+        Just(Scorer::NoHitLru),
     ];
     let weighted = (scorer, 0..10_u32, proptest::option::of(1..200_u32)).prop_map(|(scorer, weight, steps)| Weighted {
         scorer,
@@ -164,6 +165,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         1 => Just(Picker::Any),
         1 => (1..2000_u32).prop_map(Picker::Softmax),
         1 => (1..9_u32, bound).prop_map(|(points, bound)| Picker::Ring { points, bound }),
+        1 => (0..5_u32, 0..2000_u32).prop_map(|(above, permille)| Picker::Bucket { above, permille }),
         1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
     ];
     let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];

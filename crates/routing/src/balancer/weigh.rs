@@ -137,6 +137,7 @@ pub(super) fn score(
             spread(scores, 0, most);
         }
         Scorer::Latency { ttft_ppm } => latency(known, slots, ttft_ppm, scores),
+        Scorer::NoHitLru => no_hit(known, slots, held, scores),
         Scorer::Draw => scores.extend(
             slots.iter().map(|&at| i64::from(seed.draw_nth(Stage::Score, request.key, at.into(), ONE as u32 + 1))),
         ),
@@ -154,6 +155,25 @@ fn spread(values: &mut [i64], least: i64, most: i64) {
     }
 }
 
+/// By the order in which candidates had requests that nobody held anything of.
+fn no_hit(known: &Known<'_>, slots: &[u32], held: impl Fn(usize) -> u32, scores: &mut Vec<i64>) {
+    if slots.len() < 2 || slots.iter().any(|&at| held(at as usize) > 0) {
+        scores.extend(slots.iter().map(|_| ONE / 2));
+        return;
+    }
+    // How many had one longer ago; those that never had one are equals. The turns stand behind the scores meanwhile.
+    let (count, turn) = (slots.len(), |at: u32| known.columns.cold_turn[at as usize] as i64);
+    scores.resize(count, 0);
+    scores.extend(slots.iter().map(|&at| turn(at)));
+    let (of, turns) = scores.split_at_mut(count);
+    turns.sort_unstable();
+    for (score, &at) in of.iter_mut().zip(slots) {
+        let rank = turns.partition_point(|other| *other < turn(at)) as i64;
+        *score = ONE - rank * ONE / (count as i64 - 1);
+    }
+    scores.truncate(count);
+}
+
 /// Both latencies of an endpoint that reports both.
 fn latencies(known: &Known<'_>, at: usize) -> Option<[i64; 2]> {
     let both = [known.columns.ttft[at], known.columns.tpot[at]];
@@ -167,7 +187,7 @@ pub(super) fn compared(known: &Known<'_>, scorer: Scorer, at: usize) -> [i64; 2]
             [price::measure(known, measure, at, Tokens::new(1, 0)), 0]
         }
         Scorer::Latency { .. } => latencies(known, at).unwrap_or([ABSENT; 2]),
-        Scorer::Prefix | Scorer::Room { .. } | Scorer::Draw => [0; 2],
+        Scorer::Prefix | Scorer::Room { .. } | Scorer::NoHitLru | Scorer::Draw => [0; 2],
     }
 }
 

@@ -93,6 +93,7 @@ impl Check<'_> {
                 range("ring.points", points, 1, 1024)?;
                 bound.map_or(Ok(()), |bound| range("ring.bound.permille", bound.permille, 1000, MOST_WEIGHT))
             }
+            Picker::Bucket { permille, .. } => range("bucket.permille", permille, 0, MOST_WEIGHT),
             Picker::Sticky { sessions, .. } => range("sticky.sessions", sessions, 1, 1 << 24),
             Picker::ByScore => {
                 let is_sum = |combination: &Combination| matches!(combination, Combination::Sum(_));
@@ -149,7 +150,7 @@ impl Check<'_> {
                         Scorer::Latency { ttft_ppm } => {
                             self.range(field("scorer.latency.ttft_ppm"), ttft_ppm, 0, ONE as u32)?;
                         }
-                        Scorer::Prefix | Scorer::Draw => {}
+                        Scorer::Prefix | Scorer::NoHitLru | Scorer::Draw => {}
                     }
                 }
             }

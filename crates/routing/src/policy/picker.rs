@@ -38,6 +38,15 @@ pub enum Picker {
         /// An affinity that was not used for so long is forgotten.
         idle_seconds: u32,
     },
+    /// By the length of the prompt: the candidates, in the order of their slots, have equal shares of the prompt tokens of
+    /// late, the first one those of the shortest prompts; lengths of the last few thousand requests say where one share
+    /// ends. The best instead while the load is uneven. Gates, and who is near, are for the best only.
+    Bucket {
+        /// The load is uneven where the most requests in flight are more than so many above the least,
+        above: u32,
+        /// and more than so many thousandths of it.
+        permille: u32,
+    },
 }
 
 /// Where the owner on the ring has too much load, by the requests in flight of all candidates and this one: `mean` of them

@@ -20,7 +20,7 @@ pub struct UnknownPolicy {
 type Preset = (&'static str, fn() -> Policy);
 
 impl Policy {
-    const PRESETS: [Preset; 22] = [
+    const PRESETS: [Preset; 27] = [
         ("phalanx", Self::phalanx),
         ("round-robin", Self::round_robin),
         ("random", Self::random),
@@ -43,6 +43,11 @@ impl Policy {
         ("smg-cache-aware-history", Self::smg_cache_aware_history),
         ("smg-prefix-hash", Self::smg_prefix_hash),
         ("aibrix-prefix", Self::aibrix_prefix),
+        ("smg-bucket", Self::smg_bucket),
+        ("kthena-least-request", Self::kthena_least_request),
+        ("kthena-least-latency", Self::kthena_least_latency),
+        ("kthena-gpu-cache", Self::kthena_gpu_cache),
+        ("kthena-prefix-cache", Self::kthena_prefix_cache),
     ];
 
     /// The names that [`preset`](Self::preset) knows, ours first.

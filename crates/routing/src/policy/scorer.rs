@@ -33,6 +33,9 @@ pub enum Scorer {
         /// Weight of the time to first token, in parts of a million.
         ttft_ppm: u32,
     },
+    /// For a request that no candidate holds anything of: from 1 for who has had such a request the longest ago, or never,
+    /// to 0 for who has had the last one; by their order, not by time. One half for all where somebody holds something.
+    NoHitLru,
     /// A draw, independent for each endpoint and request.
     Draw,
 }
@@ -79,6 +82,7 @@ impl fmt::Display for Scorer {
             Self::BelowMost(measure) => write!(f, "below the most of {measure}"),
             Self::Room { measure, limit } => write!(f, "room of {measure} to {limit}"),
             Self::Latency { .. } => f.write_str("latency"),
+            Self::NoHitLru => f.write_str("no-hit LRU"),
             Self::Draw => f.write_str("draw"),
         }
     }

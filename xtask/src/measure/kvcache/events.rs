@@ -1,7 +1,7 @@
 //! What events cost.
 
+use super::super::figures::{Figures, beside, times_less};
 use super::super::row::{Row, Want};
-use super::figures::{Figures, beside, times_less};
 use super::rivals::Rivals;
 use crate::error::Error;
 

@@ -1,8 +1,8 @@
 //! Whether answers are right.
 
+use super::super::figures::Figures;
 use super::super::proof::{Proof, row};
 use super::super::row::{Row, Want};
-use super::figures::Figures;
 use super::rivals::Rivals;
 use crate::error::Error;
 

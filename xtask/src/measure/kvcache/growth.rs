@@ -1,7 +1,7 @@
 //! How costs grow with the fleet and with what it holds.
 
+use super::super::figures::{Figure, Figures, beside};
 use super::super::row::Row;
-use super::figures::{Figures, beside};
 use super::rivals::Rivals;
 use crate::error::Error;
 
@@ -56,6 +56,6 @@ pub(super) fn rows(rivals: &Rivals<'_>) -> Result<Vec<Row>, Error> {
     Ok(rows)
 }
 
-fn row(name: String, figure: Option<&super::figures::Figure>) -> Row {
+fn row(name: String, figure: Option<&Figure>) -> Row {
     Row::new(name).saw(figure.map_or(f64::NAN, |figure| figure.spread.median))
 }

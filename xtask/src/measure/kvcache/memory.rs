@@ -1,7 +1,7 @@
 //! What a pair of a rank and a block takes.
 
+use super::super::figures::beside;
 use super::super::row::{Row, Want};
-use super::figures::beside;
 use super::rivals::Rivals;
 use crate::error::Error;
 

@@ -2,7 +2,6 @@
 
 mod events;
 mod exactness;
-mod figures;
 mod growth;
 mod memory;
 mod questions;

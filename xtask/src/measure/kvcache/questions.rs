@@ -1,8 +1,8 @@
 //! What questions cost.
 
+use super::super::figures::{Figures, beside, times_less};
 use super::super::row::{Row, Want};
 use super::events::WORKLOADS;
-use super::figures::{Figures, beside, times_less};
 use super::rivals::Rivals;
 use crate::error::Error;
 

@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
+use super::super::figures::Figures;
 use super::super::program::Program;
 use super::Setting;
-use super::figures::Figures;
 use crate::error::Error;
 use crate::measure::row::{Row, Want};
 
@@ -26,15 +26,7 @@ impl<'a> Rivals<'a> {
     pub(super) fn prepare(setting: &'a Setting<'a>) -> Result<Self, Error> {
         let main = Program::beside_rivals(setting, "rivals")?;
         let bytes = Program::beside_rivals(setting, "rivals-bytes")?;
-        let trace = if setting.tiny {
-            vec!["--made-up=300".to_owned()]
-        } else if setting.trace.is_file() {
-            vec![format!("--trace={}", setting.trace.display())]
-        } else {
-            (setting.note)(&format!("no trace at {}: one of its shape is made up\n", setting.trace.display()));
-            vec!["--made-up=12031".to_owned()]
-        };
-        Ok(Self { setting, main, bytes, trace })
+        Ok(Self { setting, main, bytes, trace: setting.rivals_trace() })
     }
 
     /// Fleets to measure.
@@ -89,6 +81,6 @@ impl<'a> Rivals<'a> {
 
     /// A row with a target and a stretch of speed or size, which tiny inputs do not promise.
     pub(super) fn promise(&self, row: Row, want: Want, stretch: Want) -> Row {
-        if self.setting.tiny { row } else { row.want(want).stretch(stretch) }
+        self.setting.promise(row, want, stretch)
     }
 }

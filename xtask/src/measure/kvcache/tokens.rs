@@ -1,7 +1,7 @@
 //! What hashing tokens costs.
 
+use super::super::figures::{Figures, beside};
 use super::super::row::{Row, Want};
-use super::figures::{Figures, beside};
 use super::rivals::Rivals;
 use crate::error::Error;
 

@@ -30,6 +30,37 @@ impl Policy {
         sound(sound(Self::new("kthena", sum)).with_filters(vec![filter])).with_unknown(Unknown::Idle)
     }
 
+    /// Kthena's scorer of requests alone, with its filter.
+    #[must_use]
+    pub fn kthena_least_request() -> Self {
+        let filter = Filter { measure: Measure::Waiting, below: 10, fail: FailMode::Closed };
+        let scorer = Scorer::BelowMost(Measure::Unstarted);
+        sound(Self::kthena_plugin("kthena-least-request", scorer).with_filters(vec![filter]))
+    }
+
+    /// Kthena's scorer of latency alone: both latencies in equal parts.
+    #[must_use]
+    pub fn kthena_least_latency() -> Self {
+        Self::kthena_plugin("kthena-least-latency", Scorer::Latency { ttft_ppm: 500_000 })
+    }
+
+    /// Kthena's scorer of KV memory alone.
+    #[must_use]
+    pub fn kthena_gpu_cache() -> Self {
+        Self::kthena_plugin("kthena-gpu-cache", Scorer::Room { measure: Measure::KvUsed, limit: 1_000_000 })
+    }
+
+    /// Kthena's scorer of prefixes alone. There only the five that hold the most have a score; here all have.
+    #[must_use]
+    pub fn kthena_prefix_cache() -> Self {
+        Self::kthena_plugin("kthena-prefix-cache", Scorer::Prefix)
+    }
+
+    fn kthena_plugin(name: &str, scorer: Scorer) -> Self {
+        let sum = Combination::Sum(vec![Weighted::new(scorer, 1).in_steps(100)]);
+        sound(Self::new(name, sum)).with_unknown(Unknown::Idle)
+    }
+
     /// llm-d's default profile: queue 2, KV memory 2, prefix 3.
     #[must_use]
     pub fn llm_d() -> Self {
@@ -126,6 +157,15 @@ impl Policy {
         let bound = Some(Bound { permille: 1250, then: Overflow::Best });
         let least = sound(Self::new("smg-prefix-hash", Combination::Lexicographic(vec![Measure::InFlight])));
         sound(least.with_picker(Picker::Ring { points: 160, bound }))
+    }
+
+    /// SMG's `bucket`: each endpoint has the prompts of a range of lengths, and the ranges follow what comes; the fewest
+    /// requests while the most is 32 above the least and a tenth more. There a range ends anew every few seconds, here with
+    /// every request.
+    #[must_use]
+    pub fn smg_bucket() -> Self {
+        let least = sound(Self::new("smg-bucket", Combination::Lexicographic(vec![Measure::InFlight])));
+        sound(least.with_picker(Picker::Bucket { above: 32, permille: 1100 }))
     }
 
     fn smg_imbalance() -> Gate {
