@@ -213,8 +213,8 @@ impl World {
             waiting: some(bytes).map(|value| value as u32),
             running: some(bytes).map(|value| value as u32),
             kv_used_ppm: some(bytes).map(|value| (value as u32).saturating_mul(40_000)),
-            ttft: some(bytes).map(|value| Duration::from_micros(value)),
-            tpot: some(bytes).map(|value| Duration::from_secs(value)),
+            ttft: some(bytes).map(Duration::from_micros),
+            tpot: some(bytes).map(Duration::from_secs),
             ..Signals::unknown(self.now.saturating_sub(Duration::from_millis(bytes.amount())))
         };
         let taken = self.balancer.signals(id, signals);
