@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phalanx_routing::{
-    Balancer, Decision, Endpoint, EndpointId, Evidence, Log, Outcome, PairId, Policy, PoolId, Refusal, Request,
-    Reservation, Seed, Signals,
+    AdapterId, AdapterReading, Balancer, Decision, Endpoint, EndpointId, Evidence, Log, Outcome, PairId, Policy,
+    PoolId, Refusal, Request, Reservation, Seed, Signals,
 };
 
 use crate::bytes::Bytes;
@@ -208,6 +208,15 @@ impl World {
 
     fn report(&mut self, bytes: &mut Bytes<'_>) {
         let id = self.id(bytes);
+        if bytes.byte() < 60 {
+            let some = |bytes: &mut Bytes<'_>| -> Vec<_> {
+                (0..bytes.below(3)).map(|_| AdapterId::from(bytes.below(4) as u32)).collect()
+            };
+            let (loaded, queued, slots) = (some(bytes), some(bytes), bytes.flag().then(|| bytes.amount() as u32));
+            let reading = AdapterReading { loaded: &loaded, queued: &queued, slots, read: self.now };
+            let taken = self.balancer.adapters(id, &reading);
+            return assert!(!taken || self.live.contains_key(&id));
+        }
         let some = |bytes: &mut Bytes<'_>| bytes.flag().then(|| bytes.amount());
         let signals = Signals {
             waiting: some(bytes).map(|value| value as u32),
@@ -231,6 +240,9 @@ impl World {
         request = request.with_evidence(Evidence::Tokens(&held));
         if bytes.flag() {
             request = request.with_affinity(u64::from(bytes.byte() % 8));
+        }
+        if bytes.byte() < 60 {
+            request = request.with_adapter(AdapterId::from(bytes.below(3) as u32));
         }
         if let Some(subset) = &subset {
             request = request.with_subset(subset);

@@ -33,6 +33,8 @@ pub(crate) struct Pool {
     pub(crate) out: u32,
     /// Whether standings are kept.
     pub(crate) is_local: bool,
+    /// Whether it matters where a request's adapter is.
+    pub(crate) sees_adapter: bool,
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
@@ -52,6 +54,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
+        let sees_adapter = crate::price::sees_adapter(&policy);
         let board = if is_local { None } else { Scoreboard::of(&policy) };
         let is_bucket = matches!(policy.picker(), Picker::Bucket { .. });
         let lengths = is_bucket.then(Lengths::default);
@@ -61,6 +64,7 @@ impl Pool {
             count: 0,
             out: 0,
             is_local,
+            sees_adapter,
             steady: Standings::default(),
             falling: Standings::default(),
             sorted: Vec::new(),

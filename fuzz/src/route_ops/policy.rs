@@ -7,7 +7,8 @@ use phalanx_routing::{
 
 use crate::bytes::Bytes;
 
-const MEASURES: [Measure; 15] = [
+const MEASURES: [Measure; 16] = [
+    Measure::Adapter,
     Measure::InFlight,
     Measure::Decoding,
     Measure::Prefilling,
@@ -25,7 +26,8 @@ const MEASURES: [Measure; 15] = [
     Measure::Tpot,
 ];
 
-const TERMS: [Term; 8] = [
+const TERMS: [Term; 9] = [
+    Term::AdapterLoad,
     Term::Wait,
     Term::Own,
     Term::DelayDecoding,
@@ -91,12 +93,14 @@ fn combination(bytes: &mut Bytes<'_>) -> Combination {
 }
 
 fn weighted(bytes: &mut Bytes<'_>) -> Weighted {
-    let scorer = match bytes.below(6) {
+    let scorer = match bytes.below(8) {
         0 => Scorer::Prefix,
         1 => Scorer::Spread(measure(bytes)),
         2 => Scorer::BelowMost(measure(bytes)),
         3 => Scorer::Room { measure: measure(bytes), limit: number(bytes) },
         4 => Scorer::Latency { ttft_ppm: number(bytes) },
+        5 => Scorer::Adapter,
+        6 => Scorer::NoHitLru,
         _ => Scorer::Draw,
     };
     let steps = bytes.flag().then(|| number(bytes));
@@ -137,7 +141,8 @@ fn picker(bytes: &mut Bytes<'_>) -> Picker {
             let bound = bytes.flag().then(|| Bound { permille: number(bytes), then });
             Picker::Ring { points: number(bytes) % 70, bound }
         }
-        6 | 7 => Picker::Sticky { sessions: number(bytes), idle_seconds: number(bytes) },
+        6 => Picker::Bucket { above: number(bytes), permille: number(bytes) },
+        7 => Picker::Sticky { sessions: number(bytes), idle_seconds: number(bytes) },
         _ => Picker::Best,
     }
 }

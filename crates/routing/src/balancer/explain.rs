@@ -95,7 +95,7 @@ impl Balancer {
         slots: &[u32],
     ) -> (Vec<Candidate>, Parts) {
         let combination = pool.policy.behind(gate);
-        let known = self.known(&pool.policy);
+        let known = self.known_for(pool, request);
         let tokens: Vec<_> = slots.iter().map(|&at| Tokens::new(request.prompt_tokens, held(at as usize))).collect();
         let (parts, totals) = self.parts(combination, &known, request, elapsed, &held, slots, &tokens);
         let candidate = |((&at, &tokens), total): ((&u32, &Tokens), i64)| {
@@ -195,6 +195,7 @@ impl Balancer {
                 slots.extend(pool.slots().map(|at| at as u32));
             }
         }
+        self.unfit(request, slots, omitted);
         if !request.excluded.is_empty() {
             slots.retain(|&at| {
                 let id = self.columns.id(at as usize);
@@ -214,15 +215,20 @@ impl Balancer {
                 !is_out
             });
         }
-        self.filtered(&pool.policy, slots, omitted);
+        self.filtered(&pool.policy, &self.known_for(pool, request), slots, omitted);
     }
 
     /// Leaves out who does not pass the filters, and says so.
-    pub(super) fn filtered(&self, policy: &Policy, slots: &mut Vec<u32>, omitted: &mut Vec<(EndpointId, Omission)>) {
-        let known = self.known(policy);
+    pub(super) fn filtered(
+        &self,
+        policy: &Policy,
+        known: &Known<'_>,
+        slots: &mut Vec<u32>,
+        omitted: &mut Vec<(EndpointId, Omission)>,
+    ) {
         for (filter, place) in policy.filters().iter().zip(0..) {
             let kept = |at: u32| {
-                price::measure(&known, filter.measure, at as usize, Tokens::new(1, 0)) < i64::from(filter.below)
+                price::measure(known, filter.measure, at as usize, Tokens::new(1, 0)) < i64::from(filter.below)
             };
             if filter.fail == FailMode::Open && !slots.iter().any(|&at| kept(at)) {
                 continue;

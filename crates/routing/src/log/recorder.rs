@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::line::{Decide, Head, Id, Line, NAME, Said, VERSION, id};
 use super::nanos;
 use super::pair::{Legs, Place, Written};
+use crate::adapter::AdapterReading;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::{self, Held};
 use crate::flights::Flights;
@@ -85,9 +86,16 @@ impl Recording {
 
     pub(crate) fn join(&mut self, endpoint: EndpointId, of: &Endpoint) {
         self.note(|| {
-            let (prefill_token, decode_token) = (nanos(of.prefill_token())?, nanos(of.decode_token())?);
-            let (endpoint, seats, kv_tokens, place) = (id(endpoint), of.seats(), of.kv_tokens(), Place::of(of));
-            Some(Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, place })
+            Some(Line::Join {
+                endpoint: id(endpoint),
+                seats: of.seats(),
+                kv_tokens: of.kv_tokens(),
+                prefill_token: nanos(of.prefill_token())?,
+                decode_token: nanos(of.decode_token())?,
+                labels: of.labels().bits(),
+                context_tokens: of.context_tokens(),
+                place: Place::of(of),
+            })
         });
     }
 
@@ -117,6 +125,18 @@ impl Recording {
                 kv_used_ppm,
                 ttft,
                 tpot,
+            })
+        });
+    }
+
+    pub(crate) fn adapters(&mut self, endpoint: EndpointId, reading: &AdapterReading<'_>) {
+        self.note(|| {
+            Some(Line::Adapters {
+                endpoint: id(endpoint),
+                read: nanos(reading.read)?,
+                loaded: reading.loaded.iter().copied().map(u32::from).collect(),
+                queued: reading.queued.iter().copied().map(u32::from).collect(),
+                slots: reading.slots,
             })
         });
     }
@@ -177,6 +197,8 @@ impl Recording {
         (line.prompt_tokens, line.block_tokens) = (request.prompt_tokens, request.block_tokens());
         line.affinity = request.affinity;
         line.others = others;
+        line.adapter = request.adapter.map(u32::from);
+        (line.labels, line.output_tokens) = (request.labels.bits(), request.output_tokens);
         // A promise that a log cannot hold is none that could be broken.
         (line.ttft, line.tpot) = (request.slo.ttft.and_then(nanos), request.slo.tpot.and_then(nanos));
         line.held.clear();

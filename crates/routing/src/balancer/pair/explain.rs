@@ -132,7 +132,7 @@ impl Balancer {
         }
         left.sort_unstable();
         left.dedup();
-        self.filtered(&pool.policy, &mut left, &mut omitted);
+        self.filtered(&pool.policy, &self.known(&pool.policy), &mut left, &mut omitted);
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted.dedup();
         omitted
