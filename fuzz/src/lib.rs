@@ -9,5 +9,8 @@ pub mod inventory;
 pub mod notation;
 pub mod place;
 mod planned;
+pub mod policy_yaml;
+pub mod route_log;
+pub mod route_ops;
 pub mod snapshot;
 pub mod wire;

@@ -47,6 +47,21 @@ fn place() {
 }
 
 #[test]
+fn policy_yaml() {
+    replay("policy_yaml", phalanx_fuzz::policy_yaml::run);
+}
+
+#[test]
+fn route_log() {
+    replay("route_log", phalanx_fuzz::route_log::run);
+}
+
+#[test]
+fn route_ops() {
+    replay("route_ops", phalanx_fuzz::route_ops::run);
+}
+
+#[test]
 fn snapshot() {
     replay("snapshot", phalanx_fuzz::snapshot::run);
 }

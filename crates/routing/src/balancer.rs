@@ -1,6 +1,7 @@
 //! Load, policies and seed together: which endpoint a request goes to.
 
 mod adapters;
+mod batch;
 mod book;
 mod choose;
 mod compare;
@@ -30,7 +31,7 @@ use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::kinds::Kinds;
-use crate::line::LONGEST;
+use crate::line::{LONGEST, MOST};
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::{Policy, Unknown};
@@ -381,7 +382,7 @@ impl Balancer {
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if self.recording.is_on() {
-            self.record_choice(request, now, &choice, &scratch.held);
+            self.record_choice(request, now, &choice, &scratch.held, None);
         }
         self.scratch = scratch;
         Ok(self.book_choice(request, choice?))
@@ -477,10 +478,17 @@ impl Balancer {
 
     /// Notes a time; says the nanoseconds since the first one.
     fn advance(&mut self, now: Duration) -> i64 {
-        let origin = *self.origin.get_or_insert(now);
-        self.elapsed = self.elapsed.max(now.saturating_sub(origin));
+        self.origin.get_or_insert(now);
+        let elapsed = self.nanos(now);
+        self.elapsed = Duration::from_nanos(elapsed.unsigned_abs());
         self.forget(now);
-        i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
+        elapsed
+    }
+
+    /// The nanoseconds from the first time to another one, which does not lie before the latest one: 36 years at the most.
+    fn nanos(&self, now: Duration) -> i64 {
+        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
+        i64::try_from(since.as_nanos()).unwrap_or(MOST).min(MOST)
     }
 
     fn known(&self, policy: &Policy) -> Known<'_> {
