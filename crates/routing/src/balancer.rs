@@ -18,6 +18,7 @@ mod pair;
 mod recording;
 mod refresh;
 mod timely;
+mod usual;
 mod weigh;
 
 use core::time::Duration;
@@ -26,17 +27,18 @@ use std::collections::VecDeque;
 use self::choose::Scratch;
 use self::health::Watch;
 use self::pair::Pairing;
+use self::usual::Usual;
 use crate::adapter::{Adapters, Sought};
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::kinds::Kinds;
-use crate::line::{LONGEST, MOST};
+use crate::line::MOST;
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::{Policy, Unknown};
 use crate::pool::{Pool, PoolId};
-use crate::price::{Known, Means};
+use crate::price::Known;
 use crate::request::{Decision, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
@@ -58,7 +60,7 @@ pub struct Balancer {
     /// By slot, the pools that its endpoint is in.
     pools_of: Vec<Vec<u32>>,
     decisions: u64,
-    means: Usual,
+    usual: Usual,
     /// The first time that was given, and the latest one since then.
     origin: Option<Duration>,
     elapsed: Duration,
@@ -73,39 +75,6 @@ pub struct Balancer {
     pairs: Vec<PairPolicy>,
     pairing: Pairing,
     recording: Recording,
-}
-
-/// Decayed means of the fleet, and the steps of them that prices are made of.
-#[derive(Clone, Copy, Debug)]
-struct Usual {
-    output: Mean,
-    uncached: Mean,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Mean {
-    /// 2^16 times the mean.
-    scaled: i64,
-    /// What prices are made of: it follows where the mean is an eighth away.
-    step: i64,
-}
-
-impl Mean {
-    fn new(mean: i64) -> Self {
-        Self { scaled: mean << 16, step: mean }
-    }
-
-    /// Notes a value, which counts one in a hundred; says whether the step changed.
-    fn note(&mut self, value: u32) -> bool {
-        let value = i64::from(value.min(LONGEST)) << 16;
-        self.scaled += (value - self.scaled) / 100;
-        let mean = (self.scaled >> 16).max(1);
-        let changed = (mean - self.step).abs() * 8 > self.step;
-        if changed {
-            self.step = mean;
-        }
-        changed
-    }
 }
 
 impl Balancer {
@@ -125,7 +94,7 @@ impl Balancer {
             pools: Vec::new(),
             pools_of: Vec::new(),
             decisions: 0,
-            means: Usual { output: Mean::new(200), uncached: Mean::new(2000) },
+            usual: Usual::default(),
             origin: None,
             elapsed: Duration::ZERO,
             max_age: None,
@@ -193,6 +162,7 @@ impl Balancer {
     /// ```
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
+        self.columns.means[slot] = self.usual.means();
         self.classes.join(slot, &endpoint);
         self.kinds.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
@@ -420,9 +390,7 @@ impl Balancer {
         if self.is_open(reservation) {
             self.recording.generated(reservation, tokens);
             self.flights.set_generated(reservation.flight, tokens);
-            if self.means.output.note(tokens) {
-                self.refresh_all();
-            }
+            self.note_output(tokens);
         }
     }
 
@@ -496,9 +464,8 @@ impl Balancer {
     }
 
     fn known_as(&self, unknown: Unknown) -> Known<'_> {
-        let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
         let sought = Sought::NOTHING;
-        Known { columns: &self.columns, flights: &self.flights, means, unknown, sought }
+        Known { columns: &self.columns, flights: &self.flights, unknown, sought }
     }
 }
 

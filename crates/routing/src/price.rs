@@ -18,14 +18,13 @@ use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Unknown
 pub(crate) struct Known<'a> {
     pub(crate) columns: &'a Columns,
     pub(crate) flights: &'a Flights,
-    pub(crate) means: Means,
     pub(crate) unknown: Unknown,
     /// Where the request's adapter is; without a request there is none.
     pub(crate) sought: Sought<'a>,
 }
 
 /// What is usual in the fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Means {
     /// Tokens of an answer.
     pub(crate) output_tokens: i64,

@@ -211,8 +211,8 @@ impl Balancer {
         let uncached_tokens = if computes { prompt - cached_tokens } else { prompt.min(1) };
         let reservation = self.book(at, (prompt, uncached_tokens));
         // What one endpoint computes for another is no prompt of its own.
-        if computes && self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
+        if computes {
+            self.note_uncached(uncached_tokens);
         }
         PairLeg { endpoint: reservation.endpoint, cached_tokens, uncached_tokens, cost, reservation }
     }

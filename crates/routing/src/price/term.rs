@@ -63,7 +63,7 @@ fn delay(seen: &Seen, requests: i64, permille: u32) -> i64 {
 #[inline]
 fn wait(known: &Known<'_>, seen: &Seen, at: usize) -> (i64, i64) {
     let (columns, pace) = (known.columns, seen.pace);
-    let others = seen.queued.saturating_mul(known.means.uncached_tokens);
+    let others = seen.queued.saturating_mul(columns.means[at].uncached_tokens);
     let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(MOST_ADDED);
     let head = known.flights.head(columns.row[at]).map_or(0, i64::from);
     (full, full - (head * PROGRESS / 100).saturating_mul(pace).min(full))
@@ -101,7 +101,7 @@ fn unlimited(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line 
         Term::DelayDecoding => slope(delay(seen, seen.decoding, priced.permille)),
         Term::DelayPrefilling => slope(delay(seen, seen.prefilling, priced.permille)),
         Term::Sequence => {
-            let count = seen.in_flight * known.means.output_tokens;
+            let count = seen.in_flight * known.columns.means[at].output_tokens;
             let context = price(count * CONTEXT, permille);
             Line { base: price(count * SEQUENCE, permille), slope: context, context, ..Line::ZERO }
         }

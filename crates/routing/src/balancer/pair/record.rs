@@ -55,8 +55,8 @@ impl Balancer {
     ) -> Option<Reservation> {
         let at = self.columns.at(endpoint)?;
         let reservation = self.book(at, (prompt, uncached.min(prompt)));
-        if computes && self.means.uncached.note(uncached) {
-            self.refresh_all();
+        if computes {
+            self.note_uncached(uncached);
         }
         Some(reservation)
     }

@@ -1,0 +1,83 @@
+//! What is usual in the fleet, and who has heard of it.
+
+use super::Balancer;
+use crate::line::LONGEST;
+use crate::price::Means;
+
+/// Endpoints that hear of a change with each decision: a change never costs a look at everyone at once.
+const FEW: usize = 4;
+
+/// Decayed means of the fleet, and the steps of them that prices are made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usual {
+    output: Mean,
+    uncached: Mean,
+    /// Slots that are still to hear of the last change, and the next one of them.
+    left: usize,
+    next: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mean {
+    /// 2^16 times the mean.
+    scaled: i64,
+    /// What prices are made of: it follows where the mean is an eighth away.
+    step: i64,
+}
+
+impl Mean {
+    fn new(mean: i64) -> Self {
+        Self { scaled: mean << 16, step: mean }
+    }
+
+    /// Notes a value, which counts one in a hundred; says whether the step changed.
+    fn note(&mut self, value: u32) -> bool {
+        let value = i64::from(value.min(LONGEST)) << 16;
+        self.scaled += (value - self.scaled) / 100;
+        let mean = (self.scaled >> 16).max(1);
+        let changed = (mean - self.step).abs() * 8 > self.step;
+        if changed {
+            self.step = mean;
+        }
+        changed
+    }
+}
+
+impl Default for Usual {
+    fn default() -> Self {
+        Self { output: Mean::new(200), uncached: Mean::new(2000), left: 0, next: 0 }
+    }
+}
+
+impl Usual {
+    /// The steps of now.
+    pub(super) fn means(&self) -> Means {
+        Means { output_tokens: self.output.step, uncached_tokens: self.uncached.step }
+    }
+}
+
+impl Balancer {
+    /// Notes how many tokens of a prompt had to be computed.
+    pub(super) fn note_uncached(&mut self, tokens: u32) {
+        let changed = self.usual.uncached.note(tokens);
+        self.tell(changed);
+    }
+
+    /// Notes how many tokens an answer had.
+    pub(super) fn note_output(&mut self, tokens: u32) {
+        let changed = self.usual.output.note(tokens);
+        self.tell(changed);
+    }
+
+    /// Brings a few endpoints up to date with what is usual; an endpoint whose load changes is, too.
+    fn tell(&mut self, changed: bool) {
+        if changed {
+            self.usual.left = self.columns.len();
+        }
+        for _ in 0..FEW.min(self.usual.left) {
+            self.usual.left -= 1;
+            self.usual.next = (self.usual.next + 1) % self.columns.len();
+            self.refresh(self.usual.next);
+        }
+    }
+}
