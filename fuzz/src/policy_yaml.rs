@@ -6,7 +6,7 @@ use phalanx_routing::{
     Balancer, Endpoint, Evidence, Log, Outcome, Picker, Policy, Refusal, Request, Reservation, Seed, Signals,
 };
 
-/// The longest text that is looked at, in bytes: showing where a longer one is wrong takes the parser long.
+/// The longest text that is looked at, in bytes: more only takes longer.
 const LONGEST: usize = 4096;
 
 /// Requests that a policy decides.
