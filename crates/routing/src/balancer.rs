@@ -4,6 +4,7 @@ mod adapters;
 mod batch;
 mod book;
 mod choose;
+mod clock;
 mod compare;
 mod draw;
 mod explain;
@@ -33,7 +34,6 @@ use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::kinds::Kinds;
-use crate::line::MOST;
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::{Policy, Unknown};
@@ -442,21 +442,6 @@ impl Balancer {
             self.end(place, serial, Outcome::Cut);
         }
         lost.len()
-    }
-
-    /// Notes a time; says the nanoseconds since the first one.
-    fn advance(&mut self, now: Duration) -> i64 {
-        self.origin.get_or_insert(now);
-        let elapsed = self.nanos(now);
-        self.elapsed = Duration::from_nanos(elapsed.unsigned_abs());
-        self.forget(now);
-        elapsed
-    }
-
-    /// The nanoseconds from the first time to another one, which does not lie before the latest one: 36 years at the most.
-    fn nanos(&self, now: Duration) -> i64 {
-        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
-        i64::try_from(since.as_nanos()).unwrap_or(MOST).min(MOST)
     }
 
     fn known(&self, policy: &Policy) -> Known<'_> {
