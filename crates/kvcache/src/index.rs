@@ -71,6 +71,8 @@ pub struct FleetIndex {
     odd: usize,
     /// Runs that may have to be trimmed or cut when the change at hand is through.
     dirty: Vec<u32>,
+    /// What going through a rank's list needs in between.
+    sorted: Vec<(u32, u32)>,
 }
 
 /// Parts of one run beyond which it is cut.
@@ -129,6 +131,7 @@ impl FleetIndex {
             pairs: 0,
             odd: 0,
             dirty: Vec::new(),
+            sorted: Vec::new(),
         }
     }
 
