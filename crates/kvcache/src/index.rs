@@ -149,6 +149,7 @@ impl FleetIndex {
     pub fn join(&mut self) -> RankId {
         let id = self.vacant.pop().unwrap_or_else(|| {
             self.ranks.push(Rank::new());
+            self.odd += self.ranks[self.ranks.len() - 1].bytes();
             RankId(self.ranks.len() as u32 - 1)
         });
         self.ranks[id.index()].joined = true;

@@ -45,6 +45,16 @@ impl Tagger {
 }
 
 impl Unlisted {
+    /// Bytes that one takes at the least, beside itself.
+    pub(super) const LEAST: usize = (room::LEAST + 1) * size_of::<Stretch>();
+
+    /// An empty one with the room that it keeps: most will need it, and then not in the middle of a change.
+    pub(super) fn new() -> Self {
+        let mut stretches = Vec::new();
+        room::make(&mut stretches, 1);
+        Self { stretches, ..Self::default() }
+    }
+
     /// Blocks, also those that have been listed or freed since.
     pub(super) fn len(&self) -> usize {
         self.len as usize

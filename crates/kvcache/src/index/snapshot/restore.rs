@@ -76,7 +76,7 @@ impl FleetIndex {
         let at = reader.at;
         let count = reader.number(most, "a number of ranks that fits the bytes left")?;
         // Each takes a single byte of the snapshot at the least, and far more here.
-        let (needed, max_bytes) = (count * size_of::<Rank>() as u64, self.config.max_bytes);
+        let (needed, max_bytes) = (count * Rank::LEAST as u64, self.config.max_bytes);
         if count > FREE_RANKS && needed > max_bytes as u64 {
             return Err(SnapshotError::TooManyRanks { at, ranks: count, needed, max_bytes });
         }
