@@ -30,12 +30,32 @@ pub enum Business {
 }
 
 impl PairedFleet {
-    /// A fleet with so many endpoints in each pool and so many domains, of which every 32nd holds half of the prompt.
+    /// A fleet with so many endpoints in each pool and so many domains, of which every 32nd holds half of the prompt, but
+    /// no more than 64 of each pool.
     ///
     /// # Panics
     /// When there are no endpoints, or no domains, or more than 2,048.
     #[must_use]
     pub fn new(endpoints: u32, domains: u32, order: PairOrder, local: Local, business: Business) -> Self {
+        Self::made(endpoints, domains, |endpoint, _| endpoint, (order, local), business)
+    }
+
+    /// The same with a group for each endpoint of a pool, which it shares with one of the other pool, in 50 domains.
+    ///
+    /// # Panics
+    /// When there are no groups.
+    #[must_use]
+    pub fn in_groups(groups: u32, order: PairOrder, local: Local, business: Business) -> Self {
+        Self::made(groups, 50, Endpoint::with_group, (order, local), business)
+    }
+
+    fn made(
+        endpoints: u32,
+        domains: u32,
+        with: fn(Endpoint, u32) -> Endpoint,
+        (order, local): (PairOrder, Local),
+        business: Business,
+    ) -> Self {
         let mut balancer = Balancer::new(Seed::from(7));
         let pools = [Policy::phalanx(), Policy::phalanx()].map(|policy| balancer.add_pool(policy));
         let near = Link::new(Duration::from_micros(5), 21_000);
@@ -47,7 +67,7 @@ impl PairedFleet {
         for (pool, role) in pools.into_iter().zip([Role::Prefill, Role::Decode]) {
             for at in 0..endpoints {
                 let endpoint = Endpoint::new().with_role(role).with_domain(Domain::from(at % domains));
-                let id = balancer.join(endpoint);
+                let id = balancer.join(with(endpoint, at));
                 balancer.enter(pool, id);
                 ids.push((pool, id));
             }
@@ -68,7 +88,8 @@ impl PairedFleet {
                 }
             }
         }
-        let evidence = ids.iter().step_by(32).map(|(_, id)| (*id, PROMPT_TOKENS / 2)).collect();
+        let evidence =
+            ids.iter().step_by(32.max(endpoints as usize / 64)).map(|(_, id)| (*id, PROMPT_TOKENS / 2)).collect();
         Self { balancer, pair, evidence, decided: 0, now: Duration::from_millis(10) }
     }
 
@@ -98,6 +119,8 @@ mod tests {
     fn a_fleet_decides() {
         for business in [Business::Idle, Business::Busy] {
             let mut fleet = PairedFleet::new(8, 2, PairOrder::Joint, Local::WHEN_CHEAPER, business);
+            assert!(fleet.decide().index() >= 8, "it answers");
+            let mut fleet = PairedFleet::in_groups(8, PairOrder::Joint, Local::WHEN_CHEAPER, business);
             assert!(fleet.decide().index() >= 8, "it answers");
         }
     }

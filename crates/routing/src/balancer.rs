@@ -1,11 +1,15 @@
 //! Load, policies and seed together: which endpoint a request goes to.
 
+mod adapters;
 mod book;
 mod choose;
 mod compare;
 mod draw;
 mod explain;
+mod few;
+mod fit;
 mod health;
+mod layers;
 mod list;
 mod look;
 mod narrow;
@@ -21,9 +25,11 @@ use std::collections::VecDeque;
 use self::choose::Scratch;
 use self::health::Watch;
 use self::pair::Pairing;
+use crate::adapter::{Adapters, Sought};
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
+use crate::kinds::Kinds;
 use crate::line::LONGEST;
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
@@ -58,6 +64,8 @@ pub struct Balancer {
     max_age: Option<Duration>,
     /// Readings by time, for when they are too old.
     readings: VecDeque<(Duration, EndpointId)>,
+    adapters: Adapters,
+    kinds: Kinds,
     watch: Watch,
     scratch: Scratch,
     classes: Classes,
@@ -121,6 +129,8 @@ impl Balancer {
             elapsed: Duration::ZERO,
             max_age: None,
             readings: VecDeque::new(),
+            adapters: Adapters::default(),
+            kinds: Kinds::default(),
             watch: Watch::default(),
             scratch: Scratch::default(),
             classes: Classes::default(),
@@ -130,7 +140,7 @@ impl Balancer {
         }
     }
 
-    /// Takes signals that were read longer ago than this for unknown. Without it they hold until the next ones.
+    /// Takes signals, and what was said of adapters, that were read longer ago than this for unknown. Without it they hold until the next ones.
     #[must_use]
     pub fn with_max_age(mut self, age: Duration) -> Self {
         self.set_max_age(age);
@@ -183,6 +193,7 @@ impl Balancer {
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
         self.classes.join(slot, &endpoint);
+        self.kinds.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
             self.pools_of.resize(self.columns.len(), Vec::new());
         }
@@ -207,6 +218,8 @@ impl Balancer {
             self.set_member(PoolId(pool), endpoint, false);
         }
         self.classes.leave(at);
+        self.kinds.leave(at, &self.columns.endpoint[at]);
+        self.adapters.leave(at);
         self.forget_outcomes(at);
         self.recording.leave(endpoint);
         self.columns.leave(endpoint)
@@ -288,7 +301,7 @@ impl Balancer {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.next_stale().into_iter().chain(self.next_trial()).min()
+        self.next_stale().into_iter().chain(self.next_trial()).chain(self.adapters_due()).min()
     }
 
     /// When the oldest reading is too old.
@@ -297,7 +310,8 @@ impl Balancer {
         Some(read.saturating_add(self.max_age?))
     }
 
-    /// Forgets signals that are too old by now, and puts those on trial whose pause has ended. A decision does so first, too.
+    /// Forgets signals, and readings of adapters, that are too old by now, and puts those on trial whose pause has ended. A
+    /// decision does so first, too.
     ///
     /// ```
     /// use core::time::Duration;
@@ -319,6 +333,7 @@ impl Balancer {
 
     fn forget(&mut self, now: Duration) {
         self.try_out(now);
+        self.forget_adapters(now);
         while let Some(due) = self.next_stale()
             && due <= now
         {
@@ -474,7 +489,8 @@ impl Balancer {
 
     fn known_as(&self, unknown: Unknown) -> Known<'_> {
         let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
-        Known { columns: &self.columns, flights: &self.flights, means, unknown }
+        let sought = Sought::NOTHING;
+        Known { columns: &self.columns, flights: &self.flights, means, unknown, sought }
     }
 }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::label::Labels;
 use crate::link::Domain;
 
 /// An endpoint of a [`Balancer`](crate::Balancer): a dense slot, and which of the slot's tenants is meant.
@@ -66,6 +67,8 @@ pub struct Endpoint {
     group: Option<u32>,
     connector: u32,
     rank: Option<u32>,
+    labels: Labels,
+    context_tokens: Option<u32>,
 }
 
 /// The part of a request that an endpoint may have where prefill and decode are two endpoints' work.
@@ -82,9 +85,9 @@ pub enum Role {
 }
 
 impl Endpoint {
-    /// An engine with 256 seats, room for 400,000 tokens of KV, 70 µs for a prompt token and 8 ms for a step of decoding: an 8B model in 16 bits on an
-    /// accelerator of the A100's class. It has either role, is in domain 0 and in no group, moves KV by connector class 0, and is
-    /// bound to no rank.
+    /// An engine with 256 seats, room for 400,000 tokens of KV, 70 µs for a prompt token and 8 ms for a step of decoding: an
+    /// 8B model in 16 bits on an accelerator of the A100's class. It has either role, is in domain 0 and in no group, moves KV
+    /// by connector class 0, is bound to no rank, and has no labels and no limit of its context.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -97,6 +100,8 @@ impl Endpoint {
             group: None,
             connector: 0,
             rank: None,
+            labels: Labels::NONE,
+            context_tokens: None,
         }
     }
 
@@ -183,6 +188,28 @@ impl Endpoint {
         self
     }
 
+    /// The classes that it belongs to: a request that [asks](crate::Request::with_labels) for others does not go there.
+    ///
+    /// ```
+    /// use phalanx_routing::{Endpoint, Labels};
+    ///
+    /// let endpoint = Endpoint::new().with_labels(Labels::from(0b101)).with_context_tokens(32_768);
+    /// assert!(endpoint.labels().contains(Labels::from(0b100)));
+    /// assert_eq!(endpoint.context_tokens(), Some(32_768));
+    /// ```
+    #[must_use]
+    pub const fn with_labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// The most tokens of prompt and answer that it takes in one request: longer ones do not go there.
+    #[must_use]
+    pub const fn with_context_tokens(mut self, most: u32) -> Self {
+        self.context_tokens = Some(most);
+        self
+    }
+
     /// Requests that it can run at once.
     #[must_use]
     pub const fn seats(&self) -> u32 {
@@ -235,6 +262,23 @@ impl Endpoint {
     #[must_use]
     pub const fn rank(&self) -> Option<u32> {
         self.rank
+    }
+
+    /// The classes that it belongs to.
+    #[must_use]
+    pub const fn labels(&self) -> Labels {
+        self.labels
+    }
+
+    /// The most tokens of prompt and answer that it takes in one request; none if there is no limit.
+    #[must_use]
+    pub const fn context_tokens(&self) -> Option<u32> {
+        self.context_tokens
+    }
+
+    /// Whether it takes a request of so many tokens, prompt and answer.
+    pub(crate) fn takes(&self, tokens: u32) -> bool {
+        self.context_tokens.is_none_or(|most| tokens <= most)
     }
 }
 

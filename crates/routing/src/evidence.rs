@@ -104,11 +104,6 @@ impl Held {
         &self.touched
     }
 
-    /// Tokens that a slot's endpoint holds, as far as they were said of it alone.
-    pub(crate) fn narrow(&self, at: usize) -> u32 {
-        self.tokens.get(at).copied().unwrap_or(0)
-    }
-
     /// Whether something is said of this one endpoint.
     pub(crate) fn is_named(&self, at: usize) -> bool {
         self.tokens.get(at).is_some_and(|tokens| *tokens > 0)
@@ -125,7 +120,7 @@ impl Held {
 }
 
 impl Wide<'_> {
-    fn holds(&self, at: usize) -> bool {
+    pub(crate) fn holds(&self, at: usize) -> bool {
         self.slots.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::endpoint::EndpointId;
+use crate::label::Labels;
 use crate::load::Load;
 use crate::pair::Transfer;
 use crate::policy::{Measure, Scorer, Term};
@@ -116,6 +117,10 @@ pub enum Omission {
     NotInPool,
     /// The request excludes it.
     Excluded,
+    /// It lacks these of the labels that the request asks for.
+    LacksLabels(Labels),
+    /// It takes so many tokens of prompt and answer, which are fewer than the request has.
+    TooShort(u32),
     /// It failed too often, and is [out](crate::Health::Out) or has its trial.
     Out,
     /// The policy's filter of that place, from 0, left it out.

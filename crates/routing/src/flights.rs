@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::adapter::AdapterId;
 use crate::endpoint::EndpointId;
 
 /// No flight.
@@ -17,6 +18,8 @@ pub(crate) struct Flight {
     pub(crate) prompt_tokens: u32,
     pub(crate) uncached_tokens: u32,
     pub(crate) first_token: Option<Duration>,
+    /// The adapter that was promised to the endpoint with it.
+    pub(crate) adapter: Option<AdapterId>,
     /// Tokens of the answer, as far as they were told.
     pub(crate) generated: u32,
     /// Neighbours in the endpoint's row of prompts.
@@ -79,6 +82,7 @@ impl Flights {
             prompt_tokens,
             uncached_tokens,
             first_token: None,
+            adapter: None,
             generated: 0,
             before: row.last,
             after: NONE,
@@ -109,6 +113,12 @@ impl Flights {
     pub(crate) fn set_first_token(&mut self, place: u32, now: Duration) {
         if let Some(flight) = self.flight(place) {
             flight.first_token = Some(now);
+        }
+    }
+
+    pub(crate) fn set_adapter(&mut self, place: u32, adapter: AdapterId) {
+        if let Some(flight) = self.flight(place) {
+            flight.adapter = Some(adapter);
         }
     }
 

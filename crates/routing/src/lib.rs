@@ -37,6 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adapter;
 mod balancer;
 mod columns;
 mod endpoint;
@@ -44,6 +45,8 @@ mod evidence;
 mod explanation;
 mod flights;
 mod health;
+mod kinds;
+mod label;
 mod lengths;
 mod line;
 mod link;
@@ -68,11 +71,13 @@ mod slo;
 mod standings;
 mod step;
 
+pub use adapter::{AdapterId, AdapterReading, AdapterState};
 pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId, Role};
 pub use evidence::Noted;
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
 pub use health::{Breaker, BreakerError, Health, Outlier};
+pub use label::Labels;
 pub use link::{Domain, Link, LinkCosts, LinkError};
 pub use load::{Load, Totals};
 pub use log::{Answer, Difference, Log, LogError, Report};

@@ -68,6 +68,17 @@ impl Line {
         (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.at(tokens) - fallen)
     }
 
+    /// What an answer costs, for which one token of the prompt is computed, as a line over the tokens of the prompt.
+    pub(crate) fn answering(self) -> Self {
+        if self.is_never() {
+            return self;
+        }
+        let more = self.slope - self.context;
+        let exact_to = if self.exact_to < 2 { 0 } else { Self::ALWAYS };
+        let (base, floor) = (self.base + more, self.floor + more);
+        Self { base, floor, slope: self.context, context: 0, exact_to, falling: self.falling }
+    }
+
     /// Two [addends](Self::addend) as one line.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {

@@ -1,5 +1,7 @@
 //! What it takes to move bytes between two places of the network.
 
+mod written;
+
 use core::fmt;
 use core::time::Duration;
 
@@ -88,6 +90,22 @@ impl Link {
 /// assert_eq!(links.link(first, second), Ok(slow));
 /// assert_eq!(links.link(second, first), Ok(far));
 /// # Ok::<(), phalanx_routing::LinkError>(())
+/// ```
+///
+/// In a file links are `uniform`, or `rows` with one for each origin, which have a link for each destination:
+///
+/// ```
+/// use phalanx_routing::{Domain, LinkCosts};
+///
+/// let near = r#"{"latency_nanos": 5000, "nanos_per_mib": 21000}"#;
+/// let far = r#"{"latency_nanos": 40000, "nanos_per_mib": 168000}"#;
+/// let uniform = format!(r#"{{"uniform": {{"domains": 2, "within": {near}, "between": {far}}}}}"#);
+/// let rows = format!(r#"{{"rows": [[{near}, {far}], [{far}, {near}]]}}"#);
+/// assert_eq!(serde_json::from_str::<LinkCosts>(&uniform)?, serde_json::from_str::<LinkCosts>(&rows)?);
+///
+/// let error = serde_json::from_str::<LinkCosts>(&format!(r#"{{"rows": [[{near}, {far}], [{far}]]}}"#)).unwrap_err();
+/// assert!(error.to_string().starts_with("links.rows[1]: row 1 has 1 links; expected 2"));
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkCosts {
@@ -242,8 +260,14 @@ impl Cell {
         if bytes == 0 {
             return 0;
         }
-        let moving = (u128::from(bytes) * u128::from(self.per_mib)).div_ceil(1 << 20);
-        let moving = if moving > MOST as u128 { MOST } else { moving as i64 };
+        let moving = match bytes.checked_mul(self.per_mib.into()) {
+            // It is below 2^44.
+            Some(moving) => moving.div_ceil(1 << 20) as i64,
+            None => {
+                let moving = (u128::from(bytes) * u128::from(self.per_mib)).div_ceil(1 << 20);
+                if moving > MOST as u128 { MOST } else { moving as i64 }
+            }
+        };
         (self.latency + moving).min(MOST)
     }
 }

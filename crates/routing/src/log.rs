@@ -31,12 +31,13 @@ use crate::policy::Policy;
 /// | `"do":"max-age"` | `age` |
 /// | `breaker` | `breaker` |
 /// | `pool` | `policy`; pools have the numbers 0, 1, ... |
-/// | `join` | `endpoint`, `seats`, `kv_tokens`, `prefill_token`, `decode_token` |
+/// | `join` | `endpoint`, `seats`, `kv_tokens`, `prefill_token`, `decode_token`, `labels` (bits), and `context_tokens` if there is a limit |
 /// | `leave` | `endpoint` |
 /// | `enter`, `exit` | `pool`, `endpoint` |
 /// | `signals` | `endpoint`, `read`, and as far as known `waiting`, `running`, `kv_used_ppm`, `ttft`, `tpot` |
+/// | `adapters` | `endpoint`, `read`, `loaded`, `queued` (numbers), and `slots` if that is known |
 /// | `timeout` | `now` |
-/// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `affinity`, `ttft`, `tpot`, `subset`, `excluded`, `answer` |
+/// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `affinity`, `adapter`, `labels` (bits), `output_tokens`, `ttft`, `tpot`, `subset`, `excluded`, `answer` |
 /// | `adopt` | `endpoint`, `prompt_tokens`, `uncached_tokens`, `came` (whether the first token did), `now` |
 /// | `first-token` | `of` (the number; 0 for a request that is no longer open), `now` |
 /// | `generated` | `of`, `tokens` |
@@ -45,9 +46,11 @@ use crate::policy::Policy;
 /// | `left-out` | nothing: the log came to its limit |
 ///
 /// An answer is `{"sent": {"endpoint", "cached_tokens", "cost", "ties"}}`, `{"unknown-pool": {"pool"}}`,
-/// `{"no-candidates": {"subset"}}`, `{"all-excluded": {"candidates"}}`,
+/// `{"no-candidates": {"subset"}}`, `{"none-labeled": {"labels", "unknown", "candidates"}}`,
+/// `{"too-long": {"tokens", "longest", "candidates"}}`, `{"all-excluded": {"candidates"}}`,
 /// `{"all-late": {"candidates"}}` or `{"all-filtered": {"filter", "candidates"}}`.
-/// Lists that are empty are left out, a subset aside, and so is a block of one token. What changed nothing, such as an
+/// Lists that are empty are left out, a subset aside, and so are labels that are none, an output of no tokens, and a
+/// block of one token. What changed nothing, such as an
 /// endpoint that entered twice, is not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {

@@ -2,11 +2,14 @@
 
 mod class;
 mod request;
+mod sorted;
+mod written;
 
 use thiserror::Error;
 
 pub(crate) use self::class::{Class, Classes};
 pub use self::request::{PairDecision, PairLeg, PairRequest, Transfer};
+pub(crate) use self::sorted::{Members, Sorted};
 use crate::link::LinkCosts;
 use crate::pool::PoolId;
 
@@ -42,6 +45,29 @@ impl PairId {
 /// assert!(balancer.add_pair(policy).is_ok());
 /// # Ok::<(), phalanx_routing::LinkError>(())
 /// ```
+///
+/// In a file the pools are numbers; `order` is `joint` if it is left out, and `local` is when that is cheaper:
+///
+/// ```
+/// use phalanx_routing::{Local, PairOrder, PairPolicy};
+///
+/// let link = r#"{"latency_nanos": 20000, "nanos_per_mib": 21000}"#;
+/// let written = format!(
+///     r#"{{
+///         "prefill": 0, "decode": 1, "kv_bytes_per_token": 131072,
+///         "links": {{"uniform": {{"domains": 1, "within": {link}, "between": {link}}}}},
+///         "order": {{"walk": {{"decodes": 5}}}},
+///         "local": {{"when": "at-need", "within": {{"tokens": 2048, "permille": 700}}}}
+///     }}"#
+/// );
+/// let policy: PairPolicy = serde_json::from_str(&written)?;
+/// assert_eq!((policy.order(), policy.local()), (PairOrder::Walk { decodes: 5 }, Local::DYNAMO));
+/// assert_eq!(serde_json::from_str::<PairPolicy>(&serde_json::to_string(&policy)?)?, policy);
+///
+/// let error = serde_json::from_str::<PairPolicy>(&written.replace(": 5}", ": 65}")).unwrap_err();
+/// assert!(error.to_string().starts_with("order.walk.decodes is 65; expected 1 to 64"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairPolicy {
     pub(crate) prefill: PoolId,
@@ -70,6 +96,10 @@ pub enum PairOrder {
     },
 }
 
+impl PairOrder {
+    pub(crate) const MOST_DECODES: u32 = 64;
+}
+
 /// When the decode endpoint computes the prompt itself.
 ///
 /// What that costs is its pool's policy with what it does not hold of the prompt. Unless it is [`NEVER`](Self::NEVER), it
@@ -93,7 +123,7 @@ impl Local {
     pub const DYNAMO: Self = Self::AT_NEED.or_within(2048, 700);
 
     /// Also where the endpoint to which the whole request would go has at most so many tokens to compute, and so many
-    /// thousandths of the prompt.
+    /// thousandths of the prompt: above 1,000 they are 1,000.
     ///
     /// ```
     /// use phalanx_routing::Local;
@@ -103,6 +133,7 @@ impl Local {
     /// ```
     #[must_use]
     pub const fn or_within(self, tokens: u32, permille: u32) -> Self {
+        let permille = if permille > 1000 { 1000 } else { permille };
         Self { is_allowed: true, within: Some((tokens, permille)), ..self }
     }
 

@@ -139,7 +139,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError::OfRequest`] for a filter by a measure of the request, [`PolicyError::TooMany`] for more than 16.
+    /// [`PolicyError::OfRequest`] for a filter by a measure of the request's prompt, [`PolicyError::TooMany`] for more than 16.
     ///
     /// ```
     /// use phalanx_routing::{Combination, FailMode, Filter, Measure, Policy};

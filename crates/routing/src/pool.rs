@@ -1,7 +1,9 @@
 //! Endpoints that serve the same requests under one policy.
 
-use crate::endpoint::EndpointId;
+use crate::endpoint::{EndpointId, Role};
 use crate::lengths::Lengths;
+use crate::line::Line;
+use crate::pair::Sorted;
 use crate::policy::{Picker, Policy};
 use crate::ring::Ring;
 use crate::scoreboard::Scoreboard;
@@ -31,9 +33,13 @@ pub(crate) struct Pool {
     pub(crate) out: u32,
     /// Whether standings are kept.
     pub(crate) is_local: bool,
+    /// Whether it matters where a request's adapter is.
+    pub(crate) sees_adapter: bool,
     /// Those whose cost does not fall with time, and those whose cost does.
     pub(crate) steady: Standings,
     pub(crate) falling: Standings,
+    /// The same class by class, for each part that pair policies have for the pool.
+    pub(crate) sorted: Vec<(Role, Sorted)>,
     /// Who is cheapest where scores compare the members.
     pub(crate) board: Option<Scoreboard>,
     /// Where the policy picks by one.
@@ -48,6 +54,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(policy: Policy) -> Self {
         let is_local = crate::price::is_local(&policy);
+        let sees_adapter = crate::price::sees_adapter(&policy);
         let board = if is_local { None } else { Scoreboard::of(&policy) };
         let is_bucket = matches!(policy.picker(), Picker::Bucket { .. });
         let lengths = is_bucket.then(Lengths::default);
@@ -57,8 +64,10 @@ impl Pool {
             count: 0,
             out: 0,
             is_local,
+            sees_adapter,
             steady: Standings::default(),
             falling: Standings::default(),
+            sorted: Vec::new(),
             board,
             ring: Ring::default(),
             sessions: Sessions::default(),
@@ -98,6 +107,21 @@ impl Pool {
             }
         }
         true
+    }
+
+    /// The line of a slot, whose endpoint has a class of that number and that role, is `line` from now on.
+    pub(crate) fn stand(&mut self, at: usize, class: usize, role: Role, line: Line) {
+        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
+        self.steady.set(at, steady);
+        self.falling.set(at, falling);
+        for (_, sorted) in &mut self.sorted {
+            sorted.set(at, class, role, line);
+        }
+    }
+
+    /// Those who may have a part, class by class.
+    pub(crate) fn sorted(&self, role: Role) -> Option<&Sorted> {
+        self.sorted.iter().find(|(of, _)| *of == role).map(|(_, sorted)| sorted)
     }
 
     /// Notes the requests in flight of a member, or of one that is none any more.

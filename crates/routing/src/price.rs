@@ -1,10 +1,13 @@
 //! What an endpoint costs a request: as a line that is good for every request, and exactly.
 
+mod adapter;
 mod measure;
 mod term;
 
+pub(crate) use self::adapter::{cost as adapter_cost, score as adapter_score, sees as sees_adapter};
 pub(crate) use self::measure::{value as measure, values as measures};
 pub(crate) use self::term::{forecast, value as term};
+use crate::adapter::Sought;
 use crate::columns::Columns;
 use crate::flights::Flights;
 use crate::line::{LONGEST, Line, MOST, Tokens};
@@ -17,6 +20,8 @@ pub(crate) struct Known<'a> {
     pub(crate) flights: &'a Flights,
     pub(crate) means: Means,
     pub(crate) unknown: Unknown,
+    /// Where the request's adapter is; without a request there is none.
+    pub(crate) sought: Sought<'a>,
 }
 
 /// What is usual in the fleet.
@@ -33,20 +38,25 @@ const PACKED: i64 = (1 << 29) - 1;
 const PACK: i64 = 1 << 30;
 
 /// Whether a policy's cost of an endpoint is a line that depends on nothing but that endpoint, less something that
-/// depends on the request's cached share only.
+/// depends on the request's cached share only, and something that depends on where its adapter is.
 pub(crate) fn is_local(policy: &Policy) -> bool {
     !policy.is_relative() && is_line(policy.combination())
 }
 
 fn is_line(combination: &Combination) -> bool {
     match combination {
-        Combination::Sum(parts) => parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Room { .. })),
-        Combination::Product(measures) => measures.iter().filter(|measure| measure.is_of_request()).count() <= 1,
+        Combination::Sum(parts) => {
+            parts.iter().all(|part| matches!(part.scorer, Scorer::Prefix | Scorer::Adapter | Scorer::Room { .. }))
+        }
+        Combination::Product(measures) => {
+            let of_prompt = measures.iter().filter(|measure| measure.is_of_prompt()).count();
+            of_prompt <= 1 && !measures.contains(&Measure::Adapter)
+        }
         Combination::Lexicographic(_) | Combination::Cost(_) | Combination::Total(_) => true,
     }
 }
 
-/// The line of an endpoint under a combination that has one: see [`is_local`].
+/// The line of an endpoint under a combination that has one, as for a request without an adapter: see [`is_local`].
 pub(crate) fn line(combination: &Combination, known: &Known<'_>, at: usize) -> Line {
     let line = match combination {
         Combination::Sum(parts) => Line { base: fixed(parts, known, at), ..Line::ZERO },
@@ -98,6 +108,9 @@ fn priced_line(known: &Known<'_>, measured: &Measured, at: usize) -> Line {
 
 /// A measure at its price for a request, in thousandths of its unit.
 pub(crate) fn measured(known: &Known<'_>, measured: &Measured, at: usize, tokens: Tokens) -> i64 {
+    if measured.measure == Measure::Adapter {
+        return adapter::priced(measured, known.sought.state(at));
+    }
     priced_line(known, measured, at).at(tokens)
 }
 
@@ -113,7 +126,7 @@ fn packed_line(first: Line, second: Line) -> Line {
 }
 
 /// The cost of an endpoint for a request, but for what depends on the cached share: that is [`share_cost`]. Not for a
-/// sum that has no [line](is_local).
+/// sum that has no [line](is_local), and of a sum without what depends on the adapter.
 pub(crate) fn cost(combination: &Combination, known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> i64 {
     match combination {
         Combination::Cost(terms) => {
@@ -123,6 +136,9 @@ pub(crate) fn cost(combination: &Combination, known: &Known<'_>, at: usize, toke
         Combination::Product(measures) if !is_line(combination) => {
             let values = measures.iter().map(|&measure| measure::value(known, measure, at, tokens));
             values.fold(1, |product: i64, value| product.saturating_mul(value).min(MOST))
+        }
+        Combination::Lexicographic(_) | Combination::Total(_) if known.sought.is_any() => {
+            line(combination, known, at).at(tokens) + adapter_cost(combination, known.sought.state(at))
         }
         _ => line(combination, known, at).at(tokens),
     }

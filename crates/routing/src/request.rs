@@ -3,8 +3,10 @@
 use phalanx_kvcache::{BlockSize, Overlap};
 use thiserror::Error;
 
+use crate::adapter::AdapterId;
 use crate::endpoint::{EndpointId, Role};
 use crate::evidence::Noted;
+use crate::label::Labels;
 use crate::link::Domain;
 use crate::pool::PoolId;
 use crate::reservation::Reservation;
@@ -32,6 +34,9 @@ pub struct Request<'a> {
     pub(crate) evidence: Evidence<'a>,
     pub(crate) subset: Option<&'a [EndpointId]>,
     pub(crate) excluded: &'a [EndpointId],
+    pub(crate) adapter: Option<AdapterId>,
+    pub(crate) labels: Labels,
+    pub(crate) output_tokens: u32,
 }
 
 /// Who holds how much of the prompt. An endpoint of which nothing is said holds nothing, so not knowing never makes it
@@ -61,8 +66,19 @@ impl<'a> Request<'a> {
     /// A request to a pool. Draws are made from `key`, which should be the same for the same request: a hash of its id.
     #[must_use]
     pub const fn new(pool: PoolId, key: u64, prompt_tokens: u32) -> Self {
-        let slo = Slo { ttft: None, tpot: None };
-        Self { pool, key, prompt_tokens, affinity: None, slo, evidence: Evidence::None, subset: None, excluded: &[] }
+        Self {
+            pool,
+            key,
+            prompt_tokens,
+            affinity: None,
+            slo: Slo { ttft: None, tpot: None },
+            evidence: Evidence::None,
+            subset: None,
+            excluded: &[],
+            adapter: None,
+            labels: Labels::NONE,
+            output_tokens: 0,
+        }
     }
 
     /// With what it should stay together with others for: a hash of its session, or of the first tokens of its prompt.
@@ -113,6 +129,53 @@ impl<'a> Request<'a> {
     pub const fn with_excluded(mut self, excluded: &'a [EndpointId]) -> Self {
         self.excluded = excluded;
         self
+    }
+
+    /// With an adapter. Where that is, [`Balancer::adapters`](crate::Balancer::adapters) is told; what it means is the
+    /// policy's: see [`Measure::Adapter`](crate::Measure::Adapter), [`Scorer::Adapter`](crate::Scorer::Adapter) and
+    /// [`Term::AdapterLoad`](crate::Term::AdapterLoad). Until it is settled the request counts as one that brings the
+    /// adapter to its endpoint.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{AdapterId, AdapterReading, Balancer, Endpoint, Policy, Request, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let pool = balancer.add_pool(Policy::phalanx());
+    /// let fleet = [Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
+    /// fleet.map(|endpoint| balancer.enter(pool, endpoint));
+    /// let now = Duration::ZERO;
+    /// let loaded = [AdapterId::from(3)];
+    /// let reading = AdapterReading { loaded: &loaded, queued: &[], slots: Some(4), read: now };
+    /// balancer.adapters(fleet[1], &reading);
+    /// let request = Request::new(pool, 1, 100).with_adapter(AdapterId::from(3));
+    /// assert_eq!(balancer.explain(&request, now)?.chosen, Some(fleet[1]));
+    /// # Ok::<(), phalanx_routing::Refusal>(())
+    /// ```
+    #[must_use]
+    pub const fn with_adapter(mut self, adapter: AdapterId) -> Self {
+        self.adapter = Some(adapter);
+        self
+    }
+
+    /// Among endpoints that have all of these labels only.
+    #[must_use]
+    pub const fn with_labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// With the tokens that the answer may have, for endpoints whose [context](crate::Endpoint::with_context_tokens) is
+    /// limited: together with the prompt they must fit. 0 if it is not given.
+    #[must_use]
+    pub const fn with_output_tokens(mut self, tokens: u32) -> Self {
+        self.output_tokens = tokens;
+        self
+    }
+
+    /// Tokens of prompt and answer.
+    pub(crate) fn context_tokens(&self) -> u32 {
+        self.prompt_tokens.saturating_add(self.output_tokens)
     }
 
     /// Tokens of the prompt.
@@ -176,6 +239,26 @@ pub enum Refusal {
     #[error("all {candidates} candidate endpoints are excluded")]
     AllExcluded {
         /// How many there were.
+        candidates: u32,
+    },
+    /// No candidate has all labels that the request asks for.
+    #[error("of {candidates} candidate endpoints none has all labels of {labels}; nobody has {unknown}")]
+    NoneLabeled {
+        /// The labels asked for.
+        labels: Labels,
+        /// Those of them that no candidate has: a class that does not exist, perhaps.
+        unknown: Labels,
+        /// How many candidates there were.
+        candidates: u32,
+    },
+    /// Prompt and answer are too long for each candidate.
+    #[error("of {candidates} candidate endpoints none takes {tokens} tokens; the longest context is {longest}")]
+    TooLong {
+        /// Tokens of prompt and answer.
+        tokens: u32,
+        /// The most that one of the candidates takes.
+        longest: u32,
+        /// How many candidates there were.
         candidates: u32,
     },
     /// A filter left nobody.

@@ -143,11 +143,6 @@ impl Standings {
         }
     }
 
-    /// All lines, by slot.
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
     /// The line of a slot; [`Line::NEVER`] of one without room.
     pub(crate) fn line(&self, slot: usize) -> Line {
         self.lines.get(slot).copied().unwrap_or(Line::NEVER)

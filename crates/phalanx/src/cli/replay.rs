@@ -80,6 +80,8 @@ fn omission(of: Omission) -> String {
     match of {
         Omission::NotInPool => "not in the pool".to_owned(),
         Omission::Excluded => "excluded".to_owned(),
+        Omission::LacksLabels(labels) => format!("lacks labels {labels}"),
+        Omission::TooShort(most) => format!("takes {most} tokens only"),
         Omission::Filtered(filter) => format!("filter {filter}"),
         Omission::Out => "left alone after failures".to_owned(),
         Omission::Late => "expected to be late".to_owned(),

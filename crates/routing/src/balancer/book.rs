@@ -18,6 +18,9 @@ impl Balancer {
         if self.means.uncached.note(uncached_tokens) {
             self.refresh_all();
         }
+        if let Some(adapter) = request.adapter {
+            self.promise_adapter(&reservation, adapter);
+        }
         let endpoint = reservation.endpoint;
         let of = &mut self.pools[request.pool.index()];
         if let Some(lengths) = &mut of.lengths {
@@ -91,6 +94,9 @@ impl Balancer {
         };
         self.flights.end(place);
         if let Some(at) = self.columns.at(flight.endpoint) {
+            if let Some(adapter) = flight.adapter {
+                self.adapters.settle(at, adapter);
+            }
             if let (Outcome::Success, Some(first), 2..) = (outcome, flight.first_token, flight.generated) {
                 let (sequences, context) = (self.columns.in_flight(at), self.columns.held_tokens(at));
                 let time = self.elapsed.saturating_sub(first) / (flight.generated - 1);

@@ -1,8 +1,10 @@
 //! The choice itself: by a look at everyone, or only at those who may be the best.
 
 use super::Balancer;
+use super::layers::{Layer, Layers};
 use super::weigh::{self, Weighed};
 use crate::evidence::{self, Held};
+use crate::kinds::and;
 use crate::line::Tokens;
 use crate::policy::{Combination, Picker, Term};
 use crate::pool::Pool;
@@ -22,19 +24,20 @@ pub(super) struct Choice {
 }
 
 /// A candidate of least cost. Those that the evidence names come first, then the levels that it tells of many, each time
-/// those that hold more; of these those whose cost does not fall; then by slot. Both ways to choose keep to that order, so
-/// a draw falls on the same one.
+/// those that hold more; of these by the state of the adapter; then those whose cost does not fall; then by slot. Both ways
+/// to choose keep to that order, so a draw falls on the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tied {
     is_of_many: bool,
     pub(super) lack: u32,
+    state: usize,
     is_falling: bool,
     pub(super) at: u32,
 }
 
 impl Tied {
-    pub(super) fn new(pool: &Pool, at: u32, held: u32, is_of_many: bool) -> Self {
-        Self { is_of_many, lack: u32::MAX - held, is_falling: !pool.falling.line(at as usize).is_never(), at }
+    pub(super) fn new(pool: &Pool, at: u32, held: u32, state: usize, is_of_many: bool) -> Self {
+        Self { is_of_many, lack: u32::MAX - held, state, is_falling: !pool.falling.line(at as usize).is_never(), at }
     }
 }
 
@@ -44,6 +47,7 @@ pub(super) struct Scratch {
     pub(super) held: Held,
     pub(super) weighed: Weighed,
     pub(super) mask: Vec<u64>,
+    pub(super) layers: Layers,
     ties: Vec<Ties>,
     pub(super) groups: Vec<u32>,
     pub(super) tied: Vec<Tied>,
@@ -57,11 +61,13 @@ pub(super) fn sees_cache(combination: &Combination) -> bool {
     match combination {
         Combination::Sum(_) => price::share_cost(combination, 1, 1) != 0,
         Combination::Product(measures) | Combination::Lexicographic(measures) => {
-            measures.iter().any(|measure| measure.is_of_request())
+            measures.iter().any(|measure| measure.is_of_prompt())
         }
-        Combination::Total(measures) => measures.iter().any(|priced| priced.measure.is_of_request()),
+        Combination::Total(measures) => measures.iter().any(|priced| priced.measure.is_of_prompt()),
         Combination::Cost(terms) => {
-            terms.iter().any(|priced| !matches!(priced.term, Term::Wait | Term::SeatWall | Term::EngineQueue))
+            let is_of_prompt =
+                |term| !matches!(term, Term::Wait | Term::SeatWall | Term::EngineQueue | Term::AdapterLoad);
+            terms.iter().any(|priced| is_of_prompt(priced.term))
         }
     }
 }
@@ -91,6 +97,9 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
+        if pool.is_local && request.subset.is_some() && pool.policy.targets().is_none() {
+            return self.choose_from_few(pool, request, now, scratch);
+        }
         if pool.is_local
             && request.subset.is_none()
             && let Some(choice) = self.choose_from_standings(pool, request, now, scratch)
@@ -101,6 +110,7 @@ impl Balancer {
         if let Some(board) = pool.board.as_ref().filter(|board| board.is_settled())
             && request.subset.is_none()
             && request.excluded.is_empty()
+            && self.compares_all(pool, request)
             && let Some(choice) = self.choose_from_scores(pool, board, request, scratch)
             && self.is_whole(pool, request, now, &choice)
         {
@@ -130,7 +140,7 @@ impl Balancer {
     }
 
     /// The best of the candidates that are listed, at least one, when a gate is open.
-    fn best_of_weighed(
+    pub(super) fn best_of_weighed(
         &self,
         pool: &Pool,
         gate: Option<u32>,
@@ -138,23 +148,36 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Choice {
-        let Scratch { held, weighed, tied, .. } = scratch;
-        let told = &*held;
-        let held = |at: usize| told.of(request.evidence, at);
+        let Scratch { held, weighed, .. } = scratch;
         let combination = pool.policy.behind(gate);
-        self.weigh(&pool.policy, combination, request, now, held, weighed);
+        self.weigh(pool, combination, request, now, |at| held.of(request.evidence, at), weighed);
+        self.least_of(pool, combination, request, scratch)
+    }
+
+    /// The least cost of the candidates that are weighed, at least one.
+    pub(super) fn least_of(
+        &self,
+        pool: &Pool,
+        combination: &Combination,
+        request: &Request<'_>,
+        scratch: &mut Scratch,
+    ) -> Choice {
+        let Scratch { held: told, weighed, tied, .. } = scratch;
+        let told = &*told;
+        let held = |at: usize| told.of(request.evidence, at);
         let least = weighed.costs.iter().copied().min().unwrap_or(0);
         tied.clear();
-        let sees = sees_cache(combination);
+        let (sees, sought) = (sees_cache(combination), self.sought(pool, request));
         for (&at, _) in weighed.slots.iter().zip(&weighed.costs).filter(|(_, cost)| **cost == least) {
+            let state = sought.state(at as usize);
             tied.push(if sees {
-                Tied::new(pool, at, held(at as usize), !told.is_named(at as usize))
+                Tied::new(pool, at, held(at as usize), state, !told.is_named(at as usize))
             } else {
-                Tied::new(pool, at, 0, true)
+                Tied::new(pool, at, 0, state, true)
             });
         }
         // Without a short way, and without evidence, they are in order.
-        if sees || pool.is_local {
+        if sees || pool.is_local || sought.is_any() {
             tied.sort_unstable();
         }
         let ties = tied.len() as u32;
@@ -173,12 +196,11 @@ impl Balancer {
     ) -> Result<Choice, Refusal> {
         let mut drawn = core::mem::take(&mut scratch.weighed.slots);
         drawn.clear();
-        let known = self.known(&pool.policy);
+        let (known, fit_all) = (self.known_for(pool, request), self.fit_all(request));
         let is_candidate = |at: usize| {
-            pool.has(at)
-                && !request.excluded.contains(&self.columns.id(at))
-                && !self.is_out(at)
-                && weigh::passes(&pool.policy, &known, at)
+            let fits = fit_all || self.misfit(request, at).is_none();
+            let may = pool.has(at) && fits && !request.excluded.contains(&self.columns.id(at));
+            may && !self.is_out(at) && weigh::passes(&pool.policy, &known, at)
         };
         let draw = |nth: u64, bound: usize| self.seed.draw_nth(Stage::Pick, request.key, nth, bound as u32) as usize;
         // Slots at random, as long as most of them are candidates.
@@ -219,7 +241,7 @@ impl Balancer {
     }
 
     /// By the standings of the pool; none if nobody stands there.
-    fn choose_from_standings(
+    pub(super) fn choose_from_standings(
         &self,
         pool: &Pool,
         request: &Request<'_>,
@@ -228,7 +250,9 @@ impl Balancer {
     ) -> Option<Choice> {
         let combination = pool.policy.combination();
         let sees = sees_cache(combination);
-        let Scratch { held, mask, ties: groups, tied, .. } = scratch;
+        let Scratch { held, mask, layers, ties: groups, tied, .. } = scratch;
+        self.lay(pool, request, layers);
+        let layers = &*layers;
         let known = self.known(&pool.policy);
         let full = request.full_tokens();
         let evidence = if sees { request.evidence } else { Evidence::None };
@@ -246,34 +270,39 @@ impl Balancer {
             let is_never = pool.steady.line(at).is_never() && pool.falling.line(at).is_never();
             !is_never && !excluded.contains(&self.columns.id(at))
         };
+        // The layer of one that stands, if he is in any.
+        let layer_of = |at: usize| if stands(at) { layers.of(at) } else { None };
 
         // The least cost. Who holds more than the level that he is looked at in costs less than it says there, and is
         // looked at again in his own.
         let mut least = i64::MAX;
         for &at in touched {
             let (at, held) = (at as usize, held.of(evidence, at as usize));
-            if stands(at) {
-                least = least.min(cost(at, held) + share(held));
+            if let Some(layer) = layer_of(at) {
+                least = least.min(cost(at, held) + share(held) + layer.offset);
             }
         }
         let no_mask = excluded.is_empty();
-        let mut search = |held: u32, slots: Option<&[u64]>, mask: &mut Vec<u64>| {
-            let mask: Option<&[u64]> = if no_mask {
-                slots
+        let mut search = |held: u32, slots: Option<&[u64]>, layer: &Layer, mask: &mut Vec<u64>| {
+            let mask: Option<&[u64]> = if no_mask && (slots.is_none() || layer.slots().is_none()) {
+                slots.or(layer.slots())
             } else {
-                members(&pool.members, slots, mask);
+                members(&pool.members, layer, slots, mask);
                 excluded.iter().filter_map(|id| self.columns.at(*id)).for_each(|at| clear(mask, at));
                 Some(mask)
             };
             for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
-                let among = Among { mask, tokens: tokens(held), offset: share(held) - falls };
-                least = standings.least(&among, least, |at| cost(at, held) + share(held));
+                let offset = share(held) + layer.offset;
+                let among = Among { mask, tokens: tokens(held), offset: offset - falls };
+                least = standings.least(&among, least, |at| cost(at, held) + offset);
             }
         };
-        for wide in evidence::wide(evidence) {
-            search(wide.tokens, Some(wide.slots), mask);
+        for layer in layers.iter() {
+            for wide in evidence::wide(evidence) {
+                search(wide.tokens, Some(wide.slots), layer, mask);
+            }
+            search(0, None, layer, mask);
         }
-        search(0, None, mask);
         if least == i64::MAX {
             return None;
         }
@@ -282,8 +311,10 @@ impl Balancer {
         tied.clear();
         for &at in touched {
             let (at, held) = (at as usize, held.of(evidence, at as usize));
-            if stands(at) && cost(at, held) + share(held) == least {
-                tied.push(Tied::new(pool, at as u32, held, false));
+            if let Some(layer) = layer_of(at)
+                && cost(at, held) + share(held) + layer.offset == least
+            {
+                tied.push(Tied::new(pool, at as u32, held, layer.state, false));
             }
         }
         tied.sort_unstable();
@@ -291,11 +322,11 @@ impl Balancer {
         let narrow = total;
         let mut count = 0;
         let plain = no_mask && touched.is_empty();
-        for_each_level(evidence, |held, slots, deeper| {
+        for_each_level(evidence, layers, |held, layer, slots, deeper| {
             let mask: Option<&[u64]> = if plain && slots.is_none() && deeper.is_none() {
-                None
+                layer.slots()
             } else {
-                members(&pool.members, slots, mask);
+                members(&pool.members, layer, slots, mask);
                 let excluded = excluded.iter().filter_map(|id| self.columns.at(*id));
                 excluded.chain(touched.iter().map(|&at| at as usize)).for_each(|at| clear(mask, at));
                 for (word, deeper) in mask.iter_mut().zip(deeper.into_iter().flatten()) {
@@ -309,8 +340,9 @@ impl Balancer {
                 }
                 let ties = &mut groups[count];
                 ties.clear();
-                let among = Among { mask, tokens: tokens(held), offset: share(held) - falls };
-                standings.tied(&among, least, |at| cost(at, held) + share(held), ties);
+                let offset = share(held) + layer.offset;
+                let among = Among { mask, tokens: tokens(held), offset: offset - falls };
+                standings.tied(&among, least, |at| cost(at, held) + offset, ties);
                 total += ties.total;
                 count += 1;
             }
@@ -322,13 +354,14 @@ impl Balancer {
         }
         place -= narrow;
         let (mut found, mut at) = (None, 0);
-        for_each_level(evidence, |held, _, _| {
+        for_each_level(evidence, layers, |held, layer, _, _| {
             for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
                 let ties = &groups[at];
                 at += 1;
                 if found.is_none() {
                     if place < ties.total {
-                        let among = Among { mask: None, tokens: tokens(held), offset: share(held) - falls };
+                        let offset = share(held) + layer.offset - falls;
+                        let among = Among { mask: None, tokens: tokens(held), offset };
                         found = pick(standings, &among, ties, place).map(|at| (at, held));
                     } else {
                         place -= ties.total;
@@ -347,25 +380,30 @@ fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Op
     standings.slot(among, ties, place)
 }
 
-/// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing.
+/// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing; of each all
+/// layers.
 pub(super) fn for_each_level<'a>(
     evidence: Evidence<'a>,
-    mut each: impl FnMut(u32, Option<&'a [u64]>, Option<&'a [u64]>),
+    layers: &Layers,
+    mut each: impl FnMut(u32, &Layer, Option<&'a [u64]>, Option<&'a [u64]>),
 ) {
     let mut deeper = None;
     for wide in evidence::wide(evidence) {
-        each(wide.tokens, Some(wide.slots), deeper);
+        layers.iter().for_each(|layer| each(wide.tokens, layer, Some(wide.slots), deeper));
         deeper = Some(wide.slots);
     }
-    each(0, None, deeper);
+    layers.iter().for_each(|layer| each(0, layer, None, deeper));
 }
 
-/// The members of a pool among some slots, as bits.
-pub(super) fn members(of_pool: &[u64], slots: Option<&[u64]>, mask: &mut Vec<u64>) {
+/// The members of a pool's layer among some slots, as bits.
+pub(super) fn members(of_pool: &[u64], layer: &Layer, slots: Option<&[u64]>, mask: &mut Vec<u64>) {
     mask.clear();
     match slots {
         Some(slots) => mask.extend(of_pool.iter().zip(slots).map(|(member, slot)| member & slot)),
         None => mask.extend_from_slice(of_pool),
+    }
+    if let Some(slots) = layer.slots() {
+        and(mask, slots);
     }
 }
 

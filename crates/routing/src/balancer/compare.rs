@@ -2,7 +2,9 @@
 
 use super::Balancer;
 use super::choose::{Choice, Scratch, Tied, clear, for_each_level, members, sees_cache};
+use super::layers::Layer;
 use crate::evidence;
+use crate::policy::Measure;
 use crate::pool::Pool;
 use crate::price;
 use crate::request::{Evidence, Request};
@@ -10,6 +12,13 @@ use crate::scoreboard::Scoreboard;
 use crate::seed::Stage;
 
 impl Balancer {
+    /// Whether all who stand in a pool are compared for a request: none is left out for it alone.
+    pub(super) fn compares_all(&self, pool: &Pool, request: &Request<'_>) -> bool {
+        let by_adapter =
+            request.adapter.is_some() && pool.policy.filters().iter().any(|of| of.measure == Measure::Adapter);
+        self.fit_all(request) && !by_adapter
+    }
+
     /// By the scores of the pool, for a request to any of it; none if nobody has a score.
     pub(super) fn choose_from_scores(
         &self,
@@ -20,47 +29,53 @@ impl Balancer {
     ) -> Option<Choice> {
         let combination = pool.policy.combination();
         let sees = sees_cache(combination);
-        let Scratch { held, mask, tied, groups, .. } = scratch;
+        let Scratch { held, mask, layers, tied, groups, .. } = scratch;
+        self.lay(pool, request, layers);
+        let layers = &*layers;
         let full = request.full_tokens();
         let evidence = if sees { request.evidence } else { Evidence::None };
         let touched = if sees { held.touched() } else { &[] };
         let share = |held: u32| price::share_cost(combination, held, full);
         let own = |at: u32| {
             let (at, held) = (at as usize, held.of(evidence, at as usize));
-            board.has(at).then(|| (board.cost(at) + share(held), held))
+            let layer = layers.of(at).filter(|_| board.has(at))?;
+            Some((board.cost(at) + share(held) + layer.offset, held, layer.state))
         };
 
         // Who holds more costs less, so nobody is taken for cheaper by a level that is not his own.
-        let mut least = touched.iter().filter_map(|&at| own(at)).fold(i64::MAX, |least, (cost, _)| least.min(cost));
-        for wide in evidence::wide(evidence) {
-            members(board.members(), Some(wide.slots), mask);
-            least = board.least(mask, share(wide.tokens), least);
+        let mut least = touched.iter().filter_map(|&at| own(at)).fold(i64::MAX, |least, (cost, ..)| least.min(cost));
+        for layer in layers.iter() {
+            for wide in evidence::wide(evidence) {
+                members(board.members(), layer, Some(wide.slots), mask);
+                least = board.least(mask, share(wide.tokens) + layer.offset, least);
+            }
+            members(board.members(), layer, None, mask);
+            least = board.least(mask, share(0) + layer.offset, least);
         }
-        least = board.least(board.members(), share(0), least);
         if least == i64::MAX {
             return None;
         }
 
         tied.clear();
         for &at in touched {
-            if let Some((_, held)) = own(at).filter(|(cost, _)| *cost == least) {
-                tied.push(Tied::new(pool, at, held, false));
+            if let Some((_, held, state)) = own(at).filter(|(cost, ..)| *cost == least) {
+                tied.push(Tied::new(pool, at, held, state, false));
             }
         }
         tied.sort_unstable();
         let narrow = tied.len() as u32;
         let mut total = narrow;
         groups.clear();
-        let level = |slots: Option<&[u64]>, deeper: Option<&[u64]>, mask: &mut Vec<u64>| {
-            members(board.members(), slots, mask);
+        let level = |layer: &Layer, slots: Option<&[u64]>, deeper: Option<&[u64]>, mask: &mut Vec<u64>| {
+            members(board.members(), layer, slots, mask);
             touched.iter().for_each(|&at| clear(mask, at as usize));
             for (word, deeper) in mask.iter_mut().zip(deeper.into_iter().flatten()) {
                 *word &= !deeper;
             }
         };
-        for_each_level(evidence, |held, slots, deeper| {
-            level(slots, deeper, mask);
-            let count = board.count(mask, share(held), least);
+        for_each_level(evidence, layers, |held, layer, slots, deeper| {
+            level(layer, slots, deeper, mask);
+            let count = board.count(mask, share(held) + layer.offset, least);
             groups.push(count);
             total += count;
         });
@@ -71,7 +86,7 @@ impl Balancer {
         }
         place -= narrow;
         let (mut found, mut counts) = (None, groups.iter());
-        for_each_level(evidence, |cached, slots, deeper| {
+        for_each_level(evidence, layers, |cached, layer, slots, deeper| {
             let count = counts.next().copied().unwrap_or(0);
             if found.is_some() {
                 return;
@@ -80,8 +95,8 @@ impl Balancer {
                 place -= count;
                 return;
             }
-            level(slots, deeper, mask);
-            found = board.slot(mask, share(cached), least, place).map(|at| (at, cached));
+            level(layer, slots, deeper, mask);
+            found = board.slot(mask, share(cached) + layer.offset, least, place).map(|at| (at, cached));
         });
         found.map(|(at, cached)| {
             let held = if sees { cached } else { held.of(request.evidence, at) };

@@ -24,7 +24,7 @@ impl Balancer {
         self.candidates(pool, request, &mut weighed.slots)?;
         let gate = self.narrow(&pool.policy, request, now, held, &mut weighed.slots)?;
         let held = |at: usize| held.of(request.evidence, at);
-        self.weigh(&pool.policy, pool.policy.behind(gate), request, now, held, weighed);
+        self.weigh(pool, pool.policy.behind(gate), request, now, held, weighed);
         match temperature {
             Some(permille) => odds::softmax(&weighed.costs, permille, weights),
             None => odds::by_score(&weighed.costs, weights),
@@ -117,7 +117,7 @@ impl Balancer {
     /// Lists the candidates where they are not just all of the pool; says whether it did.
     fn listed(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Result<bool, Refusal> {
         let is_all = request.subset.is_none() && request.excluded.is_empty() && pool.policy.filters().is_empty();
-        let is_all = is_all && pool.policy.targets().is_none();
+        let is_all = is_all && pool.policy.targets().is_none() && self.fit_all(request);
         if is_all && pool.count > 0 && pool.out == 0 {
             return Ok(false);
         }
@@ -134,7 +134,7 @@ impl Balancer {
         weighed.slots.clear();
         weighed.slots.push(at as u32);
         let held = |at: usize| held.of(request.evidence, at);
-        self.weigh(&pool.policy, pool.policy.combination(), request, now, held, weighed);
+        self.weigh(pool, pool.policy.combination(), request, now, held, weighed);
         Choice { at, held: held(at), cost: weighed.costs[0], ties: 1 }
     }
 }

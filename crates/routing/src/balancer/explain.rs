@@ -110,8 +110,8 @@ impl Balancer {
         weighed: &mut Weighed,
     ) -> Vec<Candidate> {
         let combination = pool.policy.behind(gate);
-        self.weigh(&pool.policy, combination, request, elapsed, held, weighed);
-        let known = self.known(&pool.policy);
+        self.weigh(pool, combination, request, elapsed, held, weighed);
+        let known = self.known_for(pool, request);
         let parts = self.parts(combination, &known, request, elapsed, held, &weighed.slots);
         let candidate = |place: usize| {
             let at = weighed.slots[place] as usize;
@@ -204,6 +204,7 @@ impl Balancer {
             }
             None => left.extend(pool.slots()),
         }
+        self.unfit(request, &mut left, &mut omitted);
         left.retain(|&at| {
             let id = self.columns.id(at);
             let excluded = request.excluded.contains(&id);
@@ -221,17 +222,22 @@ impl Balancer {
                 !is_out
             });
         }
-        self.filtered(&pool.policy, left, &mut omitted);
+        self.filtered(&pool.policy, &self.known_for(pool, request), left, &mut omitted);
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted
     }
 
     /// Leaves out who does not pass the filters, and says so.
-    pub(super) fn filtered(&self, policy: &Policy, mut left: Vec<usize>, omitted: &mut Vec<(EndpointId, Omission)>) {
-        let known = self.known(policy);
+    pub(super) fn filtered(
+        &self,
+        policy: &Policy,
+        known: &Known<'_>,
+        mut left: Vec<usize>,
+        omitted: &mut Vec<(EndpointId, Omission)>,
+    ) {
         for (filter, place) in policy.filters().iter().zip(0..) {
             let kept =
-                |at: usize| price::measure(&known, filter.measure, at, Tokens::new(1, 0)) < i64::from(filter.below);
+                |at: usize| price::measure(known, filter.measure, at, Tokens::new(1, 0)) < i64::from(filter.below);
             if !left.iter().any(|&at| kept(at)) && filter.fail == crate::policy::FailMode::Open {
                 continue;
             }

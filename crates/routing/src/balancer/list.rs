@@ -88,7 +88,7 @@ impl Balancer {
             return;
         }
         let held = |at: usize| held.of(request.evidence, at);
-        self.weigh(&pool.policy, pool.policy.behind(gate), request, now, held, weighed);
+        self.weigh(pool, pool.policy.behind(gate), request, now, held, weighed);
         let drawn = |at: u32| self.seed.draw_nth(Stage::Order, request.key, at.into(), u32::MAX);
         let weighed = weighed.slots.iter().zip(&weighed.costs).filter(|(at, _)| **at as usize != chosen);
         order.clear();

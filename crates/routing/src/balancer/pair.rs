@@ -1,42 +1,35 @@
 //! Prefill and decode as one choice.
 
 mod explain;
+mod order;
+mod part;
 mod search;
 mod side;
 
 use core::time::Duration;
 
-use self::search::Meeting;
-use self::side::{ALONE, Side};
+use self::part::Part;
+use self::search::{Meeting, Search};
+use self::side::{Order, Side};
 use super::Balancer;
+use super::choose::Scratch;
 use crate::endpoint::Role;
-use crate::evidence::{self, Held};
-use crate::line::Tokens;
-use crate::pair::{PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Transfer};
+use crate::pair::{
+    Class, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Sorted, Transfer,
+};
 use crate::policy::{Combination, Picker};
-use crate::pool::{Pool, bits};
-use crate::price;
-use crate::request::Refusal;
-use crate::seed::Stage;
-
-/// Levels of a prompt that many hold to the same depth, of which each is looked at as a whole. What lies deeper is looked
-/// at one by one.
-const LEVELS: usize = 7;
+use crate::pool::Pool;
+use crate::request::{Refusal, Request};
 
 /// What the choice of a pair needs on its way, kept for its memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairing {
-    held: Held,
-    /// By slot, the wide level that it is in; by level, the tokens that are held there. Level 0 holds nothing.
-    level: Vec<u32>,
-    levels: Vec<u32>,
-    /// By class, whether it is in a domain that is known.
-    known: Vec<bool>,
-    mask: Vec<u64>,
+    /// With the evidence.
+    scratch: Scratch,
+    order: Order,
     prefill: Side,
     decode: Side,
     meeting: Meeting,
-    tied: Vec<u32>,
 }
 
 /// Who was chosen: the slots.
@@ -77,14 +70,10 @@ impl Found {
 }
 
 impl Pairing {
-    fn held(&self, at: usize) -> u32 {
-        held(&self.held, &self.level, &self.levels, at)
+    /// Tokens of the prompt that the endpoint of a slot holds.
+    fn held(&self, request: &PairRequest<'_>, at: usize) -> u32 {
+        self.scratch.held.of(request.evidence, at)
     }
-}
-
-fn held(held: &Held, level: &[u32], levels: &[u32], at: usize) -> u32 {
-    let narrow = held.narrow(at);
-    if narrow > 0 || levels.len() <= 1 { narrow } else { levels[level[at] as usize] }
 }
 
 impl Balancer {
@@ -122,12 +111,30 @@ impl Balancer {
             }
         }
         if let PairOrder::Walk { decodes } = policy.order
-            && !(1..=64).contains(&decodes)
+            && !(1..=PairOrder::MOST_DECODES).contains(&decodes)
         {
             return Err(PairError::Decodes { decodes });
         }
+        for (pool, role) in [(policy.prefill, Role::Prefill), (policy.decode, Role::Decode)] {
+            self.sort(pool.index(), role);
+        }
         self.pairs.push(policy);
         Ok(PairId(u32::try_from(self.pairs.len() - 1).expect("there are fewer than 2^32 pair policies")))
+    }
+
+    /// Keeps the members of a pool class by class from now on, for that part.
+    fn sort(&mut self, pool: usize, role: Role) {
+        if self.pools[pool].sorted(role).is_some() {
+            return;
+        }
+        let of = &self.pools[pool];
+        let mut sorted = Sorted::new(role);
+        for at in of.slots() {
+            let (class, steady) = (self.classes.of(at), of.steady.line(at));
+            let line = if steady.is_never() { of.falling.line(at) } else { steady };
+            sorted.set(at, class, self.classes.class(class).role, line);
+        }
+        self.pools[pool].sorted.push((role, sorted));
     }
 
     /// Chooses who computes the prompt of `request` and who answers, and counts the load of both at once. Each part's
@@ -136,9 +143,10 @@ impl Balancer {
     /// A retry excludes an endpoint that failed, whatever its part was; so it ends after as many steps as there are
     /// endpoints.
     ///
-    /// The time grows with the endpoints of both pools, and with the pairs of classes that go together: a class has one
-    /// domain, group, connector and rank. Endpoints of which the evidence says something are looked at one by one, against
-    /// each class. Allocates nothing once the buffers are warm.
+    /// The time grows with the classes of both pools, with the pairs of them that go together and may have the best, and
+    /// with what is known of the prompt: a class has one role, domain, group, connector and rank. Among a subset, in a
+    /// [walk](PairOrder::Walk), and where filters let nobody pass, it grows with the candidates. Allocates nothing once
+    /// the buffers are warm.
     ///
     /// # Errors
     ///
@@ -185,16 +193,18 @@ impl Balancer {
         self.recording.leave_out();
 
         let policy = &self.pairs[request.pair.index()];
-        let transfer = found.transfer(policy, request, self.pairing.held(found.decode.0));
-        let decode = self.book_part(request, found.decode, found.prefill.is_none());
-        let prefill = found.prefill.map(|prefill| self.book_part(request, prefill, true));
+        let held = |at: usize| self.pairing.held(request, at);
+        let transfer = found.transfer(policy, request, held(found.decode.0));
+        let cached = (found.prefill.map_or(0, |(at, _)| held(at)), held(found.decode.0));
+        let decode = self.book_part(request, found.decode, cached.1, found.prefill.is_none());
+        let prefill = found.prefill.map(|prefill| self.book_part(request, prefill, cached.0, true));
         Ok(PairDecision { prefill, decode, transfer, cost: found.cost(), ties: found.ties })
     }
 
     /// Counts an endpoint's part.
-    fn book_part(&mut self, request: &PairRequest<'_>, (at, cost): (usize, i64), computes: bool) -> PairLeg {
+    fn book_part(&mut self, request: &PairRequest<'_>, (at, cost): (usize, i64), held: u32, computes: bool) -> PairLeg {
         let prompt = request.prompt_tokens;
-        let cached_tokens = self.pairing.held(at).min(prompt.saturating_sub(1));
+        let cached_tokens = held.min(prompt.saturating_sub(1));
         let uncached_tokens = if computes { prompt - cached_tokens } else { prompt.min(1) };
         let reservation = self.book(at, (prompt, uncached_tokens));
         // What one endpoint computes for another is no prompt of its own.
@@ -208,68 +218,104 @@ impl Balancer {
         let unknown = Refusal::UnknownPair { pair: request.pair.index() };
         let policy = self.pairs.get(request.pair.index()).ok_or(unknown)?;
         let ask = Ask { request, policy, now };
-        self.prepare(&ask, pairing);
-        let alone = self.may_meet_itself(policy);
-        let computes = self.gather(&ask, Role::Prefill, alone, pairing);
-        self.gather(&ask, Role::Decode, alone, pairing)?;
-        let local = policy.local;
+        pairing.scratch.held.fill(request.evidence, &self.columns);
+        pairing.order.follow(&self.classes);
+        let is_walk = matches!(policy.order, PairOrder::Walk { .. });
+        if request.subset.is_none()
+            && !is_walk
+            && let Some(found) = self.pair_from_standings(&ask, pairing)
+        {
+            return Ok(found);
+        }
+        self.pair_from_all(&ask, pairing)
+    }
+
+    /// By the standings of both pools; none if no two of those who stand there go together.
+    fn pair_from_standings(&self, ask: &Ask<'_>, pairing: &mut Pairing) -> Option<Found> {
+        let local = ask.policy.local;
+        let mut stays = None;
         if local.within.is_some() {
-            let stays = self.local(&ask, i64::MAX, pairing);
-            let few = |found: &Found| {
-                let prompt = request.prompt_tokens;
-                local.holds_within(prompt - pairing.held(found.decode.0).min(prompt.saturating_sub(1)), prompt)
-            };
-            if let Some(found) = stays.filter(few) {
+            let found = self.local_from_standings(ask, &mut pairing.scratch, &mut pairing.decode.slots)?;
+            if self.is_few(ask, &found, &pairing.scratch) {
+                return Some(found);
+            }
+            stays = Some(found);
+        }
+        let Pairing { scratch, order, prefill, decode, meeting } = pairing;
+        let parts = [Role::Prefill, Role::Decode].map(|role| Part::new(self, ask, role, &scratch.held));
+        prefill.stand(&parts[0], order);
+        decode.stand(&parts[1], order);
+        let (prefill, seed) = (&mut *prefill, self.seed);
+        let mut search = Search { ask, seed, parts: &parts, prefill, decode: &mut *decode, meeting, best: i64::MAX };
+        let found = search.meet()?;
+        if !local.when_cheaper {
+            return Some(found);
+        }
+        let stays = stays.or_else(|| self.local_from_standings(ask, scratch, &mut decode.slots))?;
+        Some(if stays.cost() <= found.cost() { stays } else { found })
+    }
+
+    /// By a look at every candidate.
+    fn pair_from_all(&self, ask: &Ask<'_>, pairing: &mut Pairing) -> Result<Found, Refusal> {
+        let local = ask.policy.local;
+        let Pairing { scratch, order, prefill, decode, meeting } = pairing;
+        let of_role = |role, slots: &mut Vec<u32>| {
+            self.of_role(ask, role, slots).map_err(|why| Refusal::OfRole { role, why: Box::new(why) })
+        };
+        let computes = of_role(Role::Prefill, &mut prefill.slots);
+        of_role(Role::Decode, &mut decode.slots)?;
+        let mut stays = None;
+        if local.is_allowed {
+            let found = self.local(ask, &decode.slots, scratch);
+            if self.is_few(ask, &found, scratch) {
                 return Ok(found);
             }
+            stays = Some(found);
         }
         let found = computes.and_then(|()| {
-            let (prefills, decodes) = (pairing.prefill.slots.len() as u32, pairing.decode.slots.len() as u32);
-            pairing.meet(&ask, &self.classes, self.seed).ok_or(Refusal::NoPair { prefills, decodes })
+            let parts = [Role::Prefill, Role::Decode].map(|role| Part::new(self, ask, role, &scratch.held));
+            prefill.weigh(&parts[0], order);
+            decode.weigh(&parts[1], order);
+            let none = Refusal::NoPair { prefills: prefill.slots.len() as u32, decodes: decode.slots.len() as u32 };
+            let mut search = Search { ask, seed: self.seed, parts: &parts, prefill, decode, meeting, best: i64::MAX };
+            search.meet().ok_or(none)
         });
-        let most = match &found {
-            Ok(found) if local.when_cheaper => found.cost(),
-            Err(_) if local.is_allowed => i64::MAX,
-            _ => return found,
-        };
-        self.local(&ask, most, pairing).map_or(found, Ok)
-    }
-
-    /// Takes up the evidence and who is in a known domain.
-    fn prepare(&self, ask: &Ask<'_>, pairing: &mut Pairing) {
-        let evidence = ask.request.evidence;
-        pairing.held.fill(evidence, &self.columns);
-        pairing.levels.clear();
-        pairing.levels.push(0);
-        pairing.level.clear();
-        if evidence::wide(evidence).next().is_some() {
-            pairing.level.resize(self.columns.len(), 0);
-            for (wide, level) in evidence::wide(evidence).zip(1..) {
-                pairing.levels.push(wide.tokens);
-                for at in bits(wide.slots).take_while(|at| *at < self.columns.len()) {
-                    if pairing.level[at] == 0 {
-                        pairing.level[at] = level;
-                    }
-                }
-            }
-        }
-        pairing.known.clear();
-        pairing.known.resize(self.classes.len(), false);
-        for (id, class) in self.classes.iter() {
-            pairing.known[id] = ask.policy.links.knows(class.domain);
+        match (found, stays) {
+            (Ok(found), Some(stays)) if local.when_cheaper && stays.cost() <= found.cost() => Ok(stays),
+            (Err(_), Some(stays)) => Ok(stays),
+            (found, _) => found,
         }
     }
 
-    /// Whether an endpoint could have both parts, so that it has to be kept from being paired with itself.
-    fn may_meet_itself(&self, policy: &PairPolicy) -> bool {
-        let (prefill, decode) = (&self.pools[policy.prefill.index()], &self.pools[policy.decode.index()]);
-        let both = prefill.members.iter().zip(&decode.members).enumerate();
-        both.filter(|(_, (one, other))| *one & *other != 0)
-            .any(|(word, (one, other))| bits(&[one & other]).any(|bit| self.has_both_roles(word * 64 + bit)))
+    /// Whether there is so little to compute that no pair is needed.
+    fn is_few(&self, ask: &Ask<'_>, stays: &Found, scratch: &Scratch) -> bool {
+        let prompt = ask.request.prompt_tokens;
+        let held = scratch.held.of(ask.request.evidence, stays.decode.0);
+        ask.policy.local.holds_within(prompt - held.min(prompt.saturating_sub(1)), prompt)
     }
 
-    fn has_both_roles(&self, at: usize) -> bool {
-        self.classes.class(self.classes.of(at)).role == Role::Both
+    /// The decode endpoint that computes the prompt at the least cost, by the standings; none if nobody stands there.
+    fn local_from_standings(&self, ask: &Ask<'_>, scratch: &mut Scratch, slots: &mut Vec<u32>) -> Option<Found> {
+        let pool = self.pool_of(ask.policy, Role::Decode);
+        let sorted = pool.sorted(Role::Decode)?;
+        // A member that may not answer would be in the way.
+        if sorted.has_others(|class| ask.policy.links.knows(self.classes.class(class).domain)) {
+            let part = Part::new(self, ask, Role::Decode, &scratch.held);
+            slots.clear();
+            slots.extend(pool.slots().map(|at| at as u32).filter(|&at| part.stands(at)));
+            return (!slots.is_empty()).then(|| self.local(ask, slots, scratch));
+        }
+        let choice = self.choose_from_standings(pool, &local_request(ask), ask.now, scratch)?;
+        Some(Found { prefill: None, decode: (choice.at, choice.cost), transfer: 0, ties: choice.ties.into() })
+    }
+
+    /// The one of some, at least one, that computes the prompt at the least cost.
+    fn local(&self, ask: &Ask<'_>, slots: &[u32], scratch: &mut Scratch) -> Found {
+        let pool = self.pool_of(ask.policy, Role::Decode);
+        scratch.weighed.slots.clear();
+        scratch.weighed.slots.extend_from_slice(slots);
+        let choice = self.best_of_weighed(pool, None, &local_request(ask), ask.now, scratch);
+        Found { prefill: None, decode: (choice.at, choice.cost), transfer: 0, ties: choice.ties.into() }
     }
 
     /// The pool of a part.
@@ -278,81 +324,14 @@ impl Balancer {
         &self.pools[pool.index()]
     }
 
-    /// Those who may have a part, with what they cost as far as it matters.
-    fn gather(&self, ask: &Ask<'_>, role: Role, alone: bool, pairing: &mut Pairing) -> Result<(), Refusal> {
-        let Pairing { held: narrow, level, levels, known: known_class, mask, prefill, decode, .. } = pairing;
-        let decodes = role == Role::Decode;
-        let side = if decodes { decode } else { prefill };
-        let pool = self.pool_of(ask.policy, role);
-        let known = self.known(&pool.policy);
-        let prompt = ask.request.prompt_tokens;
-        let whole = Tokens::new(prompt, if decodes { u32::MAX } else { 0 });
-        let holds_some = !narrow.touched().is_empty() || levels.len() > 1;
-        let tokens = |at: usize| {
-            if decodes || !holds_some { whole } else { Tokens::new(prompt, held(narrow, level, levels, at)) }
-        };
-        // Of those who answer, those who hold as much of the prompt are alike.
-        let other = &self.pools[ask.policy.prefill.index()];
-        let classes = self.classes.len();
-        let deeper = levels.len().saturating_sub(1 + LEVELS);
-        let unit = |at: usize, class: usize| {
-            if !decodes {
-                return class as u32;
-            }
-            if narrow.narrow(at) > 0 || (alone && other.has(at) && self.has_both_roles(at)) {
-                return ALONE;
-            }
-            match level.get(at).map_or(0, |level| *level as usize) {
-                0 => class as u32,
-                level if level <= deeper => ALONE,
-                level => ((level - deeper) * classes + class) as u32,
-            }
-        };
-        let fits = |of: Role| of == role || of == Role::Both;
-        let has = |class: usize| known_class[class] && fits(self.classes.class(class).role);
-        side.clear(classes * if decodes { levels.len() - deeper } else { 1 });
-        if pool.is_local && ask.request.subset.is_none() {
-            mask.clear();
-            mask.extend_from_slice(&pool.members);
-            for at in ask.request.excluded.iter().filter_map(|id| self.columns.at(*id)) {
-                if let Some(word) = mask.get_mut(at / 64) {
-                    *word &= !(1 << (at % 64));
-                }
-            }
-            let (steady, falling) = (pool.steady.lines(), pool.falling.lines());
-            for at in bits(mask) {
-                let class = self.classes.of(at);
-                if !has(class) {
-                    continue;
-                }
-                let tokens = tokens(at);
-                if !steady[at].is_never() {
-                    let line = &steady[at];
-                    let exact = 2 * i64::from(tokens.uncached) <= line.exact_to;
-                    side.push(at, unit(at, class), line.at(tokens), exact);
-                } else if !falling[at].is_never() {
-                    side.push(at, unit(at, class), falling[at].at(tokens) - ask.now, false);
-                }
-            }
-        }
-        let cost = |at: usize| price::cost(pool.policy.combination(), &known, at, tokens(at), ask.now);
-        if side.slots.is_empty() {
-            self.of_role(ask, role, known_class, &mut side.slots)
-                .map_err(|why| Refusal::OfRole { role, why: Box::new(why) })?;
-            side.weigh(|at| (unit(at, self.classes.of(at)), cost(at)));
-        }
-        let exact = !decodes && alone || decodes && matches!(ask.policy.order, PairOrder::Walk { .. });
-        side.settle(exact, cost);
-        Ok(())
-    }
-
     /// The endpoints that may have a part, ascending, by a look at everyone.
-    fn of_role(&self, ask: &Ask<'_>, role: Role, known: &[bool], slots: &mut Vec<u32>) -> Result<(), Refusal> {
+    fn of_role(&self, ask: &Ask<'_>, role: Role, slots: &mut Vec<u32>) -> Result<(), Refusal> {
         let pool = self.pool_of(ask.policy, role);
         let fits = |at: &usize| {
             let has = self.classes.class(self.classes.of(*at)).role;
             pool.has(*at) && (has == role || has == Role::Both)
         };
+        let knows = |class: &Class| ask.policy.links.knows(class.domain);
         slots.clear();
         match ask.request.subset {
             Some(subset) => {
@@ -365,7 +344,7 @@ impl Balancer {
         let Some(&first) = slots.first() else {
             return Err(Refusal::NoCandidates { subset: ask.request.subset.map_or(0, |subset| subset.len() as u32) });
         };
-        slots.retain(|&at| known[self.classes.of(at as usize)]);
+        slots.retain(|&at| knows(self.classes.class(self.classes.of(at as usize))));
         let candidates = slots.len() as u32;
         if slots.is_empty() {
             let domain = self.classes.class(self.classes.of(first as usize)).domain;
@@ -377,39 +356,12 @@ impl Balancer {
         }
         self.filter(pool, slots)
     }
+}
 
-    /// The decode endpoint that computes the prompt at the least cost, if that is no more than `most`.
-    fn local(&self, ask: &Ask<'_>, most: i64, pairing: &mut Pairing) -> Option<Found> {
-        let Pairing { held: narrow, level, levels, decode, tied, .. } = pairing;
-        let pool = self.pool_of(ask.policy, Role::Decode);
-        let known = self.known(&pool.policy);
-        let prompt = ask.request.prompt_tokens;
-        let mut least = most;
-        tied.clear();
-        for &slot in &decode.slots {
-            let at = slot as usize;
-            let tokens = Tokens::new(prompt, held(narrow, level, levels, at));
-            let (steady, falling) = (pool.steady.line(at), pool.falling.line(at));
-            let exactly = || price::cost(pool.policy.combination(), &known, at, tokens, ask.now);
-            let cost = if !steady.is_never() {
-                let bound = steady.at(tokens);
-                if bound <= least && 2 * i64::from(tokens.uncached) > steady.exact_to { exactly() } else { bound }
-            } else if falling.is_never() || falling.at(tokens) - ask.now <= least {
-                exactly()
-            } else {
-                continue;
-            };
-            if cost < least {
-                least = cost;
-                tied.clear();
-            }
-            if cost == least {
-                tied.push(slot);
-            }
-        }
-        let at = *tied.get(self.seed.draw(Stage::Tie, ask.request.key, tied.len() as u32) as usize)?;
-        Some(Found { prefill: None, decode: (at as usize, least), transfer: 0, ties: tied.len() as u64 })
-    }
+/// The whole request, to the pool of those who answer.
+fn local_request<'a>(ask: &Ask<'a>) -> Request<'a> {
+    let PairRequest { key, prompt_tokens, evidence, excluded, .. } = *ask.request;
+    Request::new(ask.policy.decode, key, prompt_tokens).with_evidence(evidence).with_excluded(excluded)
 }
 
 #[cfg(test)]

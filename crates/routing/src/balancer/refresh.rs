@@ -27,10 +27,8 @@ impl Balancer {
         } else {
             Line::NEVER
         };
-        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
-        let of = &mut self.pools[pool];
-        of.steady.set(at, steady);
-        of.falling.set(at, falling);
+        let class = self.classes.of(at);
+        self.pools[pool].stand(at, class, self.classes.class(class).role, line);
     }
 
     /// Brings the scores of a slot up to date, in a pool that keeps them.

@@ -8,12 +8,14 @@ use proptest::prelude::*;
 use super::choose::Scratch;
 use super::*;
 use crate::health::{Breaker, Outlier};
-use crate::policy::{
-    Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Priced, Scorer,
-    Targets, Term, Trigger, Unknown, Weighted,
-};
+use crate::policy::{Combination, FailMode, Measure, Picker, Scorer, Unknown};
 use crate::request::Evidence;
-use crate::{Factor, Load, Omission, Slo};
+use crate::{AdapterId, AdapterReading, Factor, Load, Omission, Slo};
+
+mod hints;
+mod policies;
+
+pub(crate) use self::policies::policy;
 
 /// What may happen to a balancer. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -23,11 +25,38 @@ pub(crate) enum Step {
     Exit(usize),
     Enter(usize),
     Signals(usize, Option<u32>, Option<u32>, Option<u32>),
-    Decide { key: u64, prompt: u32, held: Vec<(usize, u32)>, excluded: Vec<usize>, subset: Option<Vec<usize>> },
+    Adapters {
+        which: usize,
+        loaded: Vec<u32>,
+        queued: Vec<u32>,
+        slots: Option<u32>,
+    },
+    Decide {
+        key: u64,
+        prompt: u32,
+        held: Vec<(usize, u32)>,
+        excluded: Vec<usize>,
+        subset: Option<Vec<usize>>,
+        hints: Hints,
+    },
     FirstToken(usize),
     Generated(usize, u32),
     Settle(usize, Outcome),
     Wait(u64),
+}
+
+/// What else a request may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hints {
+    adapter: Option<u32>,
+    labels: u64,
+    output: u32,
+}
+
+fn hints() -> impl Strategy<Value = Hints> {
+    let labels = prop_oneof![6 => Just(0), 2 => 0..4_u64, 1 => Just(1 << 63)];
+    let adapter = proptest::option::of(0..3_u32);
+    (adapter, labels, tokens()).prop_map(|(adapter, labels, output)| Hints { adapter, labels, output })
 }
 
 fn count() -> impl Strategy<Value = u32> {
@@ -42,150 +71,33 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let held = vec((0..40_usize, tokens()), 0..6);
     let outcome =
         prop_oneof![Just(Outcome::Success), Just(Outcome::Error), Just(Outcome::ClientGone), Just(Outcome::Cut)];
-    let endpoint = (count(), tokens(), 0..200_u64).prop_map(|(seats, kv, pace)| {
-        Endpoint::new().with_seats(seats).with_kv_tokens(kv).with_prefill_token(Duration::from_micros(pace))
+    let most = proptest::option::of(prop_oneof![Just(0_u32), Just(4000), Just(u32::MAX), 0..9000_u32]);
+    let endpoint = (count(), tokens(), 0..200_u64, 0..4_u64, most).prop_map(|(seats, kv, pace, labels, most)| {
+        let of = Endpoint::new().with_seats(seats).with_kv_tokens(kv).with_labels(labels.into());
+        let of = of.with_prefill_token(Duration::from_micros(pace));
+        most.map_or(of, |most| of.with_context_tokens(most))
     });
+    let adapters = || vec(0..3_u32, 0..3);
     let optional = || proptest::option::of(count());
     let subset = proptest::option::weighted(0.2, vec(0..40_usize, 0..5));
     prop_oneof![
         3 => Just(Step::Join(Endpoint::new())),
-        1 => endpoint.prop_map(Step::Join),
+        2 => endpoint.prop_map(Step::Join),
         1 => any::<usize>().prop_map(Step::Leave),
         1 => any::<usize>().prop_map(Step::Exit),
         1 => any::<usize>().prop_map(Step::Enter),
         2 => (any::<usize>(), optional(), optional(), proptest::option::of(0..1_100_000_u32))
             .prop_map(|(which, waiting, running, kv)| Step::Signals(which, waiting, running, kv)),
-        9 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..3), subset).prop_map(
-            |(key, prompt, held, excluded, subset)| Step::Decide { key, prompt, held, excluded, subset }
+        2 => (any::<usize>(), adapters(), adapters(), proptest::option::of(0..4_u32))
+            .prop_map(|(which, loaded, queued, slots)| Step::Adapters { which, loaded, queued, slots }),
+        9 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..3), subset, hints()).prop_map(
+            |(key, prompt, held, excluded, subset, hints)| Step::Decide { key, prompt, held, excluded, subset, hints }
         ),
         3 => any::<usize>().prop_map(Step::FirstToken),
         1 => (any::<usize>(), tokens()).prop_map(|(which, tokens)| Step::Generated(which, tokens)),
         3 => (any::<usize>(), outcome).prop_map(|(which, outcome)| Step::Settle(which, outcome)),
         2 => (0..3_000_000_000_u64).prop_map(Step::Wait),
     ]
-}
-
-fn measure() -> impl Strategy<Value = Measure> {
-    prop::sample::select(vec![
-        Measure::InFlight,
-        Measure::Decoding,
-        Measure::Prefilling,
-        Measure::Batch,
-        Measure::PendingTokens,
-        Measure::HeldTokens,
-        Measure::UncachedTokens,
-        Measure::PrefillTokens,
-        Measure::Turn,
-        Measure::Waiting,
-        Measure::Running,
-        Measure::Unstarted,
-        Measure::KvUsed,
-        Measure::Ttft,
-        Measure::Tpot,
-    ])
-}
-
-fn of_endpoint() -> impl Strategy<Value = Measure> {
-    measure().prop_filter("of the endpoint", |measure| !measure.is_of_request())
-}
-
-pub(crate) fn policy() -> impl Strategy<Value = Policy> {
-    let preset = prop::sample::select(Policy::NAMES.to_vec()).prop_map(|name| Policy::preset(name).expect("a preset"));
-    let term = prop::sample::select(vec![
-        Term::Wait,
-        Term::Own,
-        Term::DelayDecoding,
-        Term::DelayPrefilling,
-        Term::Sequence,
-        Term::MemoryWall,
-        Term::SeatWall,
-        Term::EngineQueue,
-    ]);
-    let permille = prop_oneof![Just(1000), 0..2000_u32, 0..=1_000_000_u32];
-    let cost =
-        vec((term, permille).prop_map(|(term, permille)| Priced::new(term, permille)), 1..10).prop_map(|mut terms| {
-            terms.sort_by_key(|priced| priced.term as u8);
-            terms.dedup_by_key(|priced| priced.term);
-            terms
-        });
-    let scorer = prop_oneof![
-        Just(Scorer::Prefix),
-        of_endpoint().prop_map(Scorer::Spread),
-        of_endpoint().prop_map(Scorer::BelowMost),
-        (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
-        (of_endpoint(), 1..2000_u32).prop_map(|(measure, limit)| Scorer::Room { measure, limit }),
-        (0..=1_000_000_u32).prop_map(|ttft_ppm| Scorer::Latency { ttft_ppm }),
-        Just(Scorer::Draw),
-        Just(Scorer::NoHitLru),
-    ];
-    let weighted = (scorer, 0..10_u32, proptest::option::of(1..200_u32)).prop_map(|(scorer, weight, steps)| Weighted {
-        scorer,
-        weight,
-        steps,
-    });
-    let price = prop_oneof![Just(1000), 0..3000_u32, 0..=1_000_000_u32];
-    let total = vec((measure(), price).prop_map(|(measure, permille)| Measured::new(measure, permille)), 1..6);
-    let total = total.prop_map(|mut parts| {
-        parts.sort_by_key(|priced| priced.measure as u8);
-        parts.dedup_by_key(|priced| priced.measure);
-        Combination::Total(parts)
-    });
-    let combination = prop_oneof![
-        2 => cost.prop_map(Combination::Cost),
-        2 => total,
-        2 => vec(weighted, 1..4).prop_map(Combination::Sum),
-        2 => vec(measure(), 1..4).prop_map(Combination::Product),
-        2 => vec(measure(), 1..=2).prop_map(Combination::Lexicographic),
-    ];
-    let combination = combination.boxed();
-    let condition = prop_oneof![
-        (of_endpoint(), 0..9_u32, 0..2000_u32).prop_map(|(measure, above, permille)| Trigger::Spread {
-            measure,
-            above,
-            permille
-        }),
-        (of_endpoint(), 0..9_u32).prop_map(|(measure, above)| Trigger::Most { measure, above }),
-        (of_endpoint(), 0..9_u32).prop_map(|(measure, above)| Trigger::Least { measure, above }),
-        (0..=1_000_000_u32).prop_map(Trigger::ShareAtMost),
-    ];
-    let gates = vec((condition, combination.clone()).prop_map(|(when, combination)| Gate { when, combination }), 0..3);
-    let limit = prop_oneof![
-        (1000..2000_u32, 0..9_u32).prop_map(|(permille, above)| Limit::Least { permille, above }),
-        (0..2000_u32).prop_map(Limit::Deviations),
-    ];
-    let near = proptest::option::of((of_endpoint(), limit).prop_map(|(measure, limit)| Near { measure, limit }));
-    let relative = prop_oneof![2 => Just((vec![], None)), 1 => (gates, near)];
-    let fail = prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)];
-    let filter = (of_endpoint(), 0..6_u32, fail).prop_map(|(measure, below, fail)| Filter { measure, below, fail });
-    let then = prop::sample::select(vec![Overflow::Next, Overflow::Best]);
-    let bound = proptest::option::of((1000..2000_u32, then).prop_map(|(permille, then)| Bound { permille, then }));
-    let picker = prop_oneof![
-        12 => Just(Picker::Best),
-        2 => (1..4_u32).prop_map(Picker::PowerOf),
-        1 => Just(Picker::Any),
-        1 => (1..2000_u32).prop_map(Picker::Softmax),
-        1 => (1..9_u32, bound).prop_map(|(points, bound)| Picker::Ring { points, bound }),
-        1 => (0..5_u32, 0..2000_u32).prop_map(|(above, permille)| Picker::Bucket { above, permille }),
-        1 => (1..4_u32, 0..3_u32).prop_map(|(sessions, idle_seconds)| Picker::Sticky { sessions, idle_seconds }),
-    ];
-    let unknown = prop_oneof![Just(Unknown::Worst), Just(Unknown::Idle)];
-    let fail = prop::sample::select(vec![FailMode::Closed, FailMode::Open]);
-    let target = || proptest::option::of(0..3000_u32);
-    let targets = (target(), target(), fail).prop_map(|(ttft_millis, tpot_millis, fail)| Targets {
-        ttft_millis,
-        tpot_millis,
-        fail,
-    });
-    let targets = proptest::option::weighted(0.2, targets);
-    let parts = (combination, vec(filter, 0..2), relative, picker, unknown, targets);
-    let made = parts.prop_map(|(combination, filters, (gates, near), picker, unknown, targets)| {
-        let policy = Policy::new("made", combination).expect("its parts are in range");
-        let policy = policy.with_filters(filters).expect("of the endpoint").with_gates(gates).expect("in range");
-        let policy = near.map_or(Ok(policy.clone()), |near| policy.with_near(near)).expect("in range");
-        let policy = policy.with_picker(picker).expect("in range").with_unknown(unknown);
-        targets.map_or(policy.clone(), |targets| policy.with_targets(targets))
-    });
-    prop_oneof![preset, made]
 }
 
 /// A balancer with one pool, every id that it ever gave, which are live and which are members, and what is outstanding.
@@ -285,7 +197,15 @@ impl World {
                     assert_eq!(self.balancer.signals(id, signals), self.live.contains_key(&id));
                 }
             }
-            Step::Decide { key, prompt, held, excluded, subset } => {
+            Step::Adapters { which, loaded, queued, slots } => {
+                if let Some(id) = some(*which, &self.ids) {
+                    let ids = |numbers: &[u32]| numbers.iter().copied().map(AdapterId::from).collect::<Vec<_>>();
+                    let (loaded, queued) = (ids(loaded), ids(queued));
+                    let reading = AdapterReading { loaded: &loaded, queued: &queued, slots: *slots, read: self.now };
+                    assert_eq!(self.balancer.adapters(id, &reading), self.live.contains_key(&id));
+                }
+            }
+            Step::Decide { key, prompt, held, excluded, subset, hints } => {
                 let held: BTreeMap<_, _> =
                     held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
                 let evidence: Vec<_> = held.into_iter().collect();
@@ -296,7 +216,12 @@ impl World {
                     .with_affinity(key % 5)
                     .with_slo(slo)
                     .with_evidence(Evidence::Tokens(&evidence))
-                    .with_excluded(&excluded);
+                    .with_excluded(&excluded)
+                    .with_labels(hints.labels.into())
+                    .with_output_tokens(hints.output);
+                if let Some(adapter) = hints.adapter {
+                    request = request.with_adapter(adapter.into());
+                }
                 if let Some(subset) = &subset {
                     request = request.with_subset(subset);
                 }
@@ -366,6 +291,7 @@ proptest! {
                 assert_eq!(world.live.get(&id), Some(&true));
                 assert!(!request.excluded.contains(&id));
                 assert!(request.subset.is_none_or(|subset| subset.contains(&id)));
+                assert_eq!(world.balancer.misfit(request, id.index()), None);
                 assert_eq!(decision.cached_tokens + decision.uncached_tokens, request.prompt_tokens);
                 // The same again from the same state.
                 let again = world.balancer.clone().decide(request, world.now).expect("it was possible before");

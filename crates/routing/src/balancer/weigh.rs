@@ -38,11 +38,12 @@ impl Balancer {
             }
             None => slots.extend(pool.slots().map(|at| at as u32)),
         }
-        let candidates = slots.len() as u32;
         if slots.is_empty() {
             let subset = request.subset.map_or(0, |subset| subset.len() as u32);
             return Err(Refusal::NoCandidates { subset });
         }
+        self.keep_fitting(request, slots)?;
+        let candidates = slots.len() as u32;
         if !request.excluded.is_empty() {
             slots.retain(|&at| !request.excluded.contains(&self.columns.id(at as usize)));
             if slots.is_empty() {
@@ -50,7 +51,7 @@ impl Balancer {
             }
         }
         self.leave_alone(pool, slots);
-        self.filter(pool, slots)
+        self.filter_for(pool, &self.known_for(pool, request), slots)
     }
 
     /// Leaves out those who failed too often, unless all of them did.
@@ -60,12 +61,15 @@ impl Balancer {
         }
     }
 
-    /// Leaves out those who do not pass the filters.
+    /// Leaves out those who do not pass the filters, for a request without an adapter.
     pub(super) fn filter(&self, pool: &Pool, slots: &mut Vec<u32>) -> Result<(), Refusal> {
-        let known = self.known(&pool.policy);
+        self.filter_for(pool, &self.known(&pool.policy), slots)
+    }
+
+    fn filter_for(&self, pool: &Pool, known: &Known<'_>, slots: &mut Vec<u32>) -> Result<(), Refusal> {
         for (filter, place) in pool.policy.filters().iter().zip(0..) {
             let kept = |at: u32| {
-                price::measure(&known, filter.measure, at as usize, Tokens::new(1, 0)) < i64::from(filter.below)
+                price::measure(known, filter.measure, at as usize, Tokens::new(1, 0)) < i64::from(filter.below)
             };
             if slots.iter().any(|&at| kept(at)) {
                 slots.retain(|&at| kept(at));
@@ -79,14 +83,14 @@ impl Balancer {
     /// What each candidate costs by a combination of the policy's; `held` tells the tokens that one holds.
     pub(super) fn weigh(
         &self,
-        policy: &Policy,
+        pool: &Pool,
         combination: &Combination,
         request: &Request<'_>,
         now: i64,
         held: impl Fn(usize) -> u32,
         weighed: &mut Weighed,
     ) {
-        let known = self.known(policy);
+        let known = self.known_for(pool, request);
         let Weighed { slots, costs, values } = weighed;
         costs.clear();
         if let Combination::Sum(parts) = combination {
@@ -136,6 +140,7 @@ pub(super) fn score(
             let (_, most) = ends(scores);
             spread(scores, 0, most);
         }
+        Scorer::Adapter => scores.extend(slots.iter().map(|&at| price::adapter_score(known.sought.state(at as usize)))),
         Scorer::Latency { ttft_ppm } => latency(known, slots, ttft_ppm, scores),
         Scorer::NoHitLru => no_hit(known, slots, held, scores),
         Scorer::Draw => scores.extend(
@@ -187,7 +192,7 @@ pub(super) fn compared(known: &Known<'_>, scorer: Scorer, at: usize) -> [i64; 2]
             [price::measure(known, measure, at, Tokens::new(1, 0)), 0]
         }
         Scorer::Latency { .. } => latencies(known, at).unwrap_or([ABSENT; 2]),
-        Scorer::Prefix | Scorer::Room { .. } | Scorer::NoHitLru | Scorer::Draw => [0; 2],
+        Scorer::Prefix | Scorer::Adapter | Scorer::Room { .. } | Scorer::NoHitLru | Scorer::Draw => [0; 2],
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) enum Line {
         kv_tokens: u32,
         prefill_token: u64,
         decode_token: u64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        labels: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context_tokens: Option<u32>,
     },
     Leave {
         endpoint: Id,
@@ -78,6 +82,16 @@ pub(super) enum Line {
         ttft: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tpot: Option<u64>,
+    },
+    Adapters {
+        endpoint: Id,
+        read: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        loaded: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        queued: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slots: Option<u32>,
     },
     Timeout {
         now: u64,
@@ -122,6 +136,12 @@ pub(super) struct Decide {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) affinity: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) adapter: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) labels: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) output_tokens: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ttft: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tpot: Option<u64>,
@@ -149,6 +169,16 @@ fn is_one(block: &u32) -> bool {
     *block == 1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none(tokens: &u32) -> bool {
+    *tokens == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(bits: &u64) -> bool {
+    *bits == 0
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -157,6 +187,8 @@ pub(super) enum Said {
     UnknownPool { pool: u64 },
     NoCandidates { subset: u32 },
     AllExcluded { candidates: u32 },
+    NoneLabeled { labels: u64, unknown: u64, candidates: u32 },
+    TooLong { tokens: u32, longest: u32, candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
     AllLate { candidates: u32 },
 }
@@ -173,6 +205,10 @@ impl From<Refusal> for Said {
             Refusal::UnknownPool { pool } => Self::UnknownPool { pool: pool as u64 },
             Refusal::NoCandidates { subset } => Self::NoCandidates { subset },
             Refusal::AllExcluded { candidates } => Self::AllExcluded { candidates },
+            Refusal::NoneLabeled { labels, unknown, candidates } => {
+                Self::NoneLabeled { labels: labels.bits(), unknown: unknown.bits(), candidates }
+            }
+            Refusal::TooLong { tokens, longest, candidates } => Self::TooLong { tokens, longest, candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
             Refusal::AllLate { candidates } => Self::AllLate { candidates },
             // Of pairs, of which no line tells.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use super::line::{Decide, Head, Line, NAME, Said, VERSION, id};
+use crate::adapter::AdapterReading;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::{self, Held};
 use crate::flights::Flights;
@@ -87,9 +88,15 @@ impl Recording {
 
     pub(crate) fn join(&mut self, endpoint: EndpointId, of: &Endpoint) {
         self.note(|| {
-            let (prefill_token, decode_token) = (nanos(of.prefill_token())?, nanos(of.decode_token())?);
-            let (endpoint, seats, kv_tokens) = (id(endpoint), of.seats(), of.kv_tokens());
-            Some(Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token })
+            Some(Line::Join {
+                endpoint: id(endpoint),
+                seats: of.seats(),
+                kv_tokens: of.kv_tokens(),
+                prefill_token: nanos(of.prefill_token())?,
+                decode_token: nanos(of.decode_token())?,
+                labels: of.labels().bits(),
+                context_tokens: of.context_tokens(),
+            })
         });
     }
 
@@ -123,6 +130,18 @@ impl Recording {
         });
     }
 
+    pub(crate) fn adapters(&mut self, endpoint: EndpointId, reading: &AdapterReading<'_>) {
+        self.note(|| {
+            Some(Line::Adapters {
+                endpoint: id(endpoint),
+                read: nanos(reading.read)?,
+                loaded: reading.loaded.iter().copied().map(u32::from).collect(),
+                queued: reading.queued.iter().copied().map(u32::from).collect(),
+                slots: reading.slots,
+            })
+        });
+    }
+
     pub(crate) fn timeout(&mut self, now: Duration) {
         self.note(|| Some(Line::Timeout { now: nanos(now)? }));
     }
@@ -140,6 +159,8 @@ impl Recording {
         (line.now, line.pool, line.key) = (now, request.pool.0, request.key);
         (line.prompt_tokens, line.block_tokens) = (request.prompt_tokens, request.block_tokens());
         line.affinity = request.affinity;
+        line.adapter = request.adapter.map(u32::from);
+        (line.labels, line.output_tokens) = (request.labels.bits(), request.output_tokens);
         // A promise that a log cannot hold is none that could be broken.
         (line.ttft, line.tpot) = (request.slo.ttft.and_then(nanos), request.slo.tpot.and_then(nanos));
         line.held.clear();

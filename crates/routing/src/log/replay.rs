@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use super::line::{self, Decide, Line, Said};
 use super::{Answer, Difference, LogError, Report};
+use crate::adapter::{AdapterId, AdapterReading};
 use crate::balancer::Balancer;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::Noted;
 use crate::explanation::{Candidate, Explanation, Factor};
+use crate::label::Labels;
 use crate::policy::{Combination, Policy};
 use crate::pool::PoolId;
 use crate::request::{Evidence, Refusal, Request};
@@ -71,9 +73,11 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
-            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token } => {
+            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, labels, context_tokens } => {
                 let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
                 let of = of.with_prefill_token(time(*prefill_token)).with_decode_token(time(*decode_token));
+                let of = of.with_labels(Labels::from(*labels));
+                let of = context_tokens.map_or(of, |most| of.with_context_tokens(most));
                 self.join(*endpoint, of)?;
             }
             Line::Leave { endpoint } => {
@@ -99,6 +103,15 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 let taken = self.balancer.signals(line::endpoint(*endpoint), signals);
                 expect(taken, || {
                     format!("signals of endpoint {endpoint:?}: expected one that is there, and none read later before")
+                })?;
+            }
+            Line::Adapters { endpoint, read, loaded, queued, slots } => {
+                let ids = |numbers: &[u32]| numbers.iter().copied().map(AdapterId::from).collect::<Vec<_>>();
+                let (loaded, queued) = (ids(loaded), ids(queued));
+                let reading = AdapterReading { loaded: &loaded, queued: &queued, slots: *slots, read: time(*read) };
+                let taken = self.balancer.adapters(line::endpoint(*endpoint), &reading);
+                expect(taken, || {
+                    format!("adapters of endpoint {endpoint:?}: expected one that is there, and none read later before")
                 })?;
             }
             Line::Timeout { now } => self.balancer.handle_timeout(time(*now)),
@@ -176,6 +189,10 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         if let Some(affinity) = asked.affinity {
             request = request.with_affinity(affinity);
         }
+        if let Some(adapter) = asked.adapter {
+            request = request.with_adapter(adapter.into());
+        }
+        request = request.with_labels(Labels::from(asked.labels)).with_output_tokens(asked.output_tokens);
         let time = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
         request = request.with_slo(Slo { ttft: time(asked.ttft), tpot: time(asked.tpot) });
         let at = Duration::from_nanos(asked.now);
@@ -269,6 +286,10 @@ impl From<&Said> for Answer {
             Said::UnknownPool { pool } => Refusal::UnknownPool { pool: usize::try_from(pool).unwrap_or(usize::MAX) },
             Said::NoCandidates { subset } => Refusal::NoCandidates { subset },
             Said::AllExcluded { candidates } => Refusal::AllExcluded { candidates },
+            Said::NoneLabeled { labels, unknown, candidates } => {
+                Refusal::NoneLabeled { labels: labels.into(), unknown: unknown.into(), candidates }
+            }
+            Said::TooLong { tokens, longest, candidates } => Refusal::TooLong { tokens, longest, candidates },
             Said::AllLate { candidates } => Refusal::AllLate { candidates },
             Said::AllFiltered { filter, candidates } => Refusal::AllFiltered { filter, candidates },
         })

@@ -23,6 +23,8 @@ pub(crate) struct Classes {
     vacant: Vec<u32>,
     /// Those in use, ascending.
     order: Vec<u32>,
+    /// How often that changed.
+    changes: u64,
 }
 
 impl Class {
@@ -55,6 +57,7 @@ impl Classes {
                 });
                 self.all[id as usize] = (class, 0);
                 self.order.insert(place, id);
+                self.changes += 1;
                 id
             }
         };
@@ -74,9 +77,15 @@ impl Classes {
             let class = *class;
             if let Ok(place) = self.order.binary_search_by_key(&class, |&id| self.all[id as usize].0) {
                 self.order.remove(place);
+                self.changes += 1;
             }
             self.vacant.push(id);
         }
+    }
+
+    /// How often the order of the classes changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How many numbers of classes there are, those that are vacant included.

@@ -18,7 +18,9 @@ impl Policy {
         let check = Check { policy: &self.name };
         check.at_most("filters", self.filters.len(), MOST_PARTS)?;
         for (at, filter) in self.filters.iter().enumerate() {
-            check.of_endpoint(format!("filters[{at}].measure"), filter.measure)?;
+            if filter.measure != Measure::Adapter {
+                check.of_endpoint(format!("filters[{at}].measure"), filter.measure)?;
+            }
         }
         check.at_most("gates", self.gates.len(), MOST_PARTS)?;
         for (at, gate) in self.gates.iter().enumerate() {
@@ -150,7 +152,7 @@ impl Check<'_> {
                         Scorer::Latency { ttft_ppm } => {
                             self.range(field("scorer.latency.ttft_ppm"), ttft_ppm, 0, ONE as u32)?;
                         }
-                        Scorer::Prefix | Scorer::NoHitLru | Scorer::Draw => {}
+                        Scorer::Prefix | Scorer::NoHitLru | Scorer::Draw | Scorer::Adapter => {}
                     }
                 }
             }

@@ -19,7 +19,7 @@ pub enum FailMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// What is measured. It must not depend on the request.
+    /// What is measured. It must not depend on the request's prompt.
     pub measure: Measure,
     /// The first value that is not kept.
     pub below: u32,

@@ -41,6 +41,12 @@ pub enum Measure {
     Ttft,
     /// Time for each further token, by the engine, in microseconds.
     Tpot,
+    /// Where the request's adapter is: 0 loaded, or no adapter; 1 to be loaded already; 2 a slot is free for it; 3 none is,
+    /// which is also what is [unknown](super::Unknown) and taken for the worst.
+    Adapter,
+    /// The most tokens of prompt and answer that it takes: of those that take a request, the least fits it most tightly.
+    /// 16,777,215 where there is no limit, and no more than that.
+    ContextTokens,
 }
 
 /// A measure and its price.
@@ -68,8 +74,13 @@ impl Measured {
 }
 
 impl Measure {
-    /// Whether it is the same for every request.
+    /// Whether it depends on the request.
     pub(crate) fn is_of_request(self) -> bool {
+        self.is_of_prompt() || self == Self::Adapter
+    }
+
+    /// Whether it depends on how much of the prompt is cached.
+    pub(crate) fn is_of_prompt(self) -> bool {
         matches!(self, Self::UncachedTokens | Self::PrefillTokens)
     }
 }
@@ -92,6 +103,8 @@ impl fmt::Display for Measure {
             Self::KvUsed => "kv-used",
             Self::Ttft => "ttft",
             Self::Tpot => "tpot",
+            Self::Adapter => "adapter",
+            Self::ContextTokens => "context-tokens",
         })
     }
 }

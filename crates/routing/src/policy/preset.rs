@@ -20,7 +20,7 @@ pub struct UnknownPolicy {
 type Preset = (&'static str, fn() -> Policy);
 
 impl Policy {
-    const PRESETS: [Preset; 27] = [
+    const PRESETS: [Preset; 28] = [
         ("phalanx", Self::phalanx),
         ("round-robin", Self::round_robin),
         ("random", Self::random),
@@ -38,6 +38,7 @@ impl Policy {
         ("llm-d-load-aware", Self::llm_d_load_aware),
         ("llm-d-active-request", Self::llm_d_active_request),
         ("llm-d-token-load", Self::llm_d_token_load),
+        ("llm-d-lora-affinity", Self::llm_d_lora_affinity),
         ("dynamo", Self::dynamo),
         ("smg-cache-aware", Self::smg_cache_aware),
         ("smg-cache-aware-history", Self::smg_cache_aware_history),
@@ -97,6 +98,7 @@ impl Policy {
     ///   wait + own × (1 + 0.15 × decoding + 0.5 × prefilling)
     /// + 0.2 × answer tokens × (30 µs + 80 ns × prompt tokens) × in flight
     /// + memory wall + 0.02 s × in flight above the seats + 0.1 s × waiting at the engine behind others' requests
+    /// + until the adapter is loaded
     /// ```
     ///
     /// | constant | what it buys |
@@ -117,6 +119,7 @@ impl Policy {
             (Term::MemoryWall, 1000),
             (Term::SeatWall, 20),
             (Term::EngineQueue, 100),
+            (Term::AdapterLoad, 1000),
         ];
         let terms = terms.map(|(term, permille)| Priced::new(term, permille)).into();
         // It keeps account itself; an engine without metrics is none the worse for it.

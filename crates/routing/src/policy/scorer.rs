@@ -38,6 +38,9 @@ pub enum Scorer {
     NoHitLru,
     /// A draw, independent for each endpoint and request.
     Draw,
+    /// Where the request's adapter is: 1 loaded, or no adapter; 0.8 where a slot is free for it; 0.6 where it is to be loaded
+    /// already; 0 where no slot is free: the scores of llm-d's LoRA affinity.
+    Adapter,
 }
 
 /// A scorer, what it counts, and how it is rounded.
@@ -84,6 +87,7 @@ impl fmt::Display for Scorer {
             Self::Latency { .. } => f.write_str("latency"),
             Self::NoHitLru => f.write_str("no-hit LRU"),
             Self::Draw => f.write_str("draw"),
+            Self::Adapter => f.write_str("adapter"),
         }
     }
 }

@@ -29,6 +29,13 @@ pub enum Term {
     SeatWall,
     /// A second for each request that waits at the engine while it runs fewer than are in flight from here.
     EngineQueue,
+    /// Until the request's adapter is there: nothing where it is loaded, and without an adapter; half a load where it is to
+    /// be loaded already; a load where a slot is free for it; and two where another one has to go, which will be loaded
+    /// again in its turn.
+    ///
+    /// A load is taken for a tenth of a second: 200 MB, an adapter of rank 64 for an 8B model, at 2 GB/s. That is a prior and
+    /// was not measured; where adapters take longer, they have another price.
+    AdapterLoad,
 }
 
 /// A term and its price.
@@ -66,6 +73,7 @@ impl fmt::Display for Term {
             Self::MemoryWall => "memory-wall",
             Self::SeatWall => "seat-wall",
             Self::EngineQueue => "engine-queue",
+            Self::AdapterLoad => "adapter-load",
         })
     }
 }

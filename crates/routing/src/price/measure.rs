@@ -2,7 +2,7 @@
 
 use super::Known;
 use crate::columns::UNKNOWN;
-use crate::line::{Line, MOST, Tokens};
+use crate::line::{LONGEST, Line, MOST, Tokens};
 use crate::policy::{Measure, Unknown};
 
 /// Counts that engines report above this are this; so is a count that is unknown and taken for the worst.
@@ -11,6 +11,9 @@ const MOST_REPORTED: u32 = (1 << 20) - 1;
 /// A measure for a request.
 #[inline]
 pub(crate) fn value(known: &Known<'_>, measure: Measure, at: usize, tokens: Tokens) -> i64 {
+    if measure == Measure::Adapter {
+        return known.sought.state(at) as i64;
+    }
     let line = line(known, measure, at);
     line.base + line.slope * i64::from(tokens.uncached)
 }
@@ -30,10 +33,10 @@ pub(crate) fn values(known: &Known<'_>, measure: Measure, slots: &[u32], values:
     }
     values.clear();
     each!(InFlight Decoding Prefilling Batch PendingTokens HeldTokens UncachedTokens PrefillTokens Turn Waiting Running
-        Unstarted KvUsed Ttft Tpot);
+        Unstarted KvUsed Ttft Tpot Adapter ContextTokens);
 }
 
-/// A measure as a line over the tokens to compute.
+/// A measure as a line over the tokens to compute, for a request without an adapter.
 #[inline]
 pub(super) fn line(known: &Known<'_>, measure: Measure, at: usize) -> Line {
     let columns = known.columns;
@@ -61,6 +64,11 @@ pub(super) fn line(known: &Known<'_>, measure: Measure, at: usize) -> Line {
         Measure::KvUsed => (reported(columns.kv_used[at], 1_000_000), 0),
         Measure::Ttft => (reported(columns.ttft[at], UNKNOWN / 2), 0),
         Measure::Tpot => (reported(columns.tpot[at], UNKNOWN / 2), 0),
+        Measure::Adapter => (0, 0),
+        Measure::ContextTokens => {
+            let most = columns.endpoint[at].context_tokens().unwrap_or(LONGEST);
+            (most.min(LONGEST).into(), 0)
+        }
     };
     Line { base, slope, ..Line::ZERO }
 }

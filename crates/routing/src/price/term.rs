@@ -1,6 +1,7 @@
 //! Terms in nanoseconds.
 
 use super::Known;
+use crate::adapter::STATES;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
 use crate::line::{Line, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
@@ -9,6 +10,8 @@ use crate::step::{CONTEXT, SEQUENCE};
 const SECOND: i64 = 1_000_000_000;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
+/// Until an adapter is there, in nanoseconds: loaded, coming, a free slot, none free.
+const LOADS: [i64; STATES] = [0, SECOND / 20, SECOND / 10, SECOND / 5];
 /// KV memory in use, in parts of a million, from which on it is scarce.
 const SCARCE: i64 = 900_000;
 
@@ -99,6 +102,7 @@ fn unlimited(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
             let free = if token == 0 { Line::ALWAYS } else { 2 * (-beyond / token) };
             Line { exact_to: free, ..Line::ZERO }
         }
+        Term::AdapterLoad => Line::ZERO,
         Term::SeatWall | Term::EngineQueue => Line { base: wall(known, priced, at), ..Line::ZERO },
     }
 }
@@ -129,8 +133,14 @@ pub(crate) fn value(known: &Known<'_>, priced: &Priced, at: usize, tokens: Token
             }
             _ => line(known, priced, at).at(tokens),
         },
+        Term::AdapterLoad => adapter_load(priced, known.sought.state(at)),
         _ => line(known, priced, at).at(tokens),
     }
+}
+
+/// What it takes until an adapter in a state is there.
+pub(super) fn adapter_load(priced: &Priced, state: usize) -> i64 {
+    price(LOADS[state], priced.permille.into()).min(MOST_ADDED)
 }
 
 /// Nanoseconds until the first token of a request, and for each further one.

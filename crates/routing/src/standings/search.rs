@@ -3,6 +3,9 @@
 use super::{FAN, MARKS, Node, SPANS, Standings};
 use crate::line::Tokens;
 
+/// From each mark to the next.
+const WIDTHS: [i64; SPANS - 1] = [MARKS[1] - MARKS[0], MARKS[2] - MARKS[1], MARKS[3] - MARKS[2], MARKS[4] - MARKS[3]];
+
 /// Who may be chosen, and what is asked.
 pub(crate) struct Among<'a> {
     /// Slots that may be chosen, a bit for each; all that have a line if there is none.
@@ -58,8 +61,18 @@ impl Among<'_> {
             return start + node.slope * beyond;
         }
         // On the chord. The products may pass 2^63, and the quotient is exact where one line has both ends.
-        let rise = i128::from(node.least[span + 1] - start) * i128::from(beyond);
-        start + rise.div_euclid(i128::from(MARKS[span + 1] - MARKS[span])) as i64
+        let rise = node.least[span + 1] - start;
+        start
+            + match rise.checked_mul(beyond) {
+                // By a constant, which is quicker.
+                Some(rise) => match span {
+                    0 => rise.div_euclid(WIDTHS[0]),
+                    1 => rise.div_euclid(WIDTHS[1]),
+                    2 => rise.div_euclid(WIDTHS[2]),
+                    _ => rise.div_euclid(WIDTHS[3]),
+                },
+                None => (i128::from(rise) * i128::from(beyond)).div_euclid(i128::from(WIDTHS[span])) as i64,
+            }
     }
 
     /// Whether all slots with a line below a node may be chosen.
@@ -115,6 +128,15 @@ impl Among<'_> {
 }
 
 impl Standings {
+    /// A bound of all costs for so many tokens, without regard to time; none if nobody stands.
+    #[inline]
+    pub(crate) fn bound(&self, tokens: Tokens) -> Option<i64> {
+        let among = Among { mask: None, tokens, offset: 0 };
+        let low = among.bound(self.levels.last()?.first()?, among.span());
+        // Twice the cost.
+        (low < i64::MAX).then_some(low >> 1)
+    }
+
     /// The least cost below `best`, where `cost` tells a slot's own.
     pub(crate) fn least(&self, among: &Among<'_>, mut best: i64, mut cost: impl FnMut(usize) -> i64) -> i64 {
         let Some(root) = self.levels.len().checked_sub(1) else { return best };

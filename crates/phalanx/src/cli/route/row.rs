@@ -82,6 +82,8 @@ impl Row {
             why: match why {
                 Omission::NotInPool => "not in the pool".to_owned(),
                 Omission::Excluded => "excluded".to_owned(),
+                Omission::LacksLabels(labels) => format!("lacks labels {labels}"),
+                Omission::TooShort(most) => format!("takes {most} tokens only"),
                 Omission::Filtered(place) => format!("the policy's filter {place}"),
                 Omission::Out => "left alone after failures".to_owned(),
                 Omission::Late => "expected to be late".to_owned(),

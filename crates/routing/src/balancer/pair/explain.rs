@@ -62,8 +62,9 @@ impl Balancer {
         decode.chosen = found.map(|found| self.columns.id(found.decode.0));
 
         let locals = if policy.local.is_allowed { self.locals(&ask, &decode, &pairing) } else { Vec::new() };
-        let transfer =
-            found.map_or(Transfer::default(), |found| found.transfer(policy, request, pairing.held(found.decode.0)));
+        let transfer = found.map_or(Transfer::default(), |found| {
+            found.transfer(policy, request, pairing.held(request, found.decode.0))
+        });
         Ok(PairExplanation {
             margin: found.and_then(|found| self.margin(&ask, &found, (&prefill, &decode), &locals, &pairing)),
             prefill,
@@ -82,11 +83,11 @@ impl Balancer {
         let request = Request::new(id, ask.request.key, ask.request.prompt_tokens).with_evidence(ask.request.evidence);
         let mut weighed = Weighed::default();
         let mut candidates = Vec::new();
-        if self.of_role(ask, role, &pairing.known, &mut weighed.slots).is_ok() {
-            let held = |at: usize| if role == Role::Prefill { pairing.held(at) } else { u32::MAX };
+        if self.of_role(ask, role, &mut weighed.slots).is_ok() {
+            let held = |at: usize| if role == Role::Prefill { pairing.held(ask.request, at) } else { u32::MAX };
             candidates = self.weighed_with(pool, None, &request, (ask.now, now), held, &mut weighed);
             for candidate in &mut candidates {
-                let held = pairing.held(candidate.endpoint.index());
+                let held = pairing.held(ask.request, candidate.endpoint.index());
                 candidate.cached_tokens = held.min(request.prompt_tokens.saturating_sub(1));
             }
         }
@@ -101,12 +102,12 @@ impl Balancer {
             gate: None,
             margin: totals.get(ties as usize).map(|next| next - totals[0]),
             candidates,
-            omitted: self.left_out(ask, role, pairing),
+            omitted: self.left_out(ask, role),
         }
     }
 
     /// Who is not weighed for a part, and why.
-    fn left_out(&self, ask: &Ask<'_>, role: Role, pairing: &Pairing) -> Vec<(EndpointId, Omission)> {
+    fn left_out(&self, ask: &Ask<'_>, role: Role) -> Vec<(EndpointId, Omission)> {
         let pool = self.pool_of(ask.policy, role);
         let mut omitted = Vec::new();
         let mut left = Vec::new();
@@ -115,11 +116,11 @@ impl Balancer {
                 omitted.push((id, Omission::NotInPool));
                 return;
             };
-            let class = self.classes.of(at);
-            let has = self.classes.class(class).role;
+            let class = self.classes.class(self.classes.of(at));
+            let has = class.role;
             if has != role && has != Role::Both {
                 omitted.push((id, Omission::OtherRole));
-            } else if !pairing.known[class] {
+            } else if !ask.policy.links.knows(class.domain) {
                 omitted.push((id, Omission::UnknownDomain));
             } else if ask.request.excluded.contains(&id) {
                 omitted.push((id, Omission::Excluded));
@@ -133,7 +134,7 @@ impl Balancer {
         }
         left.sort_unstable();
         left.dedup();
-        self.filtered(&pool.policy, left, &mut omitted);
+        self.filtered(&pool.policy, &self.known(&pool.policy), left, &mut omitted);
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted.dedup();
         omitted
@@ -144,7 +145,7 @@ impl Balancer {
         let pool = self.pool_of(ask.policy, Role::Decode);
         let known = self.known(&pool.policy);
         let cost = |id: EndpointId| {
-            let tokens = Tokens::new(ask.request.prompt_tokens, pairing.held(id.index()));
+            let tokens = Tokens::new(ask.request.prompt_tokens, pairing.held(ask.request, id.index()));
             (id, price::cost(pool.policy.combination(), &known, id.index(), tokens, ask.now))
         };
         decode.candidates.iter().map(|candidate| cost(candidate.endpoint)).collect()
@@ -180,7 +181,7 @@ impl Balancer {
         locals.iter().filter(|_| compared).for_each(|(_, cost)| see(*cost));
         for of in &decode.candidates {
             let to = self.classes.class(class(of.endpoint));
-            let bytes = ask.policy.bytes(ask.request.prompt_tokens, pairing.held(of.endpoint.index()));
+            let bytes = ask.policy.bytes(ask.request.prompt_tokens, pairing.held(ask.request, of.endpoint.index()));
             for group in computing.chunk_by(|one, other| one.0 == other.0) {
                 let from = self.classes.class(group[0].0);
                 let alike = (from.connector, from.group) == (to.connector, to.group);

@@ -1,367 +1,293 @@
-//! The best pair, by the best of each kind on both sides.
+//! The best pair, by the best of each unit on both sides.
 
-use super::side::{ALONE, Side};
-use super::{Ask, Found, Pairing};
-use crate::pair::{Class, Classes, PairOrder};
+use super::part::{Part, Work};
+use super::side::{Group, NEVER, Side};
+use super::{Ask, Found};
+use crate::link::{Cell, Domain};
+use crate::pair::{Class, PairOrder};
 use crate::seed::{Seed, Stage};
 
 /// What the search for a pair needs, kept for its memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meeting {
-    /// By class: those of one connector and group have one kind.
-    kind_of: Vec<u32>,
-    /// Units with candidates, by kind.
-    prefills: Vec<Live>,
-    decodes: Vec<Live>,
-    /// Pairs of units that have the least cost, those of one decode unit side by side.
-    entries: Vec<Entry>,
-    groups: Vec<Group>,
-    ranked: Vec<(i64, u32, u32)>,
+    pub(super) kinds: Vec<Kind>,
+    /// Those that have the least cost, in the order in which they are drawn: by class and unit of the decode endpoint.
+    pub(super) entries: Vec<Entry>,
+    pub(super) ranked: Vec<(i64, u32, u32)>,
+    pub(super) work: Work,
 }
 
-/// A unit, or a candidate that stands alone, as the other side sees it.
+/// The groups of both sides that have the same connector and group.
 #[derive(Clone, Copy, Debug)]
-struct Live {
-    kind: u32,
-    rank: Option<u32>,
-    domain: u32,
-    who: Who,
-    least: i64,
-    count: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    Unit(u32),
-    /// By the place of the candidate.
-    Alone(u32),
-}
-
-/// Prefill candidates of a unit at a cost, with the decode candidates of another at its least.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    decode: Who,
+pub(super) struct Kind {
+    pub(super) prefills: (u32, u32),
+    pub(super) decodes: (u32, u32),
+    /// The most promising of each, and what they cost at the least.
     prefill: u32,
-    cost: i64,
-    count: u32,
-    decodes: u32,
+    decode: u32,
+    computes: i64,
+    answers: i64,
 }
 
-/// The entries of one decode unit.
+/// Candidates of two units that are as good as each other.
 #[derive(Clone, Copy, Debug)]
-struct Group {
-    decode: Who,
-    prefills: u64,
-    from: usize,
-    to: usize,
+pub(super) struct Entry {
+    pub(super) decode: u32,
+    pub(super) prefill: u32,
+    pub(super) answers: i64,
+    pub(super) computes: i64,
+    pub(super) who: Of,
+    /// How many pairs these are.
+    pub(super) count: u64,
 }
 
-impl Pairing {
+/// Nobody is paired with himself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Any,
+    /// He answers, and others compute.
+    Answers(u32),
+    /// He computes, and others answer.
+    Computes(u32),
+}
+
+/// A search on its way.
+pub(super) struct Search<'a> {
+    pub(super) ask: &'a Ask<'a>,
+    pub(super) seed: Seed,
+    /// Of the prefill side and of the decode side.
+    pub(super) parts: &'a [Part<'a>; 2],
+    pub(super) prefill: &'a mut Side,
+    pub(super) decode: &'a mut Side,
+    pub(super) meeting: &'a mut Meeting,
+    pub(super) best: i64,
+}
+
+pub(super) fn range((from, to): (u32, u32)) -> core::ops::Range<usize> {
+    from as usize..to as usize
+}
+
+impl Search<'_> {
     /// The pair that is chosen, if any two go together.
-    pub(super) fn meet(&mut self, ask: &Ask<'_>, classes: &Classes, seed: Seed) -> Option<Found> {
-        self.line_up(classes);
-        match ask.policy.order {
-            PairOrder::Joint => self.joint(ask, classes, seed),
-            PairOrder::DecodeFirst => self.decode_first(ask, classes, seed),
-            PairOrder::Walk { decodes } => self.walk(ask, classes, seed, decodes as usize),
+    pub(super) fn meet(&mut self) -> Option<Found> {
+        self.line_up();
+        match self.ask.policy.order {
+            PairOrder::Joint => self.joint(),
+            PairOrder::DecodeFirst => self.decode_first(),
+            PairOrder::Walk { decodes } => self.walk(decodes as usize),
         }
     }
 
-    /// Lists the units of both sides by kind.
-    fn line_up(&mut self, classes: &Classes) {
-        let Self { meeting, prefill, decode, .. } = self;
-        let Meeting { kind_of, prefills, decodes, .. } = meeting;
-        kind_of.clear();
-        kind_of.resize(classes.len(), 0);
-        prefills.clear();
-        decodes.clear();
-        let (mut kind, mut last) = (0, None);
-        for (id, class) in classes.iter() {
-            let of = (class.connector, class.group);
-            kind += u32::from(last.is_some_and(|last| last != of));
-            last = Some(of);
-            kind_of[id] = kind;
-            let live = |side: &Side, unit: usize| {
-                let of = &side.units[unit];
-                let Class { rank, domain, .. } = *class;
-                let domain = domain.index() as u32;
-                let live = Live { kind, rank, domain, who: Who::Unit(unit as u32), least: of.least, count: of.count };
-                (of.count > 0).then_some(live)
+    /// Finds the groups that may go together.
+    fn line_up(&mut self) {
+        let (kinds, prefills) = (&mut self.meeting.kinds, &self.prefill.groups);
+        kinds.clear();
+        let (mut from, mut first) = (0, 0);
+        for decodes in self.decode.groups.chunk_by(|one, other| one.kind == other.kind) {
+            let last = first + decodes.len();
+            while prefills.get(from).is_some_and(|of| of.kind < decodes[0].kind) {
+                from += 1;
+            }
+            let begin = from;
+            while prefills.get(from).is_some_and(|of| of.kind == decodes[0].kind) {
+                from += 1;
+            }
+            let least = |groups: &[Group], first: usize| {
+                let least = groups.iter().zip(first as u32..).min_by_key(|(group, _)| group.least);
+                least.map(|(group, at)| (at, group.least))
             };
-            if id < prefill.units.len() {
-                prefills.extend(live(prefill, id));
+            if let (Some(prefill), Some(decode)) = (least(&prefills[begin..from], begin), least(decodes, first)) {
+                kinds.push(Kind {
+                    prefills: (begin as u32, from as u32),
+                    decodes: (first as u32, last as u32),
+                    prefill: prefill.0,
+                    decode: decode.0,
+                    computes: prefill.1,
+                    answers: decode.1,
+                });
             }
-            let units = (id..decode.units.len()).step_by(classes.len());
-            decodes.extend(units.filter_map(|unit| live(decode, unit)));
+            first = last;
         }
     }
 
-    /// A decode candidate that stands alone, as the other side sees it.
-    fn alone(&self, classes: &Classes, place: usize) -> Live {
-        let id = classes.of(self.decode.slots[place] as usize);
-        let &Class { rank, domain, .. } = classes.class(id);
-        Live {
-            kind: self.meeting.kind_of[id],
-            rank,
-            domain: domain.index() as u32,
-            who: Who::Alone(place as u32),
-            least: self.decode.costs[place],
-            count: 1,
-        }
-    }
-
-    /// Decode candidates that stand alone, by place.
-    fn places_alone(&self) -> impl Iterator<Item = usize> {
-        let units = self.decode.unit_of.iter().enumerate();
-        units.filter(|(_, unit)| **unit == ALONE).map(|(place, _)| place)
-    }
-
-    /// Prefill units of a kind.
-    fn of_kind(&self, kind: u32) -> &[Live] {
-        let prefills = &self.meeting.prefills;
-        let from = prefills.partition_point(|of| of.kind < kind);
-        let to = from + prefills[from..].partition_point(|of| of.kind == kind);
-        &prefills[from..to]
-    }
-
-    /// The least cost of a prefill unit and how many have it, without the decode candidate itself. Where that one is of the
-    /// unit, `own` is its unit and cost.
-    fn without(&self, of: &Live, own: Option<(u32, i64)>) -> (i64, u32) {
-        let Who::Unit(unit) = of.who else { return (of.least, of.count) };
-        if own != Some((unit, of.least)) {
-            return (of.least, of.count);
-        }
-        if of.count > 1 {
-            return (of.least, of.count - 1);
-        }
-        let unit = &self.prefill.units[unit as usize];
-        (unit.next, unit.next_count)
-    }
-
-    /// The prefill unit and cost of a decode candidate that stands alone, if it could have that part too.
-    fn own(&self, decode: &Live) -> Option<(u32, i64)> {
-        let Who::Alone(place) = decode.who else { return None };
-        self.prefill.find(self.decode.slots[place as usize])
-    }
-
-    /// Whether a decode unit or candidate goes together with anybody.
-    fn meets_any(&self, decode: &Live) -> bool {
-        let own = self.own(decode);
-        let fits = |of: &&Live| Class::fits(of.rank, decode.rank);
-        self.of_kind(decode.kind).iter().filter(fits).any(|of| self.without(of, own).1 > 0)
-    }
-
-    /// Compares all prefill units with a decode unit or candidate, to which so many bytes are moved.
-    fn compare(&mut self, ask: &Ask<'_>, decode: &Live, bytes: u64, best: &mut i64) {
-        let mut entries = core::mem::take(&mut self.meeting.entries);
-        let cells = ask.policy.links.to(crate::link::Domain::from(decode.domain));
-        let own = self.own(decode);
-        for of in self.of_kind(decode.kind) {
-            // A transfer takes no time at the least.
-            if of.least + decode.least > *best || !Class::fits(of.rank, decode.rank) {
-                continue;
-            }
-            let total = cells[of.domain as usize].nanos(bytes) + decode.least;
-            let ((cost, count), Who::Unit(prefill)) = (self.without(of, own), of.who) else { continue };
-            if count == 0 || total + cost > *best {
-                continue;
-            }
-            if total + cost < *best {
-                *best = total + cost;
-                entries.clear();
-            }
-            entries.push(Entry { decode: decode.who, prefill, cost, count, decodes: decode.count });
-        }
-        self.meeting.entries = entries;
-    }
-
-    /// Tokens held by those of a decode unit, or by a candidate.
-    fn held_by(&self, classes: &Classes, who: Who) -> u32 {
-        match who {
-            Who::Alone(place) => self.held(self.decode.slots[place as usize] as usize),
-            Who::Unit(unit) => {
-                let deeper = self.levels.len().saturating_sub(1 + super::LEVELS);
-                let level = unit as usize / classes.len();
-                if level == 0 { 0 } else { self.levels[level + deeper] }
-            }
-        }
-    }
-
-    fn joint(&mut self, ask: &Ask<'_>, classes: &Classes, seed: Seed) -> Option<Found> {
-        let prompt = ask.request.prompt_tokens;
-        let mut best = i64::MAX;
+    fn joint(&mut self) -> Option<Found> {
         self.meeting.entries.clear();
-        for at in 0..self.meeting.decodes.len() {
-            let decode = self.meeting.decodes[at];
-            let bytes = ask.policy.bytes(prompt, self.held_by(classes, decode.who));
-            self.compare(ask, &decode, bytes, &mut best);
+        // A good pair first: with a bound by it few others are worth a look.
+        let promising = self.meeting.kinds.iter().min_by_key(|kind| kind.computes + kind.answers).copied()?;
+        self.compare(promising.prefills, promising.decode as usize);
+        for decode in range(promising.decodes) {
+            self.compare((promising.prefill, promising.prefill + 1), decode);
         }
-        for place in 0..self.decode.slots.len() {
-            if self.decode.unit_of[place] == ALONE {
-                let decode = self.alone(classes, place);
-                let bytes = ask.policy.bytes(prompt, self.held_by(classes, decode.who));
-                self.compare(ask, &decode, bytes, &mut best);
+        self.meeting.entries.clear();
+        for kind in 0..self.meeting.kinds.len() {
+            let kind = self.meeting.kinds[kind];
+            if kind.computes + kind.answers > self.best {
+                continue;
             }
-        }
-        let ties = self.meeting.entries.iter().map(|of| u64::from(of.count) * u64::from(of.decodes)).sum();
-        let (place, group, nth) = self.draw_decode(seed.draw_wide(Stage::Tie, ask.request.key, ties))?;
-        let prefill = self.nth_prefill(place, group.from, group.to, nth)?;
-        Some(self.found(ask, classes, prefill, place, ties))
-    }
-
-    /// The decode candidate of the pair at a place in the order of decode slots, then prefill slots; and what is left to
-    /// count off of the prefill candidates that are tied with it.
-    fn draw_decode(&mut self, mut nth: u64) -> Option<(usize, Group, u64)> {
-        let Self { meeting: Meeting { entries, groups, .. }, decode, .. } = self;
-        groups.clear();
-        for (at, entry) in entries.iter().enumerate() {
-            match groups.last_mut().filter(|group| group.decode == entry.decode) {
-                Some(group) => {
-                    group.prefills += u64::from(entry.count);
-                    group.to = at + 1;
+            for decode in range(kind.decodes) {
+                if self.decode.groups[decode].least + kind.computes <= self.best {
+                    self.compare(kind.prefills, decode);
                 }
-                None => groups.push(Group { decode: entry.decode, prefills: entry.count.into(), from: at, to: at + 1 }),
             }
         }
-        let mut alone = groups.len();
-        for (at, group) in groups.iter().enumerate() {
-            match group.decode {
-                Who::Unit(unit) => decode.units[unit as usize].mark = at as i64,
-                Who::Alone(_) => alone = alone.min(at),
-            }
-        }
-        // Those alone come after the units, by place.
-        for place in 0..decode.slots.len() {
-            let group = match decode.units.get(decode.unit_of[place] as usize) {
-                Some(unit) if unit.mark >= 0 && unit.least == decode.costs[place] => groups[unit.mark as usize],
-                Some(_) => continue,
-                None => match groups.get(alone) {
-                    Some(group) if group.decode == Who::Alone(place as u32) => {
-                        alone += 1;
-                        *group
-                    }
-                    _ => continue,
-                },
-            };
-            if nth < group.prefills {
-                return Some((place, group, nth));
-            }
-            nth -= group.prefills;
-        }
-        None
+        let ties = self.count();
+        let (prefill, decode) = self.draw(self.seed.draw_wide(Stage::Tie, self.ask.request.key, ties))?;
+        Some(self.found(prefill, decode, ties))
     }
 
-    /// The place of the prefill candidate that is the nth of those in some entries.
-    fn nth_prefill(&mut self, decode: usize, from: usize, to: usize, mut nth: u64) -> Option<usize> {
-        let itself = self.decode.slots[decode];
-        let Self { meeting: Meeting { entries, .. }, prefill, .. } = self;
-        for entry in &entries[from..to] {
-            prefill.units[entry.prefill as usize].mark = entry.cost;
-        }
-        if let [entry] = &entries[from..to]
-            && entry.count == 1
-        {
-            let unit = &prefill.units[entry.prefill as usize];
-            if unit.least == entry.cost && prefill.slots[unit.at as usize] != itself {
-                return Some(unit.at as usize);
+    /// Compares the pairs of a decode group with the best so far.
+    fn compare(&mut self, prefills: (u32, u32), decode: usize) {
+        let (policy, prompt) = (self.ask.policy, self.ask.request.prompt_tokens);
+        let &Group { rank, domain, least, most_held, .. } = &self.decode.groups[decode];
+        let (links, bytes) = (policy.links.to(Domain::from(domain)), policy.bytes(prompt, most_held));
+        for prefill in range(prefills) {
+            let from = &self.prefill.groups[prefill];
+            if from.least + least > self.best || !Class::fits(from.rank, rank) {
+                continue;
             }
-        }
-        (0..prefill.slots.len()).find(|&place| {
-            let unit = &prefill.units[prefill.unit_of[place] as usize];
-            if unit.mark != prefill.costs[place] || prefill.slots[place] == itself {
-                return false;
+            let link = links[from.domain as usize];
+            if from.least + least + link.nanos(bytes) <= self.best {
+                self.compare_groups(prefill, decode, link);
             }
-            let is_it = nth == 0;
-            nth = nth.saturating_sub(1);
-            is_it
-        })
-    }
-
-    fn found(&self, ask: &Ask<'_>, classes: &Classes, prefill: usize, decode: usize, ties: u64) -> Found {
-        let (from, to) = (self.prefill.slots[prefill] as usize, self.decode.slots[decode] as usize);
-        let domain = |at: usize| classes.class(classes.of(at)).domain;
-        let bytes = ask.policy.bytes(ask.request.prompt_tokens, self.held(to));
-        let transfer = ask.policy.links.to(domain(to))[domain(from).index()].nanos(bytes);
-        Found {
-            prefill: Some((from, self.prefill.costs[prefill])),
-            decode: (to, self.decode.costs[decode]),
-            transfer,
-            ties,
         }
     }
 
-    fn decode_first(&mut self, ask: &Ask<'_>, classes: &Classes, seed: Seed) -> Option<Found> {
-        let mut least = i64::MAX;
-        let mut tied = 0;
-        let mut note = |decode: &Live| {
-            if decode.least < least {
-                (least, tied) = (decode.least, 0);
+    fn compare_groups(&mut self, prefill: usize, decode: usize, link: Cell) {
+        let (from, to) = (self.prefill.groups[prefill], self.decode.groups[decode]);
+        for decode in range(to.units) {
+            let held = self.decode.units[decode].held;
+            let moving = link.nanos(self.ask.policy.bytes(self.ask.request.prompt_tokens, held));
+            if self.decode.units[decode].least + from.least + moving > self.best {
+                continue;
             }
-            if decode.least == least {
-                tied += decode.count;
+            for prefill in range(from.units) {
+                if self.decode.units[decode].least + self.prefill.units[prefill].least + moving <= self.best {
+                    self.compare_units(prefill, decode, moving, from.class == to.class);
+                }
             }
+        }
+    }
+
+    fn compare_units(&mut self, prefill: usize, decode: usize, moving: i64, is_same_class: bool) {
+        let [computing, answering] = self.parts;
+        let work = &mut self.meeting.work;
+        self.prefill.resolve(prefill, computing, work);
+        if self.prefill.units[prefill].least + self.decode.units[decode].least + moving > self.best {
+            return;
+        }
+        self.decode.resolve(decode, answering, work);
+        let (computes, answers) = (self.prefill.units[prefill].least, self.decode.units[decode].least);
+        if computes + answers + moving > self.best {
+            return;
+        }
+        let entry = Entry { decode: decode as u32, prefill: prefill as u32, answers, computes, who: Of::Any, count: 0 };
+        let itself = if is_same_class { self.itself(&entry) } else { None };
+        let Some(itself) = itself else {
+            self.offer(entry, moving);
+            return;
         };
-        for at in 0..self.meeting.decodes.len() {
-            let decode = self.meeting.decodes[at];
-            if let (true, Who::Unit(unit)) = (self.meets_any(&decode), decode.who) {
-                self.decode.units[unit as usize].mark = 0;
-                note(&decode);
-            }
+        let work = &mut self.meeting.work;
+        let computes = computing.least(self.prefill, prefill, Some(itself), work);
+        let answers = answering.least(self.decode, decode, Some(itself), work);
+        self.offer(Entry { computes, who: Of::Answers(itself), ..entry }, moving);
+        self.offer(Entry { answers, who: Of::Computes(itself), ..entry }, moving);
+    }
+
+    /// Who is the only one on both sides, if that is so.
+    fn itself(&mut self, entry: &Entry) -> Option<u32> {
+        let ([computing, answering], work) = (self.parts, &mut self.meeting.work);
+        let (prefill, decode) = (entry.prefill as usize, entry.decode as usize);
+        let alone =
+            self.prefill.count(prefill, computing, work) == 1 && self.decode.count(decode, answering, work) == 1;
+        let computes = computing.nth(self.prefill, prefill, entry.computes, None, 0, work).filter(|_| alone)?;
+        answering.has(self.decode, decode, entry.answers, computes).then_some(computes)
+    }
+
+    pub(super) fn offer(&mut self, entry: Entry, moving: i64) {
+        if entry.computes >= NEVER || entry.answers >= NEVER {
+            return;
         }
-        self.places_alone()
-            .map(|place| self.alone(classes, place))
-            .filter(|of| self.meets_any(of))
-            .for_each(|of| note(&of));
-        let mut nth = seed.draw(Stage::Pick, ask.request.key, tied);
-        let place = (0..self.decode.slots.len()).find(|&place| {
-            let meets = match self.decode.units.get(self.decode.unit_of[place] as usize) {
-                Some(unit) => unit.mark == 0,
-                None => self.meets_any(&self.alone(classes, place)),
+        let total = entry.computes + entry.answers + moving;
+        if total < self.best {
+            self.best = total;
+            self.meeting.entries.clear();
+        }
+        if total == self.best {
+            self.meeting.entries.push(entry);
+        }
+    }
+
+    /// Counts the pairs of each entry, and all of them.
+    pub(super) fn count(&mut self) -> u64 {
+        let [computing, answering] = self.parts;
+        let Self { prefill: from, decode: to, meeting: Meeting { entries, work, .. }, .. } = self;
+        for entry in entries.iter_mut() {
+            let (prefill, decode) = (entry.prefill as usize, entry.decode as usize);
+            entry.count = match entry.who {
+                Of::Any => {
+                    let count = u64::from(from.count(prefill, computing, work));
+                    let all = count * u64::from(to.count(decode, answering, work));
+                    let both = |at: &u32| answering.has(to, decode, entry.answers, *at);
+                    if all > 0 && from.group_of(prefill).class == to.group_of(decode).class {
+                        all - computing.each(from, prefill, entry.computes).filter(both).count() as u64
+                    } else {
+                        all
+                    }
+                }
+                Of::Answers(at) => computing.count(from, prefill, entry.computes, Some(at), work).into(),
+                Of::Computes(at) => answering.count(to, decode, entry.answers, Some(at), work).into(),
             };
-            if !meets || self.decode.costs[place] != least {
-                return false;
+        }
+        entries.iter().map(|entry| entry.count).sum()
+    }
+
+    /// The nth pair, with what both cost.
+    pub(super) fn draw(&mut self, mut nth: u64) -> Option<((u32, i64), (u32, i64))> {
+        let [computing, answering] = self.parts;
+        let Self { prefill: from, decode: to, meeting: Meeting { entries, work, .. }, .. } = self;
+        let entry = *entries.iter().find(|entry| {
+            let is_it = nth < entry.count;
+            if !is_it {
+                nth -= entry.count;
             }
-            let is_it = nth == 0;
-            nth = nth.saturating_sub(1);
             is_it
         })?;
-        let bytes = ask.policy.bytes(ask.request.prompt_tokens, self.held(self.decode.slots[place] as usize));
-        self.best_for(ask, classes, seed, place, bytes, u64::from(tied))
-    }
-
-    fn walk(&mut self, ask: &Ask<'_>, classes: &Classes, seed: Seed, decodes: usize) -> Option<Found> {
-        let mut ranked = core::mem::take(&mut self.meeting.ranked);
-        ranked.clear();
-        let draw = |slot: u32| seed.draw_nth(Stage::Pick, ask.request.key, slot.into(), u32::MAX);
-        let rows = self.decode.costs.iter().zip(&self.decode.slots).zip(0..);
-        ranked.extend(rows.map(|((&cost, &slot), place)| (cost, draw(slot), place)));
-        if ranked.len() > decodes {
-            ranked.select_nth_unstable(decodes);
-            ranked.truncate(decodes);
+        let Entry { computes, answers, .. } = entry;
+        let (prefill, decode) = (entry.prefill as usize, entry.decode as usize);
+        let mut computing_nth =
+            |nth: u64, without| Some((computing.nth(from, prefill, computes, without, nth as u32, work)?, computes));
+        if let Of::Answers(at) = entry.who {
+            return Some((computing_nth(nth, Some(at))?, (at, answers)));
         }
-        ranked.sort_unstable();
-        let place = ranked.iter().map(|of| of.2 as usize).find(|&place| self.meets_any(&self.alone(classes, place)));
-        self.meeting.ranked = ranked;
-        // As if nothing were moved.
-        self.best_for(ask, classes, seed, place?, 0, 1)
+        if let Of::Computes(at) = entry.who {
+            return Some(((at, computes), (answering.nth(to, decode, answers, Some(at), nth as u32, work)?, answers)));
+        }
+        let prefills = u64::from(from.units[prefill].count);
+        if from.group_of(prefill).class != to.group_of(decode).class {
+            let prefill = computing_nth(nth % prefills, None)?;
+            let decode = answering.nth(to, decode, answers, None, (nth / prefills) as u32, work)?;
+            return Some((prefill, (decode, answers)));
+        }
+        let mut answering = answering.each(to, decode, answers);
+        let (at, itself) = answering.find_map(|at| {
+            let itself = computing.has(from, prefill, computes, at);
+            let count = prefills - u64::from(itself);
+            if nth < count {
+                return Some((at, itself));
+            }
+            nth -= count;
+            None
+        })?;
+        let mut others = computing.each(from, prefill, computes).filter(|of| !itself || *of != at);
+        Some(((others.nth(nth as usize)?, computes), (at, answers)))
     }
 
-    /// The best prefill candidate for a decode candidate, to which so many bytes are moved.
-    fn best_for(
-        &mut self,
-        ask: &Ask<'_>,
-        classes: &Classes,
-        seed: Seed,
-        place: usize,
-        bytes: u64,
-        decodes: u64,
-    ) -> Option<Found> {
-        let decode = self.alone(classes, place);
-        self.meeting.entries.clear();
-        self.compare(ask, &decode, bytes, &mut { i64::MAX });
-        let count: u64 = self.meeting.entries.iter().map(|of| u64::from(of.count)).sum();
-        let nth = seed.draw_wide(Stage::Tie, ask.request.key, count);
-        let prefill = self.nth_prefill(place, 0, self.meeting.entries.len(), nth)?;
-        Some(self.found(ask, classes, prefill, place, count * decodes))
+    pub(super) fn found(&self, prefill: (u32, i64), decode: (u32, i64), ties: u64) -> Found {
+        let (from, to) = (prefill.0 as usize, decode.0 as usize);
+        let part = &self.parts[1];
+        let domain = |at: usize| part.balancer.classes.class(part.balancer.classes.of(at)).domain;
+        let bytes = self.ask.policy.bytes(self.ask.request.prompt_tokens, part.held_by(to));
+        let transfer = self.ask.policy.links.to(domain(to))[domain(from).index()].nanos(bytes);
+        Found { prefill: Some((from, prefill.1)), decode: (to, decode.1), transfer, ties }
     }
 }

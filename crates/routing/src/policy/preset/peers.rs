@@ -116,6 +116,12 @@ impl Policy {
         sound(Self::new("llm-d-token-load", Combination::Sum(vec![Weighted::new(room, 1)])))
     }
 
+    /// llm-d's LoRA affinity alone: 1 where the adapter is loaded, 0.8 where a slot is free, 0.6 where it is queued.
+    #[must_use]
+    pub fn llm_d_lora_affinity() -> Self {
+        sound(Self::new("llm-d-lora-affinity", Combination::Sum(vec![Weighted::new(Scorer::Adapter, 1)])))
+    }
+
     /// Dynamo's cost with its defaults, in tokens instead of blocks: tokens to compute there, this prompt's with them, and
     /// tokens in use.
     ///

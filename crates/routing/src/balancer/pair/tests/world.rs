@@ -9,9 +9,12 @@ use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, Change, FleetIndex, Over
 use super::super::*;
 use crate::Seed;
 use crate::endpoint::{Endpoint, EndpointId};
+use crate::evidence::Held;
+use crate::line::Tokens;
 use crate::link::{Domain, Link, LinkCosts};
 use crate::pair::{Class, Local};
 use crate::policy::{FailMode, Filter, Measure, Policy, Priced, Term, Unknown};
+use crate::price;
 use crate::request::Evidence;
 use crate::reservation::{Outcome, Reservation};
 use crate::signals::Signals;
@@ -287,6 +290,33 @@ impl World {
             }
         }
         pairs
+    }
+
+    /// Tied pairs are drawn in this order: by the classes, by what both hold, then by who they are.
+    pub(super) fn order(
+        &self,
+        request: &PairRequest<'_>,
+        &(prefill, decode, [_, _, answers]): &(u32, u32, [i64; 3]),
+    ) -> impl Ord {
+        let mut held = Held::default();
+        held.fill(request.evidence, &self.balancer.columns);
+        let class = |at: u32| *self.balancer.classes.class(self.balancer.classes.of(at as usize));
+        let unit = |at: u32| (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
+        let falls =
+            |role, at: u32| !self.balancer.pool_of(&self.balancer.pairs[0], role).falling.line(at as usize).is_never();
+        let units = (class(decode), class(prefill), unit(decode), unit(prefill));
+        (units, answers, (falls(Role::Decode, decode), decode), (falls(Role::Prefill, prefill), prefill))
+    }
+
+    /// Tied decode candidates that would compute the prompt are drawn in this order.
+    pub(super) fn local_order(&self, request: &PairRequest<'_>, at: u32) -> impl Ord {
+        let pool = self.balancer.pool_of(&self.balancer.pairs[0], Role::Decode);
+        let mut held = Held::default();
+        held.fill(request.evidence, &self.balancer.columns);
+        let falls = !pool.falling.line(at as usize).is_never();
+        let holds = (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
+        let sees = super::super::super::choose::sees_cache(pool.policy.combination());
+        (if sees { holds } else { (true, core::cmp::Reverse(0)) }, falls, at)
     }
 
     /// The decode candidates that would compute the prompt at the least cost, and that cost.
