@@ -78,7 +78,10 @@ impl Owner {
             assert_eq!(cursor.whole, self.feed.standing() == Standing::Whole);
             let mut next = Feed::<Vec<u8>>::resume(cursor, self.now);
             let asks = matches!(next.poll(), Some(Action::Ask { from, .. }) if from + 1 == cursor.next);
-            assert!(asks && next.standing() == Standing::CatchingUp, "it asks for the batch before the one that is due");
+            assert!(
+                asks && next.standing() == Standing::CatchingUp,
+                "it asks for the batch before the one that is due"
+            );
         }
     }
 
