@@ -4,6 +4,7 @@
 //! without one. `README.md` tells how to run both.
 
 mod bytes;
+pub mod feed;
 pub mod index;
 pub mod inventory;
 pub mod notation;

@@ -27,6 +27,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn feed() {
+    replay("feed", phalanx_fuzz::feed::run);
+}
+
+#[test]
 fn index() {
     replay("index", phalanx_fuzz::index::run);
 }

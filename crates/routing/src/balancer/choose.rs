@@ -336,7 +336,8 @@ impl Balancer {
             };
             for standings in [&pool.steady, &pool.falling] {
                 if groups.len() == count {
-                    groups.push(Ties::default());
+                    // Room for most decisions that will come, so that few of those ask for memory in the middle of them.
+                    groups.resize_with(count + 32, Ties::with_room);
                 }
                 let ties = &mut groups[count];
                 ties.clear();

@@ -33,6 +33,11 @@ struct Unit {
 }
 
 impl Ties {
+    /// None, and room for some.
+    pub(crate) fn with_room() -> Self {
+        Self { units: Vec::with_capacity(64), total: 0 }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.units.clear();
         self.total = 0;
