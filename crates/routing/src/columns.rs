@@ -158,6 +158,15 @@ impl Columns {
         self.own_then[at] = 0;
     }
 
+    /// Requests of others that were there when the signals were read.
+    pub(crate) fn foreign(&self, at: usize) -> u32 {
+        let (running, waiting) = (self.running[at], self.waiting[at]);
+        if running == UNKNOWN || waiting == UNKNOWN {
+            return 0;
+        }
+        (running.min(MOST_REQUESTS) + waiting.min(MOST_REQUESTS)).saturating_sub(self.own_then[at])
+    }
+
     /// Requests in flight, as far as they count.
     pub(crate) fn in_flight(&self, at: usize) -> i64 {
         self.load[at].in_flight.min(MOST_REQUESTS).into()

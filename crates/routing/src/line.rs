@@ -41,11 +41,13 @@ impl Line {
     pub(crate) const ZERO: Self =
         Self { base: 0, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false, floor: 0 };
 
+    #[inline]
     pub(crate) fn is_never(&self) -> bool {
         self.base == i64::MAX
     }
 
     /// Brings all parts within their limits.
+    #[inline]
     pub(crate) fn limited(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST);
         let limited = |base: i64| base.clamp(-MOST, MOST);
@@ -54,6 +56,7 @@ impl Line {
     }
 
     /// The same, so that sixteen of them can be added.
+    #[inline]
     pub(crate) fn addend(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST / ADDENDS);
         let limited = |base: i64| base.clamp(-MOST_ADDED, MOST_ADDED);
@@ -86,6 +89,7 @@ impl Line {
     }
 
     /// Two [addends](Self::addend) as one line.
+    #[inline]
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             base: self.base + other.base,

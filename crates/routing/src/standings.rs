@@ -51,6 +51,7 @@ impl Node {
         is_free: [false; SPANS],
     };
 
+    #[inline]
     fn of(line: &Line) -> Self {
         if line.is_never() {
             return Self::EMPTY;
@@ -67,6 +68,7 @@ impl Node {
         }
     }
 
+    #[inline]
     fn end(&self, span: usize) -> i64 {
         if span + 1 < SPANS { self.least[span + 1] } else { self.slope }
     }
@@ -79,6 +81,7 @@ impl Node {
     }
 
     /// The node over some others.
+    #[expect(clippy::needless_range_loop, reason = "several arrays at the same place")]
     fn over(nodes: &[Self], falls: bool) -> Self {
         let mut all = Self::EMPTY;
         for node in nodes {
@@ -95,19 +98,22 @@ impl Node {
             }
             return all;
         }
+        // Without branches: which node has what is hard to foresee.
+        let ends: [i64; SPANS] = core::array::from_fn(|span| all.end(span));
+        let mut is_mixed = [false; SPANS];
+        all.is_free = [true; SPANS];
+        for node in nodes {
+            for span in 0..SPANS {
+                let is_least = (node.least[span] == all.least[span]) & (node.end(span) == ends[span]);
+                is_mixed[span] |= is_least & (node.shared[span] == 0);
+                all.is_free[span] &= !is_least | node.is_free[span];
+                all.shared[span] += node.shared[span] * u32::from(is_least);
+            }
+        }
         for span in 0..SPANS {
-            let (start, end) = (all.least[span], all.end(span));
-            if start == i64::MAX {
-                break;
-            }
-            let (mut shared, mut is_free, mut mixed) = (0, true, false);
-            for node in nodes.iter().filter(|node| node.least[span] == start && node.end(span) == end) {
-                mixed |= node.shared[span] == 0;
-                is_free &= node.is_free[span];
-                shared += node.shared[span];
-            }
-            all.shared[span] = if mixed { 0 } else { shared };
-            all.is_free[span] = is_free;
+            let stands = all.least[span] < i64::MAX;
+            all.shared[span] *= u32::from(stands & !is_mixed[span]);
+            all.is_free[span] &= stands;
         }
         all
     }

@@ -4,8 +4,10 @@ use super::Balancer;
 use crate::line::LONGEST;
 use crate::price::Means;
 
-/// Endpoints that hear of a change with each decision: a change never costs a look at everyone at once.
-const FEW: usize = 4;
+/// Endpoints that hear of a change with each decision, and those that are looked at for it: a change never costs a look at
+/// everyone at once.
+const FEW: usize = 2;
+const LOOKED_AT: usize = 16;
 
 /// Decayed means of the fleet, and the steps of them that prices are made of.
 #[derive(Clone, Copy, Debug)]
@@ -74,10 +76,22 @@ impl Balancer {
         if changed {
             self.usual.left = self.columns.len();
         }
-        for _ in 0..FEW.min(self.usual.left) {
+        let mut told = 0;
+        for _ in 0..LOOKED_AT.min(self.usual.left) {
             self.usual.left -= 1;
             self.usual.next = (self.usual.next + 1) % self.columns.len();
-            self.refresh(self.usual.next);
+            let at = self.usual.next;
+            let (then, now) = (self.columns.means[at], self.usual.means());
+            // What prompts are like only counts where others' prompts wait.
+            let is_same = then.output_tokens == now.output_tokens && self.columns.foreign(at) == 0;
+            if then == now || is_same {
+                continue;
+            }
+            self.refresh(at);
+            told += 1;
+            if told == FEW {
+                break;
+            }
         }
     }
 }

@@ -33,16 +33,13 @@ pub(crate) struct Seen {
 #[inline]
 pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
     let columns = known.columns;
-    let (running, waiting) = (columns.running[at], columns.waiting[at]);
     let (mut fd, mut fw) = (0, 0);
-    if running != UNKNOWN && waiting != UNKNOWN {
-        let (running, waiting) = (running.min(MOST_REQUESTS), waiting.min(MOST_REQUESTS));
+    let others = columns.foreign(at);
+    if others > 0 {
+        let (running, waiting) = (columns.running[at].min(MOST_REQUESTS), columns.waiting[at].min(MOST_REQUESTS));
         let all = running + waiting;
-        let others = all.saturating_sub(columns.own_then[at]);
-        if others > 0 {
-            // Less than 2^29: 15 bits times 14.
-            (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
-        }
+        // Less than 2^29: 15 bits times 14.
+        (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
     }
     Seen {
         pace: columns.pace[at].token(),
