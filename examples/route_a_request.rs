@@ -78,7 +78,7 @@ pub fn main() {
             decision.ties,
         ));
         for candidate in &explanation.candidates {
-            let terms: Vec<_> = (candidate.contributions.iter().filter(|part| part.amount > 0))
+            let terms: Vec<_> = (explanation.contributions(candidate.endpoint).filter(|part| part.amount > 0))
                 .map(|part| format!("{} {}", part.factor, part.amount / 1_000_000))
                 .collect();
             lines.push(format!("  endpoint {}: {}", candidate.endpoint.index(), terms.join(" + ")));

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use phalanx_routing::{Balancer, Endpoint, EndpointId, Evidence, Outcome, Policy, PoolId, Request, Reservation, Seed};
+use phalanx_routing::{
+    Balancer, Endpoint, EndpointId, Evidence, Explanation, Outcome, Policy, PoolId, Request, Reservation, Seed, Signals,
+};
 
 /// A balancer over a fleet where every endpoint is busy: half of its requests prefill, half decode.
 #[derive(Debug)]
@@ -11,6 +13,8 @@ pub struct RoutedFleet {
     pool: PoolId,
     evidence: Vec<(EndpointId, u32)>,
     decided: u64,
+    /// What was taken from the log, kept for its memory.
+    log: Vec<u8>,
 }
 
 /// Tokens in each prompt.
@@ -27,11 +31,25 @@ impl RoutedFleet {
     /// When `endpoints` is 0, since nobody can be chosen then.
     #[must_use]
     pub fn new(endpoints: u32, policy: Policy) -> Self {
+        Self::with(Balancer::new(Seed::from(7)), endpoints, policy)
+    }
+
+    /// The same, all of which is written into a log.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new) does.
+    #[must_use]
+    pub fn recording(endpoints: u32, policy: Policy) -> Self {
         let mut balancer = Balancer::new(Seed::from(7));
+        assert!(balancer.record(usize::MAX), "it is new");
+        Self::with(balancer, endpoints, policy)
+    }
+
+    fn with(mut balancer: Balancer, endpoints: u32, policy: Policy) -> Self {
         let pool = balancer.add_pool(policy);
         let endpoints: Vec<_> = (0..endpoints).map(|_| balancer.join(Endpoint::new())).collect();
         let evidence = endpoints.iter().step_by(8).map(|endpoint| (*endpoint, PROMPT_TOKENS / 2)).collect();
-        let mut fleet = Self { balancer, pool, evidence, decided: 0 };
+        let mut fleet = Self { balancer, pool, evidence, decided: 0, log: Vec::new() };
         for endpoint in endpoints {
             fleet.balancer.enter(pool, endpoint);
             for turn in 0..IN_FLIGHT {
@@ -46,12 +64,63 @@ impl RoutedFleet {
         fleet
     }
 
+    /// The same, with signals of every endpoint, as many kinds of them as there are.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new) does.
+    #[must_use]
+    pub fn with_signals(endpoints: u32, policy: Policy) -> Self {
+        let mut fleet = Self::new(endpoints, policy);
+        let ids: Vec<_> = fleet
+            .balancer
+            .explain(&Request::new(fleet.pool, 0, 1), Duration::ZERO)
+            .expect("the pool is there")
+            .candidates
+            .iter()
+            .map(|candidate| candidate.endpoint)
+            .collect();
+        for (id, at) in ids.into_iter().zip(0..) {
+            let signals = Signals {
+                waiting: Some(at % 5),
+                running: Some(2 + at % 7),
+                kv_used_ppm: Some(500_000 + at % 97 * 5000),
+                ttft: Some(Duration::from_micros(40_000 + u64::from(at % 89) * 500)),
+                tpot: Some(Duration::from_micros(10_000 + u64::from(at % 83) * 50)),
+                ..Signals::unknown(Duration::ZERO)
+            };
+            fleet.balancer.signals(id, signals);
+        }
+        fleet
+    }
+
     /// Decides one request among all endpoints and settles it, so that the next one meets the same load.
     pub fn decide(&mut self) -> EndpointId {
         let reservation = self.decide_among(None);
         let chosen = reservation.endpoint();
         let _ = self.balancer.settle(reservation, Outcome::Success, Duration::ZERO);
+        if self.balancer.recorded().len() > 1 << 20 {
+            self.log.clear();
+            self.balancer.take_recorded(&mut self.log);
+        }
         chosen
+    }
+
+    /// The same, with evidence of so many endpoints only.
+    #[must_use]
+    pub fn with_holders(mut self, holders: usize) -> Self {
+        self.evidence.truncate(holders);
+        self
+    }
+
+    /// Why the next request would go where it would go; of all candidates.
+    ///
+    /// # Panics
+    /// Never: the pool is there.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        let evidence = Evidence::Tokens(&self.evidence);
+        let request = Request::new(self.pool, self.decided + 1, PROMPT_TOKENS).with_evidence(evidence);
+        self.balancer.explain(&request, Duration::ZERO).expect("the pool is there")
     }
 
     fn decide_among(&mut self, subset: Option<&[EndpointId]>) -> Reservation {

@@ -4,10 +4,14 @@
 //! without one. `README.md` tells how to run both.
 
 mod bytes;
+pub mod feed;
 pub mod index;
 pub mod inventory;
 pub mod notation;
 pub mod place;
 mod planned;
+pub mod policy_yaml;
+pub mod route_log;
+pub mod route_ops;
 pub mod snapshot;
 pub mod wire;

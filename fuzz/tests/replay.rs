@@ -27,6 +27,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn feed() {
+    replay("feed", phalanx_fuzz::feed::run);
+}
+
+#[test]
 fn index() {
     replay("index", phalanx_fuzz::index::run);
 }
@@ -44,6 +49,21 @@ fn notation() {
 #[test]
 fn place() {
     replay("place", phalanx_fuzz::place::run);
+}
+
+#[test]
+fn policy_yaml() {
+    replay("policy_yaml", phalanx_fuzz::policy_yaml::run);
+}
+
+#[test]
+fn route_log() {
+    replay("route_log", phalanx_fuzz::route_log::run);
+}
+
+#[test]
+fn route_ops() {
+    replay("route_ops", phalanx_fuzz::route_ops::run);
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub struct FleetIndex {
     odd: usize,
     /// Runs that may have to be trimmed or cut when the change at hand is through.
     dirty: Vec<u32>,
+    /// What going through a rank's list needs in between.
+    sorted: Vec<(u32, u32)>,
 }
 
 /// Parts of one run beyond which it is cut.
@@ -129,6 +131,7 @@ impl FleetIndex {
             pairs: 0,
             odd: 0,
             dirty: Vec::new(),
+            sorted: Vec::new(),
         }
     }
 
@@ -146,6 +149,7 @@ impl FleetIndex {
     pub fn join(&mut self) -> RankId {
         let id = self.vacant.pop().unwrap_or_else(|| {
             self.ranks.push(Rank::new());
+            self.odd += self.ranks[self.ranks.len() - 1].bytes();
             RankId(self.ranks.len() as u32 - 1)
         });
         self.ranks[id.index()].joined = true;

@@ -1,8 +1,10 @@
 //! Load, policies and seed together: which endpoint a request goes to.
 
 mod adapters;
+mod batch;
 mod book;
 mod choose;
+mod clock;
 mod compare;
 mod draw;
 mod explain;
@@ -17,6 +19,7 @@ mod pair;
 mod recording;
 mod refresh;
 mod timely;
+mod usual;
 mod weigh;
 
 use core::time::Duration;
@@ -25,17 +28,17 @@ use std::collections::VecDeque;
 use self::choose::Scratch;
 use self::health::Watch;
 use self::pair::Pairing;
+use self::usual::Usual;
 use crate::adapter::{Adapters, Sought};
 use crate::columns::Columns;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::flights::Flights;
 use crate::kinds::Kinds;
-use crate::line::LONGEST;
 use crate::log::Recording;
 use crate::pair::{Classes, PairPolicy};
 use crate::policy::{Policy, Unknown};
 use crate::pool::{Pool, PoolId};
-use crate::price::{Known, Means};
+use crate::price::Known;
 use crate::request::{Decision, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
@@ -57,7 +60,7 @@ pub struct Balancer {
     /// By slot, the pools that its endpoint is in.
     pools_of: Vec<Vec<u32>>,
     decisions: u64,
-    means: Usual,
+    usual: Usual,
     /// The first time that was given, and the latest one since then.
     origin: Option<Duration>,
     elapsed: Duration,
@@ -72,39 +75,6 @@ pub struct Balancer {
     pairs: Vec<PairPolicy>,
     pairing: Pairing,
     recording: Recording,
-}
-
-/// Decayed means of the fleet, and the steps of them that prices are made of.
-#[derive(Clone, Copy, Debug)]
-struct Usual {
-    output: Mean,
-    uncached: Mean,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Mean {
-    /// 2^16 times the mean.
-    scaled: i64,
-    /// What prices are made of: it follows where the mean is an eighth away.
-    step: i64,
-}
-
-impl Mean {
-    fn new(mean: i64) -> Self {
-        Self { scaled: mean << 16, step: mean }
-    }
-
-    /// Notes a value, which counts one in a hundred; says whether the step changed.
-    fn note(&mut self, value: u32) -> bool {
-        let value = i64::from(value.min(LONGEST)) << 16;
-        self.scaled += (value - self.scaled) / 100;
-        let mean = (self.scaled >> 16).max(1);
-        let changed = (mean - self.step).abs() * 8 > self.step;
-        if changed {
-            self.step = mean;
-        }
-        changed
-    }
 }
 
 impl Balancer {
@@ -124,7 +94,7 @@ impl Balancer {
             pools: Vec::new(),
             pools_of: Vec::new(),
             decisions: 0,
-            means: Usual { output: Mean::new(200), uncached: Mean::new(2000) },
+            usual: Usual::default(),
             origin: None,
             elapsed: Duration::ZERO,
             max_age: None,
@@ -192,6 +162,7 @@ impl Balancer {
     /// ```
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
+        self.columns.means[slot] = self.usual.means();
         self.classes.join(slot, &endpoint);
         self.kinds.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
@@ -381,7 +352,7 @@ impl Balancer {
         let mut scratch = core::mem::take(&mut self.scratch);
         let choice = self.choose(request, elapsed, &mut scratch);
         if self.recording.is_on() {
-            self.record_choice(request, now, &choice, &scratch.held);
+            self.record_choice(request, now, &choice, &scratch.held, None);
         }
         self.scratch = scratch;
         Ok(self.book_choice(request, choice?))
@@ -419,9 +390,7 @@ impl Balancer {
         if self.is_open(reservation) {
             self.recording.generated(reservation, tokens);
             self.flights.set_generated(reservation.flight, tokens);
-            if self.means.output.note(tokens) {
-                self.refresh_all();
-            }
+            self.note_output(tokens);
         }
     }
 
@@ -475,22 +444,13 @@ impl Balancer {
         lost.len()
     }
 
-    /// Notes a time; says the nanoseconds since the first one.
-    fn advance(&mut self, now: Duration) -> i64 {
-        let origin = *self.origin.get_or_insert(now);
-        self.elapsed = self.elapsed.max(now.saturating_sub(origin));
-        self.forget(now);
-        i64::try_from(self.elapsed.as_nanos()).unwrap_or(i64::MAX)
-    }
-
     fn known(&self, policy: &Policy) -> Known<'_> {
         self.known_as(policy.unknown())
     }
 
     fn known_as(&self, unknown: Unknown) -> Known<'_> {
-        let means = Means { output_tokens: self.means.output.step, uncached_tokens: self.means.uncached.step };
         let sought = Sought::NOTHING;
-        Known { columns: &self.columns, flights: &self.flights, means, unknown, sought }
+        Known { columns: &self.columns, flights: &self.flights, unknown, sought }
     }
 }
 

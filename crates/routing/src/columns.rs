@@ -7,6 +7,7 @@ use crate::flights::Row;
 use crate::health::Record;
 use crate::load::{Load, Totals};
 use crate::pace::Pace;
+use crate::price::Means;
 use crate::signals::Signals;
 use crate::step::Step;
 
@@ -33,6 +34,8 @@ pub(crate) struct Columns {
     pub(crate) row: Vec<Row>,
     pub(crate) head_since: Vec<Duration>,
     pub(crate) pace: Vec<Pace>,
+    /// What was usual when its load last changed, or later.
+    pub(crate) means: Vec<Means>,
     pub(crate) step: Vec<Step>,
     /// Signals, [`UNKNOWN`] where they are; those of a time are latencies in microseconds.
     pub(crate) waiting: Vec<u32>,
@@ -83,6 +86,7 @@ impl Columns {
         self.row.push(Row::EMPTY);
         self.head_since.push(Duration::ZERO);
         self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
+        self.means.push(Means::default());
         self.step.push(Step::expected(Endpoint::new().decode_token()));
         for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
             column.push(UNKNOWN);
@@ -152,6 +156,15 @@ impl Columns {
         self.tpot[at] = UNKNOWN;
         self.read[at] = None;
         self.own_then[at] = 0;
+    }
+
+    /// Requests of others that were there when the signals were read.
+    pub(crate) fn foreign(&self, at: usize) -> u32 {
+        let (running, waiting) = (self.running[at], self.waiting[at]);
+        if running == UNKNOWN || waiting == UNKNOWN {
+            return 0;
+        }
+        (running.min(MOST_REQUESTS) + waiting.min(MOST_REQUESTS)).saturating_sub(self.own_then[at])
     }
 
     /// Requests in flight, as far as they count.

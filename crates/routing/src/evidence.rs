@@ -110,9 +110,10 @@ impl Held {
     }
 
     /// Tokens that a slot's endpoint holds.
+    #[inline]
     pub(crate) fn of(&self, evidence: Evidence<'_>, at: usize) -> u32 {
         let held = self.tokens.get(at).copied().unwrap_or(0);
-        if held > 0 {
+        if held > 0 || matches!(evidence, Evidence::None | Evidence::Tokens(_)) {
             return held;
         }
         wide(evidence).find(|wide| wide.holds(at)).map_or(0, |wide| wide.tokens)

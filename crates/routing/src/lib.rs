@@ -99,3 +99,8 @@ pub use router::Router;
 pub use seed::Seed;
 pub use signals::Signals;
 pub use slo::{Forecast, Slo};
+
+/// The README's examples, which are run as these docs' are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -41,11 +41,13 @@ impl Line {
     pub(crate) const ZERO: Self =
         Self { base: 0, slope: 0, context: 0, exact_to: Self::ALWAYS, falling: false, floor: 0 };
 
+    #[inline]
     pub(crate) fn is_never(&self) -> bool {
         self.base == i64::MAX
     }
 
     /// Brings all parts within their limits.
+    #[inline]
     pub(crate) fn limited(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST);
         let limited = |base: i64| base.clamp(-MOST, MOST);
@@ -54,6 +56,7 @@ impl Line {
     }
 
     /// The same, so that sixteen of them can be added.
+    #[inline]
     pub(crate) fn addend(self) -> Self {
         let slope = self.slope.clamp(0, STEEPEST / ADDENDS);
         let limited = |base: i64| base.clamp(-MOST_ADDED, MOST_ADDED);
@@ -61,11 +64,17 @@ impl Line {
         Self { base: limited(self.base), floor: limited(self.floor), slope, context, ..self }
     }
 
+    /// The cost at a time, or a lower bound of it.
+    #[inline]
+    pub(crate) fn low(&self, tokens: Tokens, now: i64) -> i64 {
+        let fallen = if self.falling { self.base - (self.base - now).max(self.floor) } else { 0 };
+        self.at(tokens) - fallen
+    }
+
     /// The cost at a time, if this is all of it.
     #[inline]
     pub(crate) fn exactly(&self, tokens: Tokens, now: i64) -> Option<i64> {
-        let fallen = if self.falling { self.base - (self.base - now).max(self.floor) } else { 0 };
-        (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.at(tokens) - fallen)
+        (2 * i64::from(tokens.uncached) <= self.exact_to).then(|| self.low(tokens, now))
     }
 
     /// What an answer costs, for which one token of the prompt is computed, as a line over the tokens of the prompt.
@@ -80,6 +89,7 @@ impl Line {
     }
 
     /// Two [addends](Self::addend) as one line.
+    #[inline]
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             base: self.base + other.base,

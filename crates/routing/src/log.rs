@@ -2,17 +2,21 @@
 
 mod error;
 mod line;
+mod pair;
 mod recorder;
 mod replay;
 mod report;
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use self::error::LogError;
+pub(crate) use self::line::id;
 use self::line::{Head, Line, NAME, VERSION};
+pub(crate) use self::pair::{Leg, Legs};
 pub(crate) use self::recorder::Recording;
 use self::replay::Replay;
 pub use self::report::{Answer, Difference, Report};
@@ -31,13 +35,15 @@ use crate::policy::Policy;
 /// | `"do":"max-age"` | `age` |
 /// | `breaker` | `breaker` |
 /// | `pool` | `policy`; pools have the numbers 0, 1, ... |
-/// | `join` | `endpoint`, `seats`, `kv_tokens`, `prefill_token`, `decode_token`, `labels` (bits), and `context_tokens` if there is a limit |
+/// | `join` | `endpoint`, `seats`, `kv_tokens`, `prefill_token`, `decode_token`, `labels` (bits), `context_tokens` if there is a limit, and unless it is as usual `place` (`role`, `domain`, `group`, `connector`, `rank`) |
 /// | `leave` | `endpoint` |
 /// | `enter`, `exit` | `pool`, `endpoint` |
 /// | `signals` | `endpoint`, `read`, and as far as known `waiting`, `running`, `kv_used_ppm`, `ttft`, `tpot` |
 /// | `adapters` | `endpoint`, `read`, `loaded`, `queued` (numbers), and `slots` if that is known |
 /// | `timeout` | `now` |
-/// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `affinity`, `adapter`, `labels` (bits), `output_tokens`, `ttft`, `tpot`, `subset`, `excluded`, `answer` |
+/// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `affinity`, `adapter`, `labels` (bits), `output_tokens`, `ttft`, `tpot`, `subset`, `excluded`, `answer`; where a list was asked for `others` (how many at the most, and the endpoints) |
+/// | `pair` | `policy` of two pools: `prefill`, `decode`, `links` (a row for each origin of `[latency, nanoseconds for a MiB]`), `kv_bytes_per_token`, `order`, `local`, `when_cheaper`, `within`; pair policies have the numbers 0, 1, ... |
+/// | `decide-pair` | `pair`, and `asked`: what is in `decide`, where the pool is the one of those who answer |
 /// | `adopt` | `endpoint`, `prompt_tokens`, `uncached_tokens`, `came` (whether the first token did), `now` |
 /// | `first-token` | `of` (the number; 0 for a request that is no longer open), `now` |
 /// | `generated` | `of`, `tokens` |
@@ -48,7 +54,11 @@ use crate::policy::Policy;
 /// An answer is `{"sent": {"endpoint", "cached_tokens", "cost", "ties"}}`, `{"unknown-pool": {"pool"}}`,
 /// `{"no-candidates": {"subset"}}`, `{"none-labeled": {"labels", "unknown", "candidates"}}`,
 /// `{"too-long": {"tokens", "longest", "candidates"}}`, `{"all-excluded": {"candidates"}}`,
-/// `{"all-late": {"candidates"}}` or `{"all-filtered": {"filter", "candidates"}}`.
+/// `{"all-late": {"candidates"}}` or `{"all-filtered": {"filter", "candidates"}}`; of a pair it is
+/// `{"paired": {"prefill", "decode", "transfer", "ties"}}`, whose parts are `{"endpoint", "cached_tokens",
+/// "uncached_tokens", "cost"}` (those of the decode endpoint are counted first), or besides those above
+/// `{"unknown-pair": {"pair"}}`, `{"of-role": {"role", "why"}}`, `{"unknown-domain": {"domain", "domains"}}` or
+/// `{"no-pair": {"prefills", "decodes"}}`.
 /// Lists that are empty are left out, a subset aside, and so are labels that are none, an output of no tokens, and a
 /// block of one token. What changed nothing, such as an
 /// endpoint that entered twice, is not written.
@@ -103,7 +113,7 @@ impl Log {
     /// How many decisions are in it, refusals included.
     #[must_use]
     pub fn decisions(&self) -> usize {
-        self.lines.iter().filter(|line| matches!(line, Line::Decide(_))).count()
+        self.lines.iter().filter(|line| matches!(line, Line::Decide(_) | Line::DecidePair { .. })).count()
     }
 
     /// The line after which things happened that are not in it, if there is one: it tells nothing from there on.
@@ -183,6 +193,11 @@ impl fmt::Display for Log {
         }
         Ok(())
     }
+}
+
+/// A time in nanoseconds; none for one that a log cannot hold, after more than 584 years.
+fn nanos(time: Duration) -> Option<u64> {
+    u64::try_from(time.as_nanos()).ok()
 }
 
 /// Reads the first line: the seed.

@@ -19,19 +19,25 @@ pub(crate) struct Pace {
     expected: u64,
     nanos: u64,
     tokens: u64,
+    /// Nanoseconds for a token, as they follow from the others.
+    token: i64,
 }
 
 impl Pace {
     /// An engine that is expected to take so long for a prompt token when it does nothing else.
     pub(crate) fn expected(token: Duration) -> Self {
         let expected = u64::try_from(token.as_nanos()).unwrap_or(u64::MAX).clamp(1, SLOWEST);
-        Self { expected, nanos: PRIOR_TOKENS * expected * 23 / 20, tokens: PRIOR_TOKENS }
+        Self { expected, nanos: PRIOR_TOKENS * expected * 23 / 20, tokens: PRIOR_TOKENS, token: 0 }.told()
     }
 
     /// Nanoseconds for a token.
     pub(crate) fn token(&self) -> i64 {
+        self.token
+    }
+
+    fn told(self) -> Self {
         let seen = self.nanos / self.tokens.max(1);
-        seen.clamp(self.expected * 10 / 11, self.expected * 3).max(1) as i64
+        Self { token: seen.clamp(self.expected * 10 / 11, self.expected * 3).max(1) as i64, ..self }
     }
 
     /// A prompt of which `tokens` had to be computed took `time` from its turn to its first token.
@@ -42,6 +48,7 @@ impl Pace {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::from(tokens) * SLOWEST);
         self.nanos = (self.nanos - self.nanos / FADE).saturating_add(time);
         self.tokens = (self.tokens - self.tokens / FADE).saturating_add(tokens.into());
+        *self = self.told();
     }
 }
 

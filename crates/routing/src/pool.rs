@@ -66,7 +66,7 @@ impl Pool {
             is_local,
             sees_adapter,
             steady: Standings::default(),
-            falling: Standings::default(),
+            falling: Standings::falling(),
             sorted: Vec::new(),
             board,
             ring: Ring::default(),

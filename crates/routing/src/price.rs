@@ -6,7 +6,7 @@ mod term;
 
 pub(crate) use self::adapter::{cost as adapter_cost, score as adapter_score, sees as sees_adapter};
 pub(crate) use self::measure::{value as measure, values as measures};
-pub(crate) use self::term::{forecast, value as term};
+pub(crate) use self::term::{columns as terms, forecast};
 use crate::adapter::Sought;
 use crate::columns::Columns;
 use crate::flights::Flights;
@@ -18,14 +18,13 @@ use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Unknown
 pub(crate) struct Known<'a> {
     pub(crate) columns: &'a Columns,
     pub(crate) flights: &'a Flights,
-    pub(crate) means: Means,
     pub(crate) unknown: Unknown,
     /// Where the request's adapter is; without a request there is none.
     pub(crate) sought: Sought<'a>,
 }
 
 /// What is usual in the fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Means {
     /// Tokens of an answer.
     pub(crate) output_tokens: i64,
@@ -82,7 +81,8 @@ pub(crate) fn line(combination: &Combination, known: &Known<'_>, at: usize) -> L
             measures => measures.first().map_or(Line::ZERO, |measure| measure::line(known, *measure, at)),
         },
         Combination::Cost(terms) => {
-            terms.iter().fold(Line::ZERO, |sum, priced| sum.plus(term::line(known, priced, at)))
+            let seen = term::see(known, at);
+            terms.iter().fold(Line::ZERO, |sum, priced| sum.plus(term::line(known, *priced, &seen, at)))
         }
         Combination::Total(measures) => {
             measures.iter().fold(Line::ZERO, |sum, measured| sum.plus(priced_line(known, measured, at)))
@@ -130,7 +130,8 @@ fn packed_line(first: Line, second: Line) -> Line {
 pub(crate) fn cost(combination: &Combination, known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> i64 {
     match combination {
         Combination::Cost(terms) => {
-            let values = terms.iter().map(|priced| term::value(known, priced, at, tokens, now));
+            let seen = term::see(known, at);
+            let values = terms.iter().map(|priced| term::value(known, *priced, &seen, at, tokens, now));
             values.sum::<i64>().min(MOST)
         }
         Combination::Product(measures) if !is_line(combination) => {

@@ -10,6 +10,16 @@ use crate::endpoint::EndpointId;
 /// It cannot be cloned, so it cannot be settled twice. One that is dropped instead leaves its load counted until
 /// [`Balancer::reclaim`](crate::Balancer::reclaim) finds it: hold it in a guard that settles as
 /// [`ClientGone`](Outcome::ClientGone) when work is abandoned.
+///
+/// ```compile_fail
+/// use core::time::Duration;
+/// use phalanx_routing::{Balancer, Outcome, Reservation};
+///
+/// fn twice(balancer: &mut Balancer, reservation: Reservation) {
+///     balancer.settle(reservation, Outcome::Success, Duration::ZERO);
+///     balancer.settle(reservation, Outcome::Success, Duration::ZERO);
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "load is counted until the reservation is settled"]
 pub struct Reservation {

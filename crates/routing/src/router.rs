@@ -14,6 +14,9 @@ use crate::request::{Decision, Evidence, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
 
+/// Lists of names that are kept for the next flights.
+const SPARE: usize = 4096;
+
 /// A [`Balancer`] with the fleet index that says who holds what: changes of caches and loads in, decisions out. It does no
 /// I/O and reads no clock.
 ///
@@ -30,6 +33,8 @@ pub struct Router {
     promised: FleetIndex,
     promise_ranks: Vec<RankId>,
     promises: Vec<Vec<BlockHash>>,
+    /// Lists that no flight needs now.
+    spare: Vec<Vec<BlockHash>>,
     overlap: Overlap,
     of_promised: Overlap,
 }
@@ -66,6 +71,7 @@ impl Router {
             promised: FleetIndex::new(),
             promise_ranks: Vec::new(),
             promises: Vec::new(),
+            spare: Vec::new(),
             overlap: Overlap::new(),
             of_promised: Overlap::new(),
         }
@@ -220,11 +226,18 @@ impl Router {
         if self.promises.len() <= place {
             self.promises.resize_with(place + 1, Vec::new);
         }
+        // A flight needs its list until its first token only, so few of them are enough, and those are at hand.
         let names = &mut self.promises[place];
+        if names.capacity() == 0 {
+            *names = self.spare.pop().unwrap_or_default();
+        }
         names.clear();
-        let mut path = 0;
-        names.extend(blocks.iter().map(|block| {
-            path = crate::seed::mix(path ^ block.0);
+        let mut path = 0_u64;
+        names.extend(blocks.iter().zip(1_u64..).map(|(block, depth)| {
+            // Of each depth another hash, so that no two places of a path are named alike; all that takes its time is
+            // done beside each other.
+            let here = (block.0 ^ depth.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            path = path.rotate_left(7) ^ here ^ (here >> 32);
             BlockHash(path)
         }));
         let stored = Change::Stored { layer: Layer::MAIN, parent: None, names, contents: blocks };
@@ -242,6 +255,10 @@ impl Router {
             let _ = self.promised.apply(rank, Change::Removed { layer: Layer::MAIN, names });
         }
         names.clear();
+        let names = core::mem::take(names);
+        if names.capacity() > 0 && self.spare.len() < SPARE {
+            self.spare.push(names);
+        }
     }
 }
 

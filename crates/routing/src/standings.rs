@@ -20,6 +20,8 @@ const SPANS: usize = MARKS.len();
 /// there are, and at all of them at the worst.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standings {
+    /// Whether all lines [fall](Line::falling).
+    falls: bool,
     lines: Vec<Line>,
     /// From the nodes over eight slots each up to the root.
     levels: Vec<Vec<Node>>,
@@ -29,6 +31,8 @@ pub(crate) struct Standings {
 struct Node {
     /// Twice the least cost at each mark.
     least: [i64; SPANS],
+    /// The same, of lines that have fallen as far as they can: only where lines fall.
+    floor: [i64; SPANS],
     /// The least slope.
     slope: i64,
     /// Of each span: how many endpoints share the one line that is the least all the way, and that is all of their
@@ -39,14 +43,22 @@ struct Node {
 }
 
 impl Node {
-    const EMPTY: Self = Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], is_free: [false; SPANS] };
+    const EMPTY: Self = Self {
+        least: [i64::MAX; SPANS],
+        floor: [i64::MAX; SPANS],
+        slope: i64::MAX,
+        shared: [0; SPANS],
+        is_free: [false; SPANS],
+    };
 
+    #[inline]
     fn of(line: &Line) -> Self {
         if line.is_never() {
             return Self::EMPTY;
         }
         Self {
             least: MARKS.map(|mark| 2 * line.base + mark * line.slope),
+            floor: if line.falling { MARKS.map(|mark| 2 * line.floor + mark * line.slope) } else { [i64::MAX; SPANS] },
             slope: line.slope,
             shared: core::array::from_fn(|span| {
                 let end = MARKS.get(span + 1).copied().unwrap_or(Line::ALWAYS);
@@ -56,12 +68,21 @@ impl Node {
         }
     }
 
+    #[inline]
     fn end(&self, span: usize) -> i64 {
         if span + 1 < SPANS { self.least[span + 1] } else { self.slope }
     }
 
+    /// Whether a node over this one and others is what it is without regard to this one.
+    fn is_above(&self, over: &Self) -> bool {
+        let above = |own: &[i64; SPANS], all: &[i64; SPANS]| own.iter().zip(all).all(|(own, all)| own > all);
+        let is_floor = over.floor[0] == i64::MAX || above(&self.floor, &over.floor);
+        above(&self.least, &over.least) && self.slope > over.slope && is_floor
+    }
+
     /// The node over some others.
-    fn over(nodes: &[Self]) -> Self {
+    #[expect(clippy::needless_range_loop, reason = "several arrays at the same place")]
+    fn over(nodes: &[Self], falls: bool) -> Self {
         let mut all = Self::EMPTY;
         for node in nodes {
             for (least, of) in all.least.iter_mut().zip(node.least) {
@@ -69,25 +90,41 @@ impl Node {
             }
             all.slope = all.slope.min(node.slope);
         }
+        if falls {
+            for node in nodes {
+                for (floor, of) in all.floor.iter_mut().zip(node.floor) {
+                    *floor = (*floor).min(of);
+                }
+            }
+            return all;
+        }
+        // Without branches: which node has what is hard to foresee.
+        let ends: [i64; SPANS] = core::array::from_fn(|span| all.end(span));
+        let mut is_mixed = [false; SPANS];
+        all.is_free = [true; SPANS];
+        for node in nodes {
+            for span in 0..SPANS {
+                let is_least = (node.least[span] == all.least[span]) & (node.end(span) == ends[span]);
+                is_mixed[span] |= is_least & (node.shared[span] == 0);
+                all.is_free[span] &= !is_least | node.is_free[span];
+                all.shared[span] += node.shared[span] * u32::from(is_least);
+            }
+        }
         for span in 0..SPANS {
-            let (start, end) = (all.least[span], all.end(span));
-            if start == i64::MAX {
-                break;
-            }
-            let (mut shared, mut is_free, mut mixed) = (0, true, false);
-            for node in nodes.iter().filter(|node| node.least[span] == start && node.end(span) == end) {
-                mixed |= node.shared[span] == 0;
-                is_free &= node.is_free[span];
-                shared += node.shared[span];
-            }
-            all.shared[span] = if mixed { 0 } else { shared };
-            all.is_free[span] = is_free;
+            let stands = all.least[span] < i64::MAX;
+            all.shared[span] *= u32::from(stands & !is_mixed[span]);
+            all.is_free[span] &= stands;
         }
         all
     }
 }
 
 impl Standings {
+    /// Of lines that fall.
+    pub(crate) fn falling() -> Self {
+        Self { falls: true, ..Self::default() }
+    }
+
     /// Makes room for slots up to a number of them.
     pub(crate) fn grow(&mut self, slots: usize) {
         if slots <= self.lines.len() {
@@ -120,26 +157,32 @@ impl Standings {
         let range = node * FAN..(node + 1) * FAN;
         if level == 0 {
             let nodes: [Node; FAN] = core::array::from_fn(|at| Node::of(&self.lines[range.start + at]));
-            Node::over(&nodes)
+            Node::over(&nodes, self.falls)
         } else {
-            Node::over(self.levels[level - 1].get(range).unwrap_or_default())
+            Node::over(self.levels[level - 1].get(range).unwrap_or_default(), self.falls)
         }
     }
 
     /// The line of a slot is `line` from now on. The slot must have room.
     pub(crate) fn set(&mut self, slot: usize, line: Line) {
-        if self.lines[slot] == line {
+        let before = core::mem::replace(&mut self.lines[slot], line);
+        if before == line {
             return;
         }
-        self.lines[slot] = line;
+        let (mut before, mut after) = (Node::of(&before), Node::of(&line));
         let mut at = slot;
         for level in 0..self.levels.len() {
             at /= FAN;
-            let node = self.over(level, at);
-            if self.levels[level][at] == node {
+            let node = &self.levels[level][at];
+            if before.is_above(node) && after.is_above(node) {
                 return;
             }
-            self.levels[level][at] = node;
+            let over = self.over(level, at);
+            if *node == over {
+                return;
+            }
+            before = core::mem::replace(&mut self.levels[level][at], over);
+            after = over;
         }
     }
 

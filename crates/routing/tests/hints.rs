@@ -53,7 +53,10 @@ impl Fleet {
     /// What each endpoint makes of the first part of the policy, in the order of the endpoints, and the total.
     fn totals(&self, request: &Request<'_>) -> Vec<(i64, i64)> {
         let explanation = self.balancer.explain(request, Duration::ZERO).expect("there is such a pool");
-        let parts = explanation.candidates.iter().map(|of| (of.contributions[0].value, of.total));
+        let parts = explanation
+            .candidates
+            .iter()
+            .map(|of| (explanation.contributions(of.endpoint).next().map_or(0, |part| part.value), of.total));
         parts.collect()
     }
 
@@ -134,7 +137,7 @@ fn a_load_takes_a_tenth_of_a_second() {
     let request = fleet.request(1).with_adapter(WANTED);
     let explanation = fleet.balancer.explain(&request, Duration::ZERO).expect("there is such a pool");
     let load = |of: &phalanx_routing::Candidate| {
-        let part = of.contributions.iter().find(|part| part.factor == Factor::Term(Term::AdapterLoad));
+        let part = explanation.contributions(of.endpoint).find(|part| part.factor == Factor::Term(Term::AdapterLoad));
         part.expect("it is a part of the policy").amount
     };
     let loads: Vec<_> = explanation.candidates.iter().map(|of| load(of) / 1_000_000).collect();

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use phalanx_routing::{
-    Balancer, Endpoint, EndpointId, Evidence, Explanation, Policy, PoolId, Request, Reservation, Seed, Signals,
+    Balancer, Candidate, Endpoint, EndpointId, Evidence, Explanation, Policy, PoolId, Request, Reservation, Seed,
+    Signals,
 };
 
 /// What is known of one endpoint.
@@ -85,7 +86,8 @@ fn chosen(policy: Policy, prompt: u32, states: &[State<'_>]) -> usize {
 /// The scores of all endpoints in one part of a sum, in hundredths.
 fn hundredths(policy: Policy, part: usize, prompt: u32, states: &[State<'_>]) -> Vec<i64> {
     let explanation = Fleet::new(policy, states).explain(prompt);
-    explanation.candidates.iter().map(|candidate| -candidate.contributions[part].amount / 10_000).collect()
+    let amount = |of: &Candidate| explanation.contributions(of.endpoint).nth(part).expect("a part").amount;
+    explanation.candidates.iter().map(|candidate| -amount(candidate) / 10_000).collect()
 }
 
 fn totals(policy: Policy, prompt: u32, states: &[State<'_>]) -> Vec<i64> {

@@ -125,6 +125,8 @@ impl Entries {
             }
         };
         self.table.insert(self.mixer.two(parent, content.get()), slot);
+        // One among too many that are alike is not found, and taken out as if it were there.
+        self.table.ignore_lost();
         slot
     }
 
@@ -152,6 +154,7 @@ impl Entries {
         self.order.remove(slot);
         let Entry { parent, content, name, .. } = *self.get(slot);
         self.table.remove(self.mixer.two(parent, content.get()), slot);
+        self.table.ignore_lost();
         let entry = &mut self.slots[slot as usize];
         entry.state = State::Vacant;
         entry.parent = core::mem::replace(&mut self.vacant, slot);

@@ -3,7 +3,7 @@
 use super::coverage::Coverage;
 use super::listed::Listed;
 use super::pages::{Extent, NONE, PAGE, Pages, number};
-use super::run::Run;
+use super::run::{Run, Spare};
 use super::slab::Slab;
 use super::table::{Mixer, Table};
 use super::unlisted::Tagger;
@@ -22,7 +22,8 @@ pub(super) struct Forest {
     mixer: Mixer,
     pub(super) tagger: Tagger,
     blocks: u64,
-    /// Memory beside runs, pages and tables, in bytes.
+    spare: Spare,
+    /// Memory of runs beside themselves, in bytes.
     heap: usize,
 }
 
@@ -37,6 +38,7 @@ impl Forest {
             mixer: Mixer::new(seed),
             tagger: Tagger::new(seed),
             blocks: 0,
+            spare: Spare::new(),
             heap: 0,
         }
     }
@@ -47,10 +49,11 @@ impl Forest {
 
     pub(super) fn bytes(&self) -> usize {
         let tables = self.listed.bytes() + self.branches.bytes();
-        tables + self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.pages.bytes() + self.heap
+        let runs = self.runs.bytes() + self.vacant.capacity() * size_of::<u32>() + self.spare.bytes() + self.heap;
+        tables + runs + self.pages.bytes()
     }
 
-    /// Memory beside runs, pages and tables, in bytes.
+    /// Memory of runs beside themselves, in bytes.
     #[cfg(test)]
     pub(super) fn heap(&self) -> usize {
         self.heap
@@ -84,8 +87,18 @@ impl Forest {
         let run = &mut self.runs[run];
         self.heap -= run.heap();
         let result = edit(run);
+        self.spare.take_back(run);
         self.heap += run.heap();
         result
+    }
+
+    /// Changes a run's pages.
+    fn edit_pages<R>(&mut self, run: u32, edit: impl FnOnce(&mut Run) -> R) -> R {
+        let of = &mut self.runs[run];
+        self.heap -= of.heap();
+        self.spare.lend(of);
+        self.heap += of.heap();
+        self.edit(run, edit)
     }
 
     /// The run that follows `parent` and begins with `content`.
@@ -278,7 +291,7 @@ impl Forest {
         while pages < need {
             let extent = self.pages.take(need - pages, run, start / PAGE + pages);
             pages += extent.pages;
-            self.edit(run, |run| run.push_extent(extent));
+            self.edit_pages(run, |run| run.push_extent(extent));
         }
         self.runs[run].len += names.len() as u32;
         let mut done = 0;
@@ -292,49 +305,37 @@ impl Forest {
     /// Cuts a run at a depth within it. The part behind keeps the number, its children and its pages; the part before
     /// is a new run, whose number is given back.
     pub(super) fn split(&mut self, run: u32, depth: u32) -> u32 {
-        let head = self.vacant.pop().unwrap_or_else(|| self.runs.grow(1) as u32);
+        let number = self.vacant.pop().unwrap_or_else(|| self.runs.grow(1) as u32);
         let Run { parent, start, stamp, .. } = self.runs[run];
         let content = self.first_content(run);
         let len = depth - start;
         self.remove_branch(run, content);
 
-        let (main, layers, before, behind) = self.edit(run, |run| {
-            let mut all = vec![run.first];
-            all.extend_from_slice(run.extents());
-            let whole = depth / PAGE - start / PAGE;
-            let behind = run.cut_pages(whole);
-            let mut before = vec![run.first];
-            before.extend_from_slice(run.extents());
-            before.retain(|extent| extent.pages > 0);
-            run.set_extents(&behind);
+        let mut head = Run::begin(parent, start, stamp);
+        head.len = len;
+        self.spare.lend(&mut head);
+        self.edit(run, |run| {
+            run.move_pages(depth / PAGE - start / PAGE, &mut head);
             let (main, layers) = run.split_coverage(len);
-            run.parent = head;
-            run.start = depth;
+            head.main = main;
+            head.set_layers(layers);
+            (run.parent, run.start) = (number, depth);
             run.len -= len;
-            (main, layers, before, behind)
         });
-        for extent in &before {
-            for page in extent.page..extent.page + extent.pages {
-                self.pages.set_owner(page, head);
-            }
+        for extent in core::iter::once(&head.first).chain(head.extents()) {
+            self.pages.set_owner(*extent, number);
         }
-        self.runs[head] = Run::begin(parent, start, stamp);
-        let shared = (!depth.is_multiple_of(PAGE)).then_some(Extent { page: behind[0].page, pages: 1 });
-        self.edit(head, |run| {
-            for extent in before.into_iter().chain(shared) {
-                run.push_extent(extent);
-            }
-            run.len = len;
-            run.main = main;
-            run.set_layers(layers);
-        });
+        if !depth.is_multiple_of(PAGE) {
+            head.push_extent(Extent { page: self.runs[run].first.page, pages: 1 });
+        }
+        self.edit(number, |of| *of = head);
         // The parent has one child as before: the new run in the old one's place.
         if parent != NONE {
             self.runs[parent].children -= 1;
         }
-        self.adopt(parent, head);
-        self.adopt(head, run);
-        head
+        self.adopt(parent, number);
+        self.adopt(number, run);
+        number
     }
 
     fn remove_branch(&mut self, run: u32, content: u64) {
@@ -362,27 +363,21 @@ impl Forest {
         let (content, next_content) = (self.first_content(run), self.first_content(child));
         self.remove_branch(run, content);
         self.remove_branch(child, next_content);
-        let mut extents = vec![self.runs[run].first];
-        extents.extend_from_slice(self.runs[run].extents());
-        for extent in &extents {
+        let mut before = self.edit(run, core::mem::take);
+        for extent in core::iter::once(&before.first).chain(before.extents()) {
             for page in extent.page..extent.page + extent.pages {
                 // The last page may belong to a run further behind.
                 if self.pages.owner(page) == run {
-                    self.pages.set_owner(page, child);
+                    self.pages.set_owner(Extent { page, pages: 1 }, child);
                 }
             }
         }
-        self.edit(child, |child| {
-            let mut rest = vec![child.first];
-            rest.extend_from_slice(child.extents());
-            if shares {
-                rest[0] = Extent { page: rest[0].page + 1, pages: rest[0].pages - 1 };
-            }
-            extents.extend(rest.into_iter().filter(|extent| extent.pages > 0));
-            child.set_extents(&extents);
+        self.spare.lend(&mut before);
+        let mut before = self.edit(child, |child| {
             (child.parent, child.start, child.len) = (parent, start, len + child.len);
+            child.put_before(before, shares)
         });
-        self.edit(run, |run| *run = Run::default());
+        self.spare.take_back(&mut before);
         self.vacant.push(run);
         if parent != NONE {
             self.runs[parent].children -= 1;
@@ -453,13 +448,15 @@ impl Forest {
     fn give_pages(&mut self, run: u32, keep: u32) {
         let Run { parent, start, .. } = self.runs[run];
         let shared = (parent != NONE && !start.is_multiple_of(PAGE)).then(|| self.runs[parent].page(start - 1));
-        for _ in keep..self.runs[run].pages() {
-            let page = self.edit(run, Run::pop_page);
-            if shared == Some(page) {
-                self.pages.set_owner(page, parent);
-            } else {
-                self.pages.give(page);
+        let mut left = self.runs[run].pages() - keep;
+        while left > 0 {
+            let mut pages = self.edit(run, |run| run.pop_pages(left));
+            left -= pages.pages;
+            if shared == Some(pages.page) {
+                self.pages.set_owner(Extent { pages: 1, ..pages }, parent);
+                pages = Extent { page: pages.page + 1, pages: pages.pages - 1 };
             }
+            self.pages.give(pages);
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::FleetIndex;
 use super::pages::{PAGE, mask, number, pieces, places};
-use super::unlisted::Unlisted;
 use crate::RankId;
 
 /// Blocks that a rank holds and that are not listed, at the most: so long is the longest search.
 const MOST: usize = 1 << 18;
+
+/// Stretches for which there is room when a list is gone through: a longer one pays for its own.
+const SORTED: usize = 64;
 
 impl FleetIndex {
     /// Notes blocks of a run that the rank holds from now on, so that they can be found by name.
@@ -32,6 +34,12 @@ impl FleetIndex {
     pub(super) fn tend_unlisted(&mut self, rank: RankId) {
         let state = &self.ranks[rank.index()];
         let (len, held) = (state.unlisted.len(), state.held as usize);
+        if held == 0 {
+            if len > 0 {
+                self.edit_rank(rank, |rank, _| rank.unlisted.clear());
+            }
+            return;
+        }
         // As many have come or gone since it was tidied last as are looked at.
         if len > 2 * held + 256 || len > MOST && state.unlisted.fresh() >= MOST / 2 {
             self.tidy_unlisted(rank);
@@ -81,10 +89,12 @@ impl FleetIndex {
 
     /// Forgets what is listed by now, or held no longer.
     fn tidy_unlisted(&mut self, rank: RankId) {
-        let old = self.edit_rank(rank, |rank, _| core::mem::take(&mut rank.unlisted));
-        let mut new = Unlisted::default();
+        let mut new = self.edit_rank(rank, |rank, _| core::mem::take(&mut rank.unlisted));
+        let mut old = core::mem::take(&mut self.sorted);
+        new.sort_into(&mut old);
+        new.clear();
         let mut next = 0;
-        for (first, count) in old.sorted() {
+        for &(first, count) in &old {
             let end = first + count;
             next = next.max(first);
             for (page, places) in pieces(next, end.max(next) - next) {
@@ -100,6 +110,9 @@ impl FleetIndex {
             next = next.max(end);
         }
         new.settle();
+        old.clear();
+        old.shrink_to(SORTED);
+        self.sorted = old;
         self.edit_rank(rank, |rank, _| rank.unlisted = new);
     }
 }

@@ -48,8 +48,11 @@ struct Odd {
 const ENTRY: usize = (size_of::<(u64, u64)>() + 1) * 8 / 7;
 
 impl Rank {
+    /// Bytes that one takes at the least.
+    pub(super) const LEAST: usize = size_of::<Self>() + Unlisted::LEAST;
+
     pub(super) fn new() -> Self {
-        let unlisted = Unlisted::default();
+        let unlisted = Unlisted::new();
         Self { joined: false, held: 0, tail: Guess::NONE, next_out: Guess::NONE, unlisted, odd: None }
     }
 

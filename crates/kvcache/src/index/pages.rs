@@ -144,30 +144,35 @@ impl Pages {
         extent
     }
 
-    /// Gives a page back.
-    pub(super) fn give(&mut self, page: u32) {
-        self.meta[page].owner = NONE;
-        self.vacant_pages += 1;
+    /// Gives neighbouring pages back.
+    pub(super) fn give(&mut self, extent: Extent) {
+        if extent.pages == 0 {
+            return;
+        }
+        self.set_owner(extent, NONE);
+        self.vacant_pages += extent.pages as usize;
         if let Some(top) = self.vacant.last_mut() {
-            if top.page == page + 1 {
-                top.page = page;
-                top.pages += 1;
+            if top.page == extent.page + extent.pages {
+                top.page = extent.page;
+                top.pages += extent.pages;
                 return;
             }
-            if top.page + top.pages == page {
-                top.pages += 1;
+            if top.page + top.pages == extent.page {
+                top.pages += extent.pages;
                 return;
             }
         }
-        self.vacant.push(Extent { page, pages: 1 });
+        self.vacant.push(extent);
     }
 
     pub(super) fn owner(&self, page: u32) -> u32 {
         self.meta[page].owner
     }
 
-    pub(super) fn set_owner(&mut self, page: u32, owner: u32) {
-        self.meta[page].owner = owner;
+    pub(super) fn set_owner(&mut self, extent: Extent, owner: u32) {
+        for page in extent.page..extent.page + extent.pages {
+            self.meta[page].owner = owner;
+        }
     }
 
     /// Owner and depth of a block.

@@ -16,7 +16,13 @@ impl FleetIndex {
         };
         let mut rest = names;
         while let [name, ..] = rest {
-            let guess = self.ranks[rank.index()].next_out;
+            let state = &self.ranks[rank.index()];
+            let (mut guess, tail) = (state.next_out, state.tail);
+            if guess.name != name.0 && tail.name == name.0 {
+                // What was stored last goes at once.
+                self.list_guess(guess);
+                guess = tail;
+            }
             let done = match self.find_block(rank, name.0, guess) {
                 Some((run, depth)) => {
                     self.refresh(run);

@@ -2,7 +2,7 @@
 //! the same room.
 
 /// Items for which a list gets room at the least.
-const LEAST: usize = 8;
+pub(super) const LEAST: usize = 8;
 
 /// A copy with as much room.
 pub(super) fn copy<T: Clone>(list: &Vec<T>) -> Vec<T> {

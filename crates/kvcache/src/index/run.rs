@@ -1,7 +1,11 @@
 //! One run: neighbouring blocks of a path, without a branch between them.
 
+mod extra;
+
 use core::ops::Range;
 
+use self::extra::Extra;
+pub(super) use self::extra::Spare;
 use super::coverage::Coverage;
 use super::pages::{Extent, NONE, PAGE, number, pieces};
 use super::room;
@@ -30,21 +34,6 @@ pub(super) struct Run {
     /// Holders in the main layer.
     pub(super) main: Coverage,
     extra: Option<Box<Extra>>,
-}
-
-/// What few runs have.
-#[derive(Debug, Default)]
-struct Extra {
-    extents: Vec<Extent>,
-    /// Holders in other layers, by number of the layer.
-    layers: Vec<(u16, Coverage)>,
-}
-
-/// With the same room, since its bytes are counted.
-impl Clone for Extra {
-    fn clone(&self) -> Self {
-        Self { extents: room::copy(&self.extents), layers: room::copy(&self.layers) }
-    }
 }
 
 impl Default for Run {
@@ -77,13 +66,7 @@ impl Run {
 
     /// Memory beside the run itself, in bytes.
     pub(super) fn heap(&self) -> usize {
-        let extra = self.extra.as_ref().map_or(0, |extra| {
-            let layers = extra.layers.iter().map(|(_, coverage)| coverage.heap()).sum::<usize>();
-            size_of::<Extra>()
-                + extra.extents.capacity() * size_of::<Extent>()
-                + extra.layers.capacity() * size_of::<(u16, Coverage)>()
-                + layers
-        });
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.bytes());
         self.main.heap() + extra
     }
 
@@ -144,55 +127,65 @@ impl Run {
         }
     }
 
-    /// Keeps its first `pages` pages, and gives back the others, in order.
-    pub(super) fn cut_pages(&mut self, pages: u32) -> Vec<Extent> {
-        let mut cut = Vec::new();
-        let mut left = pages;
-        let mut keep = |extent: &mut Extent| {
-            let kept = extent.pages.min(left);
-            left -= kept;
-            if kept < extent.pages {
-                cut.push(Extent { page: extent.page + kept, pages: extent.pages - kept });
-                extent.pages = kept;
-            }
-        };
-        keep(&mut self.first);
-        if let Some(extra) = &mut self.extra {
-            extra.extents.iter_mut().for_each(&mut keep);
-            extra.extents.retain(|extent| extent.pages > 0);
+    /// Moves its first pages to the end of a run, so many; others are left.
+    pub(super) fn move_pages(&mut self, pages: u32, to: &mut Self) {
+        let (mut left, mut gone) = (pages, 0);
+        let mut at = self.first;
+        while left >= at.pages {
+            to.push_extent(at);
+            left -= at.pages;
+            at = self.extents()[gone];
+            gone += 1;
         }
-        self.release();
-        cut
+        if left > 0 {
+            to.push_extent(Extent { page: at.page, pages: left });
+        }
+        self.first = Extent { page: at.page + left, pages: at.pages - left };
+        if let Some(extra) = &mut self.extra {
+            extra.extents.drain(..gone);
+            room::release(&mut extra.extents);
+        }
     }
 
-    /// Drops its last page, and says its number.
-    pub(super) fn pop_page(&mut self) -> u32 {
+    /// Puts the pages of a run without layers before its own, of which it has the first one already if it `shares` that.
+    /// What is left of that run has no pages to call its own.
+    pub(super) fn put_before(&mut self, mut before: Self, shares: bool) -> Self {
+        let mut skip = u32::from(shares);
+        for of in core::iter::once(&self.first).chain(self.extents()) {
+            if of.pages > skip {
+                before.push_extent(Extent { page: of.page + skip, pages: of.pages - skip });
+            }
+            skip = 0;
+        }
+        core::mem::swap(&mut self.first, &mut before.first);
+        match (&mut self.extra, &mut before.extra) {
+            (Some(extra), Some(other)) => {
+                core::mem::swap(&mut extra.extents, &mut other.extents);
+                other.extents.clear();
+            }
+            (Some(extra), None) => extra.extents.clear(),
+            (None, other) => self.extra = other.take(),
+        }
+        before
+    }
+
+    /// Drops its last pages, at most so many of them, and says which: all are neighbours.
+    pub(super) fn pop_pages(&mut self, most: u32) -> Extent {
         let popped = |last: &mut Extent| {
-            last.pages -= 1;
-            last.page + last.pages
+            let pages = last.pages.min(most);
+            last.pages -= pages;
+            Extent { page: last.page + last.pages, pages }
         };
-        let Some(extra) = self.extra.as_mut().filter(|extra| !extra.extents.is_empty()) else {
+        let extents = self.extra.as_mut().map(|extra| &mut extra.extents);
+        let Some((extents, at)) = extents.and_then(|extents| extents.len().checked_sub(1).map(|at| (extents, at)))
+        else {
             return popped(&mut self.first);
         };
-        let last = extra.extents.last_mut().expect("there is one");
-        let page = popped(last);
-        if last.pages == 0 {
-            extra.extents.pop();
-            self.release();
+        let pages = popped(&mut extents[at]);
+        if extents[at].pages == 0 {
+            extents.pop();
         }
-        page
-    }
-
-    /// Replaces its pages.
-    pub(super) fn set_extents(&mut self, extents: &[Extent]) {
-        self.first = Extent::default();
-        if let Some(extra) = &mut self.extra {
-            extra.extents = Vec::new();
-        }
-        for &extent in extents {
-            self.push_extent(extent);
-        }
-        self.release();
+        pages
     }
 
     /// Holders in a layer, if there are any.
@@ -269,20 +262,12 @@ impl Run {
         if !layers.is_empty() || self.has_layers() {
             self.extra.get_or_insert_default().layers = layers;
         }
-        self.release();
     }
 
     /// Forgets layers without holders.
     pub(super) fn tidy(&mut self) {
         if let Some(extra) = &mut self.extra {
             extra.layers.retain(|(_, coverage)| !coverage.is_empty());
-        }
-        self.release();
-    }
-
-    fn release(&mut self) {
-        if self.extra.as_ref().is_some_and(|extra| extra.extents.is_empty() && extra.layers.is_empty()) {
-            self.extra = None;
         }
     }
 }

@@ -79,6 +79,13 @@ impl FleetIndex {
             if run != NONE && depth < self.forest.run(run).end() {
                 let matched = self.forest.matching_contents(run, depth, &contents[done..]);
                 if matched > 0 {
+                    let parts = matched < self.forest.run(run).end() - depth && done + (matched as usize) < names.len();
+                    if parts && !self.sweep.is_pending() && self.fits_blocks(rank, names.len() - done) {
+                        // The paths part behind these: the run is cut first, so that no part of one is ever noted.
+                        let tail = run;
+                        run = self.forest.split(tail, depth + matched);
+                        self.dirty.extend([run, tail]);
+                    }
                     let some = &names[done..done + matched as usize];
                     let held = self.hold(rank, layer, run, depth, some, applied);
                     done += held as usize;
@@ -127,14 +134,16 @@ impl FleetIndex {
     fn room_for(&mut self, rank: RankId, blocks: usize) -> usize {
         let left = self.config.max_rank_blocks - self.ranks[rank.index()].held.min(self.config.max_rank_blocks);
         let blocks = blocks.min(left as usize);
-        let fits = |index: &Self| {
-            let list = index.ranks[rank.index()].unlisted.growth(blocks);
-            index.forest.growth(blocks).is_some_and(|growth| index.fits(growth + list))
-        };
-        if !fits(self) && self.sweep.is_pending() {
+        if !self.fits_blocks(rank, blocks) && self.sweep.is_pending() {
             self.sweep_runs(SWEPT_AT_BOUND);
         }
-        if fits(self) { blocks } else { 0 }
+        if self.fits_blocks(rank, blocks) { blocks } else { 0 }
+    }
+
+    /// Whether there is room for so many blocks more of a rank.
+    fn fits_blocks(&self, rank: RankId, blocks: usize) -> bool {
+        let list = self.ranks[rank.index()].unlisted.growth(blocks);
+        self.forest.growth(blocks).is_some_and(|growth| self.fits(growth + list))
     }
 
     /// Bytes that a further holder of a run may take, and what tables may grow by unevenly.

@@ -193,8 +193,9 @@ impl Segment {
         for at in FRONT - removals..FRONT {
             self.displace(tags[at], numbers[at]);
         }
-        if self.len as usize * 4 < self.lines.len() * LANES {
-            self.resize(if self.len == 0 { 0 } else { self.lines.len().div_ceil(2) }, lost);
+        // The last line stays: what comes and goes, one at a time, takes no memory anew each time.
+        if self.lines.len() > 1 && self.len as usize * 4 < self.lines.len() * LANES {
+            self.resize(if self.len == 0 { 1 } else { self.lines.len().div_ceil(2) }, lost);
         }
         self.lines.len() as isize - before as isize
     }

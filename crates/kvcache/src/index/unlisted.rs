@@ -45,6 +45,16 @@ impl Tagger {
 }
 
 impl Unlisted {
+    /// Bytes that one takes at the least, beside itself.
+    pub(super) const LEAST: usize = (room::LEAST + 1) * size_of::<Stretch>();
+
+    /// An empty one with the room that it keeps: most will need it, and then not in the middle of a change.
+    pub(super) fn new() -> Self {
+        let mut stretches = Vec::new();
+        room::make(&mut stretches, 1);
+        Self { stretches, ..Self::default() }
+    }
+
     /// Blocks, also those that have been listed or freed since.
     pub(super) fn len(&self) -> usize {
         self.len as usize
@@ -150,12 +160,21 @@ impl Unlisted {
         Some((last.block + len - taken, taken))
     }
 
+    /// Lists nothing any more, and keeps some room.
+    pub(super) fn clear(&mut self) {
+        self.stretches.clear();
+        self.tags.clear();
+        (self.len, self.fresh) = (0, 0);
+        room::release(&mut self.stretches);
+        room::release(&mut self.tags);
+    }
+
     /// Its stretches, as first block and number of blocks, by ascending block.
-    pub(super) fn sorted(&self) -> Vec<(u32, u32)> {
+    pub(super) fn sort_into(&self, all: &mut Vec<(u32, u32)>) {
         let ends = self.stretches.iter().skip(1).map(|next| next.at).chain([self.len]);
-        let mut all: Vec<_> = self.stretches.iter().zip(ends).map(|(of, end)| (of.block, end - of.at)).collect();
+        all.clear();
+        all.extend(self.stretches.iter().zip(ends).map(|(of, end)| (of.block, end - of.at)));
         all.sort_unstable();
-        all
     }
 
     /// Which stretch has the block at a place.

@@ -75,7 +75,7 @@ impl<'a> Best<'a> {
                 while left != 0 {
                     let rank = RankId((at * GROUP + byte * FEW) as u32 + left.trailing_zeros());
                     left &= left - 1;
-                    let Some(load) = self.loads.get(rank) else { break };
+                    let Some(load) = self.loads.get(rank) else { continue };
                     if best.is_none_or(|(least, _)| load < least) {
                         best = Some((load, rank));
                         if load == bound {

@@ -6,7 +6,7 @@ use crate::RankId;
 pub(super) const FEW: usize = 8;
 /// Neighbours whose least load is kept as well: as many as a word of a set has bits.
 pub(super) const GROUP: usize = 64;
-/// What stands for the load of a rank that has none, behind the last one that has.
+/// What stands for the load of a rank that has none.
 const NONE: u32 = u32::MAX;
 
 /// A load for each rank, in blocks.
@@ -15,7 +15,7 @@ const NONE: u32 = u32::MAX;
 /// [`Overlap::best`](crate::Overlap::best) looks at few ranks of a large fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loads {
-    /// Ranks that have a load. The columns are longer: a whole number of groups.
+    /// One more than the highest number of a rank that was given a load. The columns are longer: a whole number of groups.
     len: usize,
     loads: Vec<u32>,
     least_of_few: Vec<u32>,
@@ -36,7 +36,8 @@ impl Loads {
     }
 
     /// The load of a rank is `load` from now on; that of a rank with a lower number which has none yet is 0. A rank that
-    /// must not be picked is best left out of the answer, since a load only makes it less likely.
+    /// must not be picked is to be [removed](Self::remove), since a load only makes it less likely. `u32::MAX` counts as
+    /// one less.
     ///
     /// Constant time: 16 loads are compared.
     ///
@@ -54,6 +55,40 @@ impl Loads {
         if at >= self.len {
             self.grow(at + 1);
         }
+        self.put(at, load.min(NONE - 1));
+    }
+
+    /// A rank has no load from now on, until it is given one: it is not picked. `false` if it had none.
+    ///
+    /// Constant time: 16 loads are compared.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockHash, Change, FleetIndex, Layer, Loads, Overlap};
+    ///
+    /// let mut index = FleetIndex::new();
+    /// let (a, b) = (index.join(), index.join());
+    /// let blocks = [BlockHash(1)];
+    /// for rank in [a, b] {
+    ///     let _ = index.apply(rank, Change::Stored { layer: Layer::MAIN, parent: None, names: &blocks, contents: &blocks })?;
+    /// }
+    /// let mut overlap = Overlap::new();
+    /// index.overlap(&blocks, &mut overlap);
+    ///
+    /// let mut loads = Loads::from(vec![0, 7]);
+    /// assert_eq!(overlap.best(&loads), Some((a, 1)));
+    /// assert!(loads.remove(a)); // it drains
+    /// assert_eq!((loads.get(a), overlap.best(&loads)), (None, Some((b, 1))));
+    /// # Ok::<(), phalanx_kvcache::IndexError>(())
+    /// ```
+    pub fn remove(&mut self, rank: RankId) -> bool {
+        let had = self.get(rank).is_some();
+        if had {
+            self.put(rank.index(), NONE);
+        }
+        had
+    }
+
+    fn put(&mut self, at: usize, load: u32) {
         self.loads[at] = load;
         let least = least(&self.loads, at / FEW);
         self.least_of_few[at / FEW] = least;
@@ -63,7 +98,7 @@ impl Loads {
     /// The load of a rank, if it has one.
     #[inline]
     pub fn get(&self, rank: RankId) -> Option<u32> {
-        self.loads.get(rank.index()).copied().filter(|_| rank.index() < self.len)
+        self.loads.get(rank.index()).copied().filter(|&load| load != NONE)
     }
 
     /// The least load of the ranks that belong to a word.
@@ -109,11 +144,11 @@ fn least(of: &[u32], at: usize) -> u32 {
 }
 
 impl From<Vec<u32>> for Loads {
-    /// Loads by [`RankId::index`].
+    /// Loads by [`RankId::index`]; `u32::MAX` counts as one less.
     fn from(loads: Vec<u32>) -> Self {
         let mut all = Self::new();
         all.grow(loads.len());
-        all.loads[..loads.len()].copy_from_slice(&loads);
+        all.loads.iter_mut().zip(loads).for_each(|(to, load)| *to = load.min(NONE - 1));
         all.recount(0);
         all
     }
@@ -125,23 +160,66 @@ mod tests {
 
     use super::*;
 
+    /// What is given to a rank: a load, or none any more.
+    fn given() -> impl Strategy<Value = Option<u32>> {
+        prop_oneof![6 => (0u32..5).prop_map(Some), 1 => Just(Some(u32::MAX)), 3 => Just(None)]
+    }
+
     proptest! {
         #[test]
-        fn the_least_of_each_group_is_kept(sets in prop::collection::vec((0u32..300, 0u32..5), 0..200)) {
+        fn loads_are_a_column_with_the_least_of_each_group(
+            gifts in prop::collection::vec((0u32..300, given()), 0..200),
+            held in prop::collection::vec((0u32..320, 1u32..4), 0..60),
+        ) {
             let (mut loads, mut naive) = (Loads::new(), Vec::new());
-            for (rank, load) in sets {
-                loads.set(RankId(rank), load);
-                naive.resize(naive.len().max(rank as usize + 1), 0);
-                naive[rank as usize] = load;
-                prop_assert_eq!(&loads, &Loads::from(naive.clone()));
+            for (rank, load) in gifts {
+                let at = rank as usize;
+                if let Some(load) = load {
+                    loads.set(RankId(rank), load);
+                    naive.resize(naive.len().max(at + 1), Some(0));
+                    naive[at] = Some(load.min(u32::MAX - 1));
+                } else {
+                    let had = naive.get_mut(at).and_then(Option::take);
+                    prop_assert_eq!(loads.remove(RankId(rank)), had.is_some());
+                }
                 for (word, group) in naive.chunks(GROUP).enumerate() {
-                    prop_assert_eq!(loads.least(word), group.iter().copied().min());
-                    for (few, least) in group.chunks(FEW).zip(loads.least_of_few(word)) {
-                        prop_assert_eq!(Some(least), few.iter().min());
+                    prop_assert_eq!(loads.least(word), Some(group.iter().flatten().copied().min().unwrap_or(NONE)));
+                    for (few, &least) in group.chunks(FEW).zip(loads.least_of_few(word)) {
+                        prop_assert_eq!(few.iter().flatten().copied().min().unwrap_or(NONE), least);
                     }
+                }
+                for (rank, &load) in (0..).zip(&naive) {
+                    prop_assert_eq!(loads.get(RankId(rank)), load);
                 }
                 prop_assert_eq!(loads.get(RankId(naive.len() as u32)), None);
             }
+            let all: Vec<u32> = naive.iter().map(|load| load.unwrap_or(9)).collect();
+            let mut again = Loads::from(all);
+            (0..).zip(&naive).filter(|(_, load)| load.is_none()).for_each(|(rank, _)| {
+                again.remove(RankId(rank));
+            });
+            prop_assert_eq!(&loads, &again);
+
+            // And the best of those who hold something is one that has a load.
+            let mut index = crate::FleetIndex::new();
+            (0..320).for_each(|_| {
+                index.join();
+            });
+            let names = [1, 2, 3].map(crate::BlockHash);
+            let mut most = vec![0; 320];
+            for &(rank, blocks) in &held {
+                let names = &names[..blocks as usize];
+                let stored = crate::Change::Stored { layer: crate::Layer::MAIN, parent: None, names, contents: names };
+                let _ = index.apply(RankId(rank), stored).expect("it has joined");
+                most[rank as usize] = blocks.max(most[rank as usize]);
+            }
+            let mut overlap = crate::Overlap::new();
+            index.overlap(&names, &mut overlap);
+            let scores = (0..).zip(&most).zip(&naive).filter_map(|((rank, &blocks), load)| {
+                let load = (*load).filter(|_| blocks > 0)?;
+                Some((i64::from(load) - i64::from(blocks), load, rank, blocks))
+            });
+            prop_assert_eq!(overlap.best(&loads), scores.min().map(|(.., rank, blocks)| (RankId(rank), blocks)));
         }
     }
 }

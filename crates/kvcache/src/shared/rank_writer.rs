@@ -9,6 +9,58 @@ use crate::{Applied, Change, IndexError, RankId, SharedIndex};
 /// Dropped, it gives up its claim and nothing else: the rank stays with all that it holds, and
 /// [`SharedIndex::writer`] gives out a new writer for it, to go on when a connection has been made again.
 /// [`leave`](Self::leave) takes the rank away.
+///
+/// An engine's batches come to it by way of a [`Feed`](crate::feed::Feed), which knows which of them may be believed:
+///
+/// ```
+/// use core::time::Duration;
+/// use phalanx_kvcache::feed::{Action, Feed};
+/// use phalanx_kvcache::wire::{Event, EventBatch, Translator};
+/// use phalanx_kvcache::{BlockSize, RankWriter, SharedIndex};
+///
+/// /// Does what the feed says; the replays to ask the engine for are returned, as first number and ticket.
+/// fn follow(
+///     feed: &mut Feed<Vec<u8>>,
+///     batch: &mut EventBatch,
+///     translator: &mut Translator,
+///     writer: &mut RankWriter,
+/// ) -> Vec<(u64, u32)> {
+///     let mut replays = Vec::new();
+///     while let Some(action) = feed.poll() {
+///         match action {
+///             Action::Apply { payload, .. } => {
+///                 if batch.read(&payload).is_err() {
+///                     feed.on_unreadable();
+///                     continue;
+///                 }
+///                 for event in batch.events() {
+///                     match translator.change(&event) {
+///                         Ok(change) => writer.stage(change),
+///                         Err(_) => continue, // blocks of another size: the translator counts them
+///                     }
+///                 }
+///                 // Readers see the whole batch, or nothing of it.
+///                 let _ = writer.publish().expect("the rank stays until its writer says otherwise");
+///                 if batch.events().any(|event| event == Event::Cleared) {
+///                     feed.on_emptied();
+///                 }
+///             }
+///             Action::Clear => writer.clear(),
+///             Action::Ask { from, ticket } => replays.push((from, ticket)),
+///         }
+///     }
+///     replays
+/// }
+///
+/// let shared = SharedIndex::default();
+/// let (mut feed, mut writer) = (Feed::new(), shared.join());
+/// let (mut batch, mut translator) = (EventBatch::new(), Translator::new(BlockSize::new(16)?));
+/// feed.on_live(0, b"no batch".to_vec(), Duration::ZERO);
+/// assert_eq!(follow(&mut feed, &mut batch, &mut translator, &mut writer), []);
+/// feed.check(Duration::ZERO); // the connection was made anew
+/// assert_eq!(follow(&mut feed, &mut batch, &mut translator, &mut writer), [(0, 1)]);
+/// # Ok::<(), phalanx_kvcache::BlockSizeError>(())
+/// ```
 #[derive(Debug)]
 pub struct RankWriter {
     shared: SharedIndex,
@@ -126,6 +178,28 @@ impl RankWriter {
         // What comes back is the list of an earlier write, emptied.
         let staged = &mut self.staged;
         self.shared.change(|changes| std::mem::swap(changes, staged))
+    }
+
+    /// Forgets all that the rank holds, and what is staged: nobody finds any of it from now on.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockHash, Change, Layer, SharedIndex};
+    ///
+    /// let shared = SharedIndex::default();
+    /// let mut writer = shared.join();
+    /// let (old, new) = ([BlockHash(1)], [BlockHash(2)]);
+    /// let stored = |blocks| Change::Stored { layer: Layer::MAIN, parent: None, names: blocks, contents: blocks };
+    /// writer.apply(stored(&old))?;
+    /// writer.stage(stored(&new));
+    /// writer.clear();
+    /// assert_eq!(writer.publish()?.stored, 0);
+    /// assert_eq!(shared.read(|index| index.blocks_of(writer.rank())), 0);
+    /// # Ok::<(), phalanx_kvcache::IndexError>(())
+    /// ```
+    pub fn clear(&mut self) {
+        self.staged.clear();
+        let cleared = self.apply(Change::Cleared);
+        debug_assert!(cleared.is_ok(), "a rank that has a writer has joined");
     }
 
     /// Takes the rank out of the index, with all that it holds.

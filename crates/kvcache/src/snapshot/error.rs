@@ -25,6 +25,18 @@ pub enum SnapshotError {
         /// What should.
         expected: u64,
     },
+    /// It has ranks for which there is no room below the bound on memory.
+    #[error("byte {at}: {ranks} ranks, which take {needed} bytes: expected no more than {max_bytes}")]
+    TooManyRanks {
+        /// Where their number stands.
+        at: usize,
+        /// Ranks, vacant numbers between them included.
+        ranks: u64,
+        /// Bytes that they take without any block.
+        needed: u64,
+        /// The bound: see [`IndexConfig::max_bytes`](crate::IndexConfig::max_bytes).
+        max_bytes: usize,
+    },
     /// The checksum is right, but what it covers cannot be: whoever wrote it was wrong.
     #[error("byte {at}: expected {expected}")]
     Malformed {

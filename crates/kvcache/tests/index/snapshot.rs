@@ -196,6 +196,32 @@ fn what_is_cut_or_changed_is_refused() {
     }
 }
 
+/// Ranks take a byte each in a snapshot, and far more in an index: no more of them than there is room for.
+#[test]
+fn invariant_10_ranks_count_against_the_bound() {
+    let of = |ranks: usize| {
+        let mut index = FleetIndex::new();
+        let all: Vec<RankId> = (0..ranks).map(|_| index.join()).collect();
+        all[..ranks - 1].iter().for_each(|&rank| index.leave(rank).expect("it has joined"));
+        let mut bytes = Vec::new();
+        index.snapshot(|_| "", &mut bytes);
+        bytes
+    };
+    let bytes = of(200_000);
+    let restore = |bytes: &[u8], most| FleetIndex::restore(bytes, IndexConfig::new().max_bytes(most)).map(|_| ());
+    assert!(bytes.len() < 201_000, "a byte for each");
+    let refused = SnapshotError::TooManyRanks { at: 10, ranks: 200_000, needed: 0, max_bytes: 2 << 20 };
+    let blind = |error| match error {
+        SnapshotError::TooManyRanks { at, ranks, max_bytes, needed } if needed > 2 << 20 => {
+            SnapshotError::TooManyRanks { at, ranks, max_bytes, needed: 0 }
+        }
+        other => other,
+    };
+    assert_eq!(restore(&bytes, 2 << 20).map_err(blind), Err(refused));
+    assert_eq!(restore(&bytes, 64 << 20), Ok(()));
+    assert_eq!(restore(&of(1024), 0), Ok(()), "as an index takes them in");
+}
+
 /// With a checksum that is right: every cut and every changed byte is refused, or is another index.
 #[test]
 fn whoever_knows_the_checksum_does_no_harm() {

@@ -15,9 +15,7 @@ impl Balancer {
         let cached_tokens = choice.held.min(prompt.saturating_sub(1));
         let uncached_tokens = prompt - cached_tokens;
         let reservation = self.book(choice.at, (prompt, uncached_tokens));
-        if self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
-        }
+        self.note_uncached(uncached_tokens);
         if let Some(adapter) = request.adapter {
             self.promise_adapter(&reservation, adapter);
         }

@@ -291,9 +291,9 @@ impl Balancer {
                 excluded.iter().filter_map(|id| self.columns.at(*id)).for_each(|at| clear(mask, at));
                 Some(mask)
             };
-            for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
+            for standings in [&pool.steady, &pool.falling] {
                 let offset = share(held) + layer.offset;
-                let among = Among { mask, tokens: tokens(held), offset: offset - falls };
+                let among = Among { mask, tokens: tokens(held), offset, now };
                 least = standings.least(&among, least, |at| cost(at, held) + offset);
             }
         };
@@ -334,14 +334,15 @@ impl Balancer {
                 }
                 Some(mask)
             };
-            for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
+            for standings in [&pool.steady, &pool.falling] {
                 if groups.len() == count {
-                    groups.push(Ties::default());
+                    // Room for most decisions that will come, so that few of those ask for memory in the middle of them.
+                    groups.resize_with(count + 32, Ties::with_room);
                 }
                 let ties = &mut groups[count];
                 ties.clear();
                 let offset = share(held) + layer.offset;
-                let among = Among { mask, tokens: tokens(held), offset: offset - falls };
+                let among = Among { mask, tokens: tokens(held), offset, now };
                 standings.tied(&among, least, |at| cost(at, held) + offset, ties);
                 total += ties.total;
                 count += 1;
@@ -355,13 +356,13 @@ impl Balancer {
         place -= narrow;
         let (mut found, mut at) = (None, 0);
         for_each_level(evidence, layers, |held, layer, _, _| {
-            for (standings, falls) in [(&pool.steady, 0), (&pool.falling, now)] {
+            for standings in [&pool.steady, &pool.falling] {
                 let ties = &groups[at];
                 at += 1;
                 if found.is_none() {
                     if place < ties.total {
-                        let offset = share(held) + layer.offset - falls;
-                        let among = Among { mask: None, tokens: tokens(held), offset };
+                        let offset = share(held) + layer.offset;
+                        let among = Among { mask: None, tokens: tokens(held), offset, now };
                         found = pick(standings, &among, ties, place).map(|at| (at, held));
                     } else {
                         place -= ties.total;

@@ -4,18 +4,18 @@ use core::time::Duration;
 
 use super::Balancer;
 use super::choose::Scratch;
-use super::weigh::{self, Weighed};
+use super::weigh;
 use crate::endpoint::EndpointId;
-use crate::explanation::{Candidate, Contribution, Explanation, Factor, Omission};
-use crate::line::Tokens;
-use crate::policy::{Combination, Policy};
+use crate::explanation::{Candidate, Explanation, Factor, Omission, Parts};
+use crate::line::{MOST, Tokens};
+use crate::policy::{Combination, FailMode, Policy};
 use crate::pool::Pool;
 use crate::price::{self, Known};
 use crate::request::{Refusal, Request};
 
 impl Balancer {
     /// The candidates of `request` with their costs, and the one that [`decide`](Self::decide) would choose at that time.
-    /// Changes nothing; allocates, and looks at everyone, so keep it off the hot path.
+    /// Changes nothing; looks at everyone, so keep it off the hot path. Allocates a few buffers, whatever their number.
     ///
     /// # Errors
     ///
@@ -34,8 +34,9 @@ impl Balancer {
     /// let request = Request::new(pool, 1, 1000).with_evidence(Evidence::Tokens(&evidence));
     /// let explanation = balancer.explain(&request, Duration::ZERO)?;
     /// assert_eq!(explanation.chosen, Some(fleet[0]));
-    /// let first = &explanation.candidates[0];
-    /// assert_eq!(first.total, first.contributions.iter().map(|part| part.amount).sum::<i64>());
+    /// let first = explanation.candidates[0];
+    /// let parts = explanation.contributions(first.endpoint);
+    /// assert_eq!(first.total, parts.map(|part| part.amount).sum::<i64>());
     /// # Ok::<(), phalanx_routing::Refusal>(())
     /// ```
     pub fn explain(&self, request: &Request<'_>, now: Duration) -> Result<Explanation, Refusal> {
@@ -47,89 +48,78 @@ impl Balancer {
             then.handle_timeout(now);
             return then.explain(request, now);
         }
-        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
-        let elapsed = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let elapsed = self.nanos(now);
         let mut scratch = Scratch::default();
         let choice = self.choose(request, elapsed, &mut scratch).ok();
-        let omitted = self.omitted(pool, request);
-        let mut explanation = Explanation {
-            policy: pool.policy.name().to_owned(),
-            gate: None,
-            chosen: choice.map(|choice| self.columns.id(choice.at)),
-            ties: choice.map_or(0, |choice| choice.ties),
-            margin: None,
-            candidates: Vec::new(),
-            omitted,
-        };
-        if self.candidates(pool, request, &mut scratch.weighed.slots).is_ok() {
-            let all = scratch.weighed.slots.clone();
-            let Scratch { held, weighed, .. } = &mut scratch;
-            let gate = self.relate(&pool.policy, request, held, &mut weighed.slots);
-            let near = weighed.slots.clone();
-            let told = |at: usize| held.of(request.evidence, at);
-            if self.keep_timely(&pool.policy, request, elapsed, told, &mut weighed.slots).is_err() {
-                weighed.slots.clear();
+        let (mut slots, mut omitted) = (Vec::new(), Vec::new());
+        self.sift(pool, request, &mut slots, &mut omitted);
+        let held = |at: usize| scratch.held.of(request.evidence, at);
+        let mut gate = None;
+        let narrows = pool.policy.is_relative() || Self::promise(&pool.policy, request).is_some();
+        if narrows && !slots.is_empty() {
+            let all = slots.clone();
+            gate = self.relate(&pool.policy, request, &scratch.held, &mut slots);
+            let near = slots.clone();
+            if self.keep_timely(&pool.policy, request, elapsed, held, &mut slots).is_err() {
+                slots.clear();
             }
             let mut omit = |of: &[u32], left: &[u32], why: Omission| {
                 let out = of.iter().filter(|at| left.binary_search(at).is_err());
-                explanation.omitted.extend(out.map(|&at| (self.columns.id(at as usize), why)));
+                omitted.extend(out.map(|&at| (self.columns.id(at as usize), why)));
             };
             omit(&all, &near, Omission::Far);
-            omit(&near, &weighed.slots, Omission::Late);
-            explanation.omitted.sort_unstable_by_key(|(id, _)| *id);
-            explanation.gate = gate;
-            explanation.candidates = self.weighed(pool, gate, request, (elapsed, now), &mut scratch);
+            omit(&near, &slots, Omission::Late);
         }
-        let mut totals: Vec<_> = explanation.candidates.iter().map(|candidate| candidate.total).collect();
-        totals.sort_unstable();
-        totals.dedup();
-        explanation.margin = totals.get(1).map(|next| next - totals[0]);
-        Ok(explanation)
+        omitted.sort_unstable_by_key(|(id, _)| *id);
+        let (candidates, parts) = self.weighed_with(pool, gate, request, (elapsed, now), held, &slots);
+        Ok(Explanation {
+            policy: pool.policy.name().to_owned(),
+            gate,
+            chosen: choice.map(|choice| self.columns.id(choice.at)),
+            ties: choice.map_or(0, |choice| choice.ties),
+            margin: margin(&candidates),
+            candidates,
+            omitted,
+            parts,
+        })
     }
 
-    fn weighed(
-        &self,
-        pool: &Pool,
-        gate: Option<u32>,
-        request: &Request<'_>,
-        (elapsed, now): (i64, Duration),
-        scratch: &mut Scratch,
-    ) -> Vec<Candidate> {
-        let Scratch { held, weighed, .. } = scratch;
-        self.weighed_with(pool, gate, request, (elapsed, now), |at| held.of(request.evidence, at), weighed)
-    }
-
-    /// The candidates that are listed, where `held` tells the tokens that one holds.
+    /// The candidates in some slots, where `held` tells the tokens that one holds, and the parts of their costs.
     pub(super) fn weighed_with(
         &self,
         pool: &Pool,
         gate: Option<u32>,
         request: &Request<'_>,
         (elapsed, now): (i64, Duration),
-        held: impl Fn(usize) -> u32 + Copy,
-        weighed: &mut Weighed,
-    ) -> Vec<Candidate> {
+        held: impl Fn(usize) -> u32,
+        slots: &[u32],
+    ) -> (Vec<Candidate>, Parts) {
         let combination = pool.policy.behind(gate);
-        self.weigh(pool, combination, request, elapsed, held, weighed);
         let known = self.known_for(pool, request);
-        let parts = self.parts(combination, &known, request, elapsed, held, &weighed.slots);
-        let candidate = |place: usize| {
-            let at = weighed.slots[place] as usize;
-            let cached_tokens = held(at).min(request.prompt_tokens.saturating_sub(1));
+        let tokens: Vec<_> = slots.iter().map(|&at| Tokens::new(request.prompt_tokens, held(at as usize))).collect();
+        let (parts, totals) = self.parts(combination, &known, request, elapsed, &held, slots, &tokens);
+        let candidate = |((&at, &tokens), total): ((&u32, &Tokens), i64)| {
+            let at = at as usize;
+            // Those of a prompt that is as long as costs are told for are counted already.
+            let cached_tokens = if tokens.prompt == request.prompt_tokens {
+                tokens.prompt - tokens.uncached
+            } else {
+                held(at).min(request.prompt_tokens.saturating_sub(1))
+            };
             Candidate {
                 endpoint: self.columns.id(at),
                 load: self.columns.load[at],
                 cached_tokens,
                 uncached_tokens: request.prompt_tokens - cached_tokens,
                 signal_age: self.columns.read[at].map(|read| now.saturating_sub(read)),
-                contributions: parts.iter().map(|part| part[place]).collect(),
-                total: weighed.costs[place],
+                total,
             }
         };
-        (0..weighed.slots.len()).map(candidate).collect()
+        (slots.iter().zip(&tokens).zip(totals).map(candidate).collect(), parts)
     }
 
-    /// Each part of a combination, for each candidate.
+    /// Each part of a combination for each candidate, and their totals.
+    #[expect(clippy::too_many_arguments, reason = "one call, which has all of them at hand")]
     fn parts(
         &self,
         combination: &Combination,
@@ -138,93 +128,94 @@ impl Balancer {
         now: i64,
         held: impl Fn(usize) -> u32,
         slots: &[u32],
-    ) -> Vec<Vec<Contribution>> {
-        let tokens = |at: u32| Tokens::new(request.prompt_tokens, held(at as usize));
-        match combination {
-            Combination::Sum(parts) => parts
-                .iter()
-                .map(|part| {
-                    let mut scores = Vec::new();
+        tokens: &[Tokens],
+    ) -> (Parts, Vec<i64>) {
+        let (mut values, mut amounts) = (Vec::new(), Vec::new());
+        let mut totals = vec![0; slots.len()];
+        let each = || slots.iter().map(|&at| at as usize).zip(tokens.iter().copied());
+        let factors = match combination {
+            Combination::Sum(parts) => {
+                let mut scores = Vec::new();
+                for part in parts {
                     weigh::score(known, self.seed, part, request, slots, &held, &mut scores);
-                    let of = |&value: &i64| Contribution {
-                        factor: Factor::Scorer(part.scorer),
-                        value,
-                        amount: -price::weighed(part, value),
-                    };
-                    scores.iter().map(of).collect()
-                })
-                .collect(),
-            Combination::Product(measures) | Combination::Lexicographic(measures) => measures
-                .iter()
-                .map(|&measure| {
-                    let of = |&at: &u32| {
-                        let value = price::measure(known, measure, at as usize, tokens(at));
-                        Contribution { factor: Factor::Measure(measure), value, amount: value }
-                    };
-                    slots.iter().map(of).collect()
-                })
-                .collect(),
-            Combination::Cost(terms) => terms
-                .iter()
-                .map(|priced| {
-                    let of = |&at: &u32| {
-                        let value = price::term(known, priced, at as usize, tokens(at), now);
-                        Contribution { factor: Factor::Term(priced.term), value, amount: value }
-                    };
-                    slots.iter().map(of).collect()
-                })
-                .collect(),
-            Combination::Total(measures) => measures
-                .iter()
-                .map(|priced| {
-                    let of = |&at: &u32| Contribution {
-                        factor: Factor::Measure(priced.measure),
-                        value: price::measure(known, priced.measure, at as usize, tokens(at)),
-                        amount: price::measured(known, priced, at as usize, tokens(at)),
-                    };
-                    slots.iter().map(of).collect()
-                })
-                .collect(),
-        }
+                    amounts.extend(scores.iter().map(|&score| -price::weighed(part, score)));
+                    values.append(&mut scores);
+                }
+                add(&amounts, &mut totals);
+                parts.iter().map(|part| Factor::Scorer(part.scorer)).collect()
+            }
+            Combination::Product(measures) | Combination::Lexicographic(measures) => {
+                for &measure in measures {
+                    values.extend(each().map(|(at, tokens)| price::measure(known, measure, at, tokens)));
+                }
+                for ((at, tokens), total) in each().zip(&mut totals) {
+                    *total = price::cost(combination, known, at, tokens, now);
+                }
+                measures.iter().map(|measure| Factor::Measure(*measure)).collect()
+            }
+            Combination::Cost(terms) => {
+                values = price::terms(known, terms, slots, tokens, now);
+                add(&values, &mut totals);
+                totals.iter_mut().for_each(|total| *total = (*total).min(MOST));
+                terms.iter().map(|priced| Factor::Term(priced.term)).collect()
+            }
+            Combination::Total(measures) => {
+                for priced in measures {
+                    values.extend(each().map(|(at, tokens)| price::measure(known, priced.measure, at, tokens)));
+                    amounts.extend(each().map(|(at, tokens)| price::measured(known, priced, at, tokens)));
+                }
+                add(&amounts, &mut totals);
+                measures.iter().map(|priced| Factor::Measure(priced.measure)).collect()
+            }
+        };
+        (Parts { factors, values, amounts }, totals)
     }
 
-    fn omitted(&self, pool: &Pool, request: &Request<'_>) -> Vec<(EndpointId, Omission)> {
-        let mut omitted = Vec::new();
-        let mut left = Vec::new();
+    /// Whom a request may go to, in the order of their slots, and who is left out and why.
+    fn sift(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        slots: &mut Vec<u32>,
+        omitted: &mut Vec<(EndpointId, Omission)>,
+    ) {
         match request.subset {
             Some(subset) => {
                 for &id in subset {
                     match self.columns.at(id).filter(|at| pool.has(*at)) {
-                        Some(at) => left.push(at),
+                        Some(at) => slots.push(at as u32),
                         None => omitted.push((id, Omission::NotInPool)),
                     }
                 }
-                left.sort_unstable();
-                left.dedup();
+                slots.sort_unstable();
+                slots.dedup();
             }
-            None => left.extend(pool.slots()),
+            None => {
+                slots.reserve(pool.count as usize);
+                slots.extend(pool.slots().map(|at| at as u32));
+            }
         }
-        self.unfit(request, &mut left, &mut omitted);
-        left.retain(|&at| {
-            let id = self.columns.id(at);
-            let excluded = request.excluded.contains(&id);
-            if excluded {
-                omitted.push((id, Omission::Excluded));
-            }
-            !excluded
-        });
-        if left.iter().any(|&at| !self.is_out(at)) {
-            left.retain(|&at| {
-                let is_out = self.is_out(at);
+        self.unfit(request, slots, omitted);
+        if !request.excluded.is_empty() {
+            slots.retain(|&at| {
+                let id = self.columns.id(at as usize);
+                let excluded = request.excluded.contains(&id);
+                if excluded {
+                    omitted.push((id, Omission::Excluded));
+                }
+                !excluded
+            });
+        }
+        if slots.iter().any(|&at| !self.is_out(at as usize)) {
+            slots.retain(|&at| {
+                let is_out = self.is_out(at as usize);
                 if is_out {
-                    omitted.push((self.columns.id(at), Omission::Out));
+                    omitted.push((self.columns.id(at as usize), Omission::Out));
                 }
                 !is_out
             });
         }
-        self.filtered(&pool.policy, &self.known_for(pool, request), left, &mut omitted);
-        omitted.sort_unstable_by_key(|(id, _)| *id);
-        omitted
+        self.filtered(&pool.policy, &self.known_for(pool, request), slots, omitted);
     }
 
     /// Leaves out who does not pass the filters, and says so.
@@ -232,21 +223,39 @@ impl Balancer {
         &self,
         policy: &Policy,
         known: &Known<'_>,
-        mut left: Vec<usize>,
+        slots: &mut Vec<u32>,
         omitted: &mut Vec<(EndpointId, Omission)>,
     ) {
         for (filter, place) in policy.filters().iter().zip(0..) {
-            let kept =
-                |at: usize| price::measure(known, filter.measure, at, Tokens::new(1, 0)) < i64::from(filter.below);
-            if !left.iter().any(|&at| kept(at)) && filter.fail == crate::policy::FailMode::Open {
+            let kept = |at: u32| {
+                price::measure(known, filter.measure, at as usize, Tokens::new(1, 0)) < i64::from(filter.below)
+            };
+            if filter.fail == FailMode::Open && !slots.iter().any(|&at| kept(at)) {
                 continue;
             }
-            left.retain(|&at| {
-                if !kept(at) {
-                    omitted.push((self.columns.id(at), Omission::Filtered(place)));
+            slots.retain(|&at| {
+                let kept = kept(at);
+                if !kept {
+                    omitted.push((self.columns.id(at as usize), Omission::Filtered(place)));
                 }
-                kept(at)
+                kept
             });
         }
     }
+}
+
+/// Adds every column to the totals.
+fn add(columns: &[i64], totals: &mut [i64]) {
+    if !totals.is_empty() {
+        for column in columns.chunks(totals.len()) {
+            totals.iter_mut().zip(column).for_each(|(total, amount)| *total += amount);
+        }
+    }
+}
+
+/// By how much the next total is greater than the least.
+pub(super) fn margin(candidates: &[Candidate]) -> Option<i64> {
+    let least = candidates.iter().map(|candidate| candidate.total).min()?;
+    let others = candidates.iter().map(|candidate| candidate.total).filter(|total| *total > least);
+    others.min().map(|next| next - least)
 }

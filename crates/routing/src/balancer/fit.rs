@@ -46,15 +46,10 @@ impl Balancer {
     }
 
     /// Leaves those who can, and says why of the others.
-    pub(super) fn unfit(
-        &self,
-        request: &Request<'_>,
-        left: &mut Vec<usize>,
-        omitted: &mut Vec<(EndpointId, Omission)>,
-    ) {
+    pub(super) fn unfit(&self, request: &Request<'_>, left: &mut Vec<u32>, omitted: &mut Vec<(EndpointId, Omission)>) {
         left.retain(|&at| {
-            let why = self.misfit(request, at);
-            omitted.extend(why.map(|why| (self.columns.id(at), why)));
+            let why = self.misfit(request, at as usize);
+            omitted.extend(why.map(|why| (self.columns.id(at as usize), why)));
             why.is_none()
         });
     }

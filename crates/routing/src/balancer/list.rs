@@ -52,10 +52,27 @@ impl Balancer {
             self.list(pool, request, elapsed, choice.at, most, &mut scratch, others);
         }
         if self.recording.is_on() {
-            self.record_choice(request, now, &choice, &scratch.held);
+            self.record_choice(request, now, &choice, &scratch.held, Some((most, others)));
         }
         self.scratch = scratch;
         Ok(self.book_choice(request, choice?))
+    }
+
+    /// The list to an answer that was just [made again](Self::redecide).
+    pub(crate) fn relist(
+        &mut self,
+        request: &Request<'_>,
+        now: Duration,
+        chosen: EndpointId,
+        most: usize,
+    ) -> Vec<EndpointId> {
+        let elapsed = self.advance(now);
+        let (mut scratch, mut others) = (core::mem::take(&mut self.scratch), Vec::new());
+        if let (Some(pool), Some(at)) = (self.pools.get(request.pool.index()), self.columns.at(chosen)) {
+            self.list(pool, request, elapsed, at, most, &mut scratch, &mut others);
+        }
+        self.scratch = scratch;
+        others
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, which has all of them at hand")]

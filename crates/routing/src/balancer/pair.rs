@@ -3,6 +3,7 @@
 mod explain;
 mod order;
 mod part;
+mod record;
 mod search;
 mod side;
 
@@ -118,6 +119,7 @@ impl Balancer {
         for (pool, role) in [(policy.prefill, Role::Prefill), (policy.decode, Role::Decode)] {
             self.sort(pool.index(), role);
         }
+        self.recording.pair(&policy);
         self.pairs.push(policy);
         Ok(PairId(u32::try_from(self.pairs.len() - 1).expect("there are fewer than 2^32 pair policies")))
     }
@@ -188,9 +190,10 @@ impl Balancer {
         let mut pairing = core::mem::take(&mut self.pairing);
         let found = self.pair(request, elapsed, &mut pairing);
         self.pairing = pairing;
+        if self.recording.is_on() {
+            self.record_pair(request, now, &found);
+        }
         let found = found?;
-        // A log tells of single endpoints: it ends here.
-        self.recording.leave_out();
 
         let policy = &self.pairs[request.pair.index()];
         let held = |at: usize| self.pairing.held(request, at);
@@ -208,8 +211,8 @@ impl Balancer {
         let uncached_tokens = if computes { prompt - cached_tokens } else { prompt.min(1) };
         let reservation = self.book(at, (prompt, uncached_tokens));
         // What one endpoint computes for another is no prompt of its own.
-        if computes && self.means.uncached.note(uncached_tokens) {
-            self.refresh_all();
+        if computes {
+            self.note_uncached(uncached_tokens);
         }
         PairLeg { endpoint: reservation.endpoint, cached_tokens, uncached_tokens, cost, reservation }
     }

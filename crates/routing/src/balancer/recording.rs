@@ -107,12 +107,13 @@ impl Balancer {
         now: Duration,
         choice: &Result<Choice, Refusal>,
         held: &Held,
+        others: Option<(usize, &[EndpointId])>,
     ) {
         let answer = choice.as_ref().map_err(Clone::clone).map(|choice| {
             let cached = choice.held.min(request.prompt_tokens.saturating_sub(1));
             (self.columns.id(choice.at), cached, choice.cost, choice.ties)
         });
-        self.recording.decide(request, now, held, answer);
+        self.recording.decide(request, now, held, answer, others);
     }
 
     /// What would be chosen at `now`, which counts as given: endpoint, cached tokens, cost and ties.

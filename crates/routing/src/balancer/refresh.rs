@@ -8,6 +8,7 @@ use crate::price;
 impl Balancer {
     /// Brings the standings of a slot up to date in all its pools.
     pub(super) fn refresh(&mut self, at: usize) {
+        self.columns.means[at] = self.usual.means();
         for place in 0..self.pools_of[at].len() {
             self.refresh_in(self.pools_of[at][place] as usize, at);
         }
@@ -58,12 +59,5 @@ impl Balancer {
             && self.columns.is_live(at)
             && !self.is_out(at)
             && weigh::passes(&pool.policy, &self.known(&pool.policy), at)
-    }
-
-    /// Brings all standings up to date: what is usual has changed.
-    pub(super) fn refresh_all(&mut self) {
-        for at in 0..self.columns.len() {
-            self.refresh(at);
-        }
     }
 }

@@ -342,7 +342,7 @@ proptest! {
                     assert_eq!(counted, world.live.values().filter(|member| **member).count());
                 }
                 for candidate in &explanation.candidates {
-                    let amounts = candidate.contributions.iter().map(|part| part.amount);
+                    let amounts = explanation.contributions(candidate.endpoint).map(|part| part.amount);
                     match behind.behind(explanation.gate) {
                         Combination::Sum(_) | Combination::Cost(_) | Combination::Total(_) => assert_eq!(amounts.sum::<i64>(), candidate.total),
                         Combination::Product(_) => {
@@ -355,7 +355,7 @@ proptest! {
                     if let (Ok(decision), Picker::Best) = (decision, world.balancer.pools[0].policy.picker()) {
                         assert!(decision.cost <= candidate.total);
                     }
-                    assert!(candidate.contributions.iter().all(|part| match part.factor {
+                    assert!(explanation.contributions(candidate.endpoint).all(|part| match part.factor {
                         Factor::Scorer(_) => (0..=1_000_000).contains(&part.value),
                         _ => part.value >= 0,
                     }));

@@ -22,15 +22,14 @@ impl Balancer {
         let at = self.columns.at(endpoint)?;
         let mut held = crate::evidence::Held::default();
         held.fill(request.evidence, &self.columns);
-        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
-        let elapsed = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let elapsed = self.nanos(now);
         let unknown = self.pools.get(request.pool.index()).map_or_else(Default::default, |pool| pool.policy.unknown());
         let tokens = Tokens::new(request.prompt_tokens, held.of(request.evidence, at));
         Some(forecast(&self.known_as(unknown), at, tokens, elapsed))
     }
 
     /// What the policy wants of an answer; nothing if it does not care.
-    fn promise(policy: &Policy, request: &Request<'_>) -> Option<(Slo, FailMode)> {
+    pub(super) fn promise(policy: &Policy, request: &Request<'_>) -> Option<(Slo, FailMode)> {
         let targets = policy.targets()?;
         let slo = targets.slo(request.slo);
         (slo != Slo::default()).then_some((slo, targets.fail))

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::EndpointId;
+use super::pair::{Legs, Place, Written};
+use crate::endpoint::{EndpointId, Role};
 use crate::health::Breaker;
 use crate::policy::Policy;
 use crate::request::Refusal;
@@ -23,9 +24,9 @@ pub(super) struct Head {
 }
 
 /// Slot and generation.
-pub(super) type Id = (u32, u32);
+pub(crate) type Id = (u32, u32);
 
-pub(super) fn id(endpoint: EndpointId) -> Id {
+pub(crate) fn id(endpoint: EndpointId) -> Id {
     (endpoint.index() as u32, endpoint.generation())
 }
 
@@ -57,6 +58,8 @@ pub(super) enum Line {
         labels: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         context_tokens: Option<u32>,
+        #[serde(default, skip_serializing_if = "Place::is_any")]
+        place: Place,
     },
     Leave {
         endpoint: Id,
@@ -97,6 +100,13 @@ pub(super) enum Line {
         now: u64,
     },
     Decide(Box<Decide>),
+    Pair {
+        policy: Written,
+    },
+    DecidePair {
+        pair: u32,
+        asked: Box<Decide>,
+    },
     Adopt {
         endpoint: Id,
         prompt_tokens: u32,
@@ -158,6 +168,9 @@ pub(super) struct Decide {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) excluded: Vec<Id>,
     pub(super) answer: Said,
+    /// Where a list was asked for, of so many: who is on it besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) others: Option<(u32, Vec<Id>)>,
 }
 
 fn one() -> u32 {
@@ -191,6 +204,11 @@ pub(super) enum Said {
     TooLong { tokens: u32, longest: u32, candidates: u32 },
     AllFiltered { filter: u32, candidates: u32 },
     AllLate { candidates: u32 },
+    Paired(Legs),
+    UnknownPair { pair: u64 },
+    OfRole { role: Role, why: Box<Said> },
+    UnknownDomain { domain: u32, domains: u32 },
+    NoPair { prefills: u32, decodes: u32 },
 }
 
 impl Default for Said {
@@ -211,11 +229,12 @@ impl From<Refusal> for Said {
             Refusal::TooLong { tokens, longest, candidates } => Self::TooLong { tokens, longest, candidates },
             Refusal::AllFiltered { filter, candidates } => Self::AllFiltered { filter, candidates },
             Refusal::AllLate { candidates } => Self::AllLate { candidates },
-            // Of pairs, of which no line tells.
-            Refusal::UnknownPair { .. }
-            | Refusal::OfRole { .. }
-            | Refusal::UnknownDomain { .. }
-            | Refusal::NoPair { .. } => Self::default(),
+            Refusal::UnknownPair { pair } => Self::UnknownPair { pair: pair as u64 },
+            Refusal::OfRole { role, why } => Self::OfRole { role, why: Box::new((*why).into()) },
+            Refusal::UnknownDomain { domain, domains } => {
+                Self::UnknownDomain { domain: domain.index() as u32, domains }
+            }
+            Refusal::NoPair { prefills, decodes } => Self::NoPair { prefills, decodes },
         }
     }
 }

@@ -4,12 +4,15 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use super::line::{Decide, Head, Line, NAME, Said, VERSION, id};
+use super::line::{Decide, Head, Id, Line, NAME, Said, VERSION, id};
+use super::nanos;
+use super::pair::{Legs, Place, Written};
 use crate::adapter::AdapterReading;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::{self, Held};
 use crate::flights::Flights;
 use crate::health::Breaker;
+use crate::pair::PairPolicy;
 use crate::policy::Policy;
 use crate::pool::PoolId;
 use crate::request::{Refusal, Request};
@@ -35,11 +38,6 @@ impl Clone for Recording {
     fn clone(&self) -> Self {
         Self(None)
     }
-}
-
-/// A time in nanoseconds; none for one that a log cannot hold, after more than 584 years.
-fn nanos(time: Duration) -> Option<u64> {
-    u64::try_from(time.as_nanos()).ok()
 }
 
 /// The number of a request that is open, 0 otherwise.
@@ -96,6 +94,7 @@ impl Recording {
                 decode_token: nanos(of.decode_token())?,
                 labels: of.labels().bits(),
                 context_tokens: of.context_tokens(),
+                place: Place::of(of),
             })
         });
     }
@@ -146,12 +145,50 @@ impl Recording {
         self.note(|| Some(Line::Timeout { now: nanos(now)? }));
     }
 
+    /// Where a list was asked for, `others` are on it, of so many at the most.
     pub(crate) fn decide(
         &mut self,
         request: &Request<'_>,
         now: Duration,
         held: &Held,
         answer: Result<(EndpointId, u32, i64, u32), Refusal>,
+        others: Option<(usize, &[EndpointId])>,
+    ) {
+        let said = answer.map_or_else(Said::from, |(endpoint, cached_tokens, cost, ties)| Said::Sent {
+            endpoint: id(endpoint),
+            cached_tokens,
+            cost,
+            ties,
+        });
+        let others = others
+            .map(|(most, others)| (u32::try_from(most).unwrap_or(u32::MAX), others.iter().copied().map(id).collect()));
+        self.answer(None, request, now, held, said, others);
+    }
+
+    pub(crate) fn pair(&mut self, policy: &PairPolicy) {
+        self.note(|| Some(Line::Pair { policy: Written::of(policy)? }));
+    }
+
+    /// `request` is what is asked of the pool of those who answer.
+    pub(crate) fn decide_pair(
+        &mut self,
+        pair: u32,
+        request: &Request<'_>,
+        now: Duration,
+        held: &Held,
+        answer: Result<Legs, Refusal>,
+    ) {
+        self.answer(Some(pair), request, now, held, answer.map_or_else(Said::from, Said::Paired), None);
+    }
+
+    fn answer(
+        &mut self,
+        pair: Option<u32>,
+        request: &Request<'_>,
+        now: Duration,
+        held: &Held,
+        said: Said,
+        others: Option<(u32, Vec<Id>)>,
     ) {
         let Some(recorder) = &mut self.0 else { return };
         let Some(now) = nanos(now) else { return recorder.leave_out() };
@@ -159,6 +196,7 @@ impl Recording {
         (line.now, line.pool, line.key) = (now, request.pool.0, request.key);
         (line.prompt_tokens, line.block_tokens) = (request.prompt_tokens, request.block_tokens());
         line.affinity = request.affinity;
+        line.others = others;
         line.adapter = request.adapter.map(u32::from);
         (line.labels, line.output_tokens) = (request.labels.bits(), request.output_tokens);
         // A promise that a log cannot hold is none that could be broken.
@@ -166,7 +204,7 @@ impl Recording {
         line.held.clear();
         line.levels.clear();
         // Evidence is not looked at where there is no pool.
-        if !matches!(answer, Err(Refusal::UnknownPool { .. })) {
+        if !matches!(said, Said::UnknownPool { .. } | Said::UnknownPair { .. }) {
             line.held.extend(held.pairs());
             let wide = evidence::wide(request.evidence);
             line.levels.extend(wide.map(|wide| (wide.tokens, wide.slots.to_vec())));
@@ -179,23 +217,14 @@ impl Recording {
         });
         line.excluded.clear();
         line.excluded.extend(request.excluded.iter().copied().map(id));
-        line.answer = match answer {
-            Ok((endpoint, cached_tokens, cost, ties)) => {
-                Said::Sent { endpoint: id(endpoint), cached_tokens, cost, ties }
-            }
-            Err(refusal) => refusal.into(),
+        line.answer = said;
+        let line = match pair {
+            None => Line::Decide(line),
+            Some(pair) => Line::DecidePair { pair, asked: line },
         };
-        let line = Line::Decide(line);
         recorder.write(&line);
-        if let Line::Decide(line) = line {
+        if let Line::Decide(line) | Line::DecidePair { asked: line, .. } = line {
             recorder.decide = line;
-        }
-    }
-
-    /// Something happened that no line tells of.
-    pub(crate) fn leave_out(&mut self) {
-        if let Some(recorder) = &mut self.0 {
-            recorder.leave_out();
         }
     }
 

@@ -9,8 +9,9 @@ use crate::adapter::{AdapterId, AdapterReading};
 use crate::balancer::Balancer;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::Noted;
-use crate::explanation::{Candidate, Explanation, Factor};
+use crate::explanation::{Explanation, Factor};
 use crate::label::Labels;
+use crate::pair::{PairId, PairRequest};
 use crate::policy::{Combination, Policy};
 use crate::pool::PoolId;
 use crate::request::{Evidence, Refusal, Request};
@@ -30,6 +31,8 @@ pub(super) struct Replay<P> {
     /// Whether the policies are others than those of the log.
     others: bool,
     pools: usize,
+    /// By their numbers in the log; none for one that other policies make impossible.
+    pairs: Vec<Option<PairId>>,
     joined: usize,
     /// Requests that were sent, and are not settled, by number.
     open: BTreeMap<u64, Reservation>,
@@ -43,6 +46,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             policies,
             others: false,
             pools: 0,
+            pairs: Vec::new(),
             joined: 0,
             open: BTreeMap::new(),
             report: Report::default(),
@@ -73,12 +77,12 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
-            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, labels, context_tokens } => {
+            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, labels, context_tokens, place } => {
                 let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
                 let of = of.with_prefill_token(time(*prefill_token)).with_decode_token(time(*decode_token));
                 let of = of.with_labels(Labels::from(*labels));
                 let of = context_tokens.map_or(of, |most| of.with_context_tokens(most));
-                self.join(*endpoint, of)?;
+                self.join(*endpoint, place.put(of))?;
             }
             Line::Leave { endpoint } => {
                 let there = self.balancer.leave(line::endpoint(*endpoint));
@@ -116,6 +120,12 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             }
             Line::Timeout { now } => self.balancer.handle_timeout(time(*now)),
             Line::Decide(asked) => self.decide(asked, number)?,
+            Line::Pair { policy } => match self.balancer.add_pair(policy.policy()?) {
+                Ok(pair) => self.pairs.push(Some(pair)),
+                Err(_) if self.others => self.pairs.push(None),
+                Err(error) => return Err(error.to_string()),
+            },
+            Line::DecidePair { pair, asked } => self.decide_pair(*pair, asked, number)?,
             Line::Adopt { endpoint, prompt_tokens, uncached_tokens, came, now } => {
                 let (id, now) = (line::endpoint(*endpoint), time(*now));
                 let adopted = self.balancer.adopt(id, *prompt_tokens, *uncached_tokens, *came, now);
@@ -203,14 +213,71 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             let difference = self.difference(&request, at, was.clone(), now);
             self.report.differences.push(Difference { line: number, ..difference });
         }
+        if let (Some((most, others)), true, Some(endpoint)) = (&asked.others, same && !self.others, was.endpoint()) {
+            let (others, most) = (ids(others), usize::try_from(*most).unwrap_or(usize::MAX));
+            let listed = self.balancer.relist(&request, at, endpoint, most);
+            if others != listed {
+                let difference = Difference::of(request.pool, request.key, was.clone(), was.clone());
+                self.report.differences.push(Difference { line: number, others: Some((others, listed)), ..difference });
+            }
+        }
         self.report.decisions += 1;
         match was {
             Answer::Refused(_) => self.report.refused += 1,
             Answer::Sent { endpoint, cached_tokens, .. } => {
+                expect((asked.pool as usize) < self.pools, || {
+                    format!("pool {} sent it somewhere; expected one that was added before", asked.pool)
+                })?;
                 let reservation = self.balancer.follow(&request, endpoint, cached_tokens);
                 let reservation = reservation.ok_or_else(|| gone(line::id(endpoint)))?;
                 self.open.insert(reservation.serial, reservation);
             }
+            Answer::Paired { .. } => return Err("a pair; expected the answer of a pool".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn decide_pair(&mut self, pair: u32, asked: &Decide, number: usize) -> Result<(), String> {
+        let ids = |ids: &[line::Id]| ids.iter().copied().map(line::endpoint).collect::<Vec<_>>();
+        let noted = Noted { few: asked.held.clone(), many: asked.levels.clone(), block: asked.block_tokens };
+        let (subset, excluded) = (asked.subset.as_deref().map(ids), ids(&asked.excluded));
+        let at = Duration::from_nanos(asked.now);
+        let of = self.pairs.get(pair as usize).copied();
+        // One that never was, or cannot be, has a number that no other has.
+        let id = of.map_or(PairId(pair), |pair| pair.unwrap_or(PairId(u32::MAX)));
+        let mut request = PairRequest::new(id, asked.key, asked.prompt_tokens)
+            .with_evidence(Evidence::Noted(&noted))
+            .with_excluded(&excluded);
+        if let Some(subset) = &subset {
+            request = request.with_subset(subset);
+        }
+        let (was, now) = (Answer::from(&asked.answer), self.balancer.redecide_pair(&request, at));
+        let same = match (&asked.answer, &now) {
+            (Said::Paired(was), Ok(now)) if self.others => was.ends() == now.ends(),
+            (Said::Paired(was), Ok(now)) => was == now,
+            (_, Err(refusal)) => self.others || was == Answer::Refused(refusal.clone()),
+            _ => false,
+        };
+        let same = same && matches!(asked.answer, Said::Paired(_)) == now.is_ok();
+        if !same {
+            let now = now.map_or_else(Answer::Refused, |legs| Answer::from(&Said::Paired(legs)));
+            let difference = Difference::of(PoolId(asked.pool), asked.key, was, now);
+            self.report.differences.push(Difference { line: number, ..difference });
+        }
+        self.report.decisions += 1;
+        let Said::Paired(legs) = &asked.answer else {
+            self.report.refused += 1;
+            return expect(!matches!(asked.answer, Said::Sent { .. }), || {
+                "one endpoint; expected the answer of a pair policy".to_owned()
+            });
+        };
+        let alone = legs.prefill.is_none();
+        for (leg, computes) in [(Some(legs.decode), alone), (legs.prefill, true)] {
+            let Some(leg) = leg else { continue };
+            let tokens = (asked.prompt_tokens, leg.uncached_tokens);
+            let reservation = self.balancer.follow_part(line::endpoint(leg.endpoint), tokens, computes);
+            let reservation = reservation.ok_or_else(|| gone(leg.endpoint))?;
+            self.open.insert(reservation.serial, reservation);
         }
         Ok(())
     }
@@ -218,20 +285,18 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
     /// Why an answer is another one.
     fn difference(&self, request: &Request<'_>, at: Duration, was: Answer, now: Answer) -> Difference {
         let (pool, key) = (request.pool, request.key);
-        let mut difference =
-            Difference { line: 0, pool, key, was, now, cost: None, margin: None, factor: None, omission: None };
+        let mut difference = Difference::of(pool, key, was, now);
         let Ok(explanation) = self.balancer.explain(request, at) else { return difference };
         let Some(then) = difference.was.endpoint() else { return difference };
         difference.omission = explanation.omitted.iter().find(|(id, _)| *id == then).map(|(_, why)| *why);
-        let find = |id: EndpointId| find(&explanation, id);
-        let Some(old) = find(then) else { return difference };
+        let Some(old) = explanation.candidate(then) else { return difference };
         difference.cost = Some(old.total);
-        let Some(new) = difference.now.endpoint().and_then(find) else { return difference };
+        let Some(new) = difference.now.endpoint().and_then(|id| explanation.candidate(id)) else { return difference };
         difference.margin = Some(old.total - new.total);
         if old.total > new.total
             && let Some(policy) = self.balancer.policy(pool)
         {
-            difference.factor = decisive(policy, old, new);
+            difference.factor = decisive(policy, &explanation, (old.endpoint, new.endpoint));
         }
         difference
     }
@@ -245,20 +310,16 @@ fn gone(endpoint: line::Id) -> String {
     format!("endpoint {endpoint:?} is not there; expected one that joined and has not left")
 }
 
-fn find(explanation: &Explanation, id: EndpointId) -> Option<&Candidate> {
-    let place = explanation.candidates.binary_search_by_key(&id, |candidate| candidate.endpoint).ok()?;
-    explanation.candidates.get(place)
-}
-
 /// Which part of a policy speaks most for `new`: the greatest difference of a sum, the first one of an order, and the
 /// greatest ratio of a product.
-fn decisive(policy: &Policy, old: &Candidate, new: &Candidate) -> Option<Factor> {
-    let pairs = old.contributions.iter().zip(&new.contributions);
+fn decisive(policy: &Policy, why: &Explanation, (old, new): (EndpointId, EndpointId)) -> Option<Factor> {
+    let new: Vec<_> = why.contributions(new).collect();
+    let mut pairs = why.contributions(old).collect::<Vec<_>>().into_iter().zip(new);
     let pair = match policy.combination() {
         Combination::Sum(_) | Combination::Cost(_) | Combination::Total(_) => {
             pairs.rev().max_by_key(|(old, new)| old.amount - new.amount)
         }
-        Combination::Lexicographic(_) => pairs.into_iter().find(|(old, new)| old.amount != new.amount),
+        Combination::Lexicographic(_) => pairs.find(|(old, new)| old.amount != new.amount),
         Combination::Product(_) => pairs.rev().max_by(|(a, b), (c, d)| {
             let cross = |x: i64, y: i64| i128::from(x) * i128::from(y);
             // a / b against c / d: what is 0 now is the greatest ratio, unless it was 0 too.
@@ -292,6 +353,30 @@ impl From<&Said> for Answer {
             Said::TooLong { tokens, longest, candidates } => Refusal::TooLong { tokens, longest, candidates },
             Said::AllLate { candidates } => Refusal::AllLate { candidates },
             Said::AllFiltered { filter, candidates } => Refusal::AllFiltered { filter, candidates },
+            Said::UnknownPair { pair } => Refusal::UnknownPair { pair: usize::try_from(pair).unwrap_or(usize::MAX) },
+            Said::UnknownDomain { domain, domains } => Refusal::UnknownDomain { domain: domain.into(), domains },
+            Said::NoPair { prefills, decodes } => Refusal::NoPair { prefills, decodes },
+            Said::OfRole { role, ref why } => match Self::from(&**why) {
+                Self::Refused(why) => Refusal::OfRole { role, why: Box::new(why) },
+                sent => return sent,
+            },
+            Said::Paired(ref legs) => {
+                let part = legs.prefill.map_or(0, |leg| leg.cost);
+                return Self::Paired {
+                    prefill: legs.prefill.map(|leg| line::endpoint(leg.endpoint)),
+                    decode: line::endpoint(legs.decode.endpoint),
+                    transfer: legs.transfer,
+                    cost: part.saturating_add(legs.transfer).saturating_add(legs.decode.cost),
+                    ties: legs.ties,
+                };
+            }
         })
+    }
+}
+
+impl Difference {
+    fn of(pool: PoolId, key: u64, was: Answer, now: Answer) -> Self {
+        let (cost, margin, factor, omission, others) = Default::default();
+        Self { line: 0, pool, key, was, now, cost, margin, factor, omission, others }
     }
 }

@@ -27,7 +27,7 @@ pub struct Report {
 pub struct Difference {
     /// Its line in the log, from 1.
     pub line: usize,
-    /// The pool that was asked.
+    /// The pool that was asked: of a pair, of which no more than the answers is told, that of those who answer.
     pub pool: PoolId,
     /// The request's key.
     pub key: u64,
@@ -44,6 +44,8 @@ pub struct Difference {
     pub factor: Option<Factor>,
     /// Why the endpoint of then is no candidate by the policy of now.
     pub omission: Option<Omission>,
+    /// Where a list was asked for and is another one though the answer is the same: who was on it, and who is now.
+    pub others: Option<(Vec<EndpointId>, Vec<EndpointId>)>,
 }
 
 /// What was answered to a request.
@@ -60,6 +62,19 @@ pub enum Answer {
         cost: i64,
         /// How many candidates had that cost.
         ties: u32,
+    },
+    /// It was sent to a pair, or by a pair policy to one that does both.
+    Paired {
+        /// Who computes the prompt, unless it is the one who answers.
+        prefill: Option<EndpointId>,
+        /// Who answers.
+        decode: EndpointId,
+        /// What moving the prompt's KV takes, in nanoseconds.
+        transfer: i64,
+        /// What both parts and the transfer cost, in nanoseconds.
+        cost: i64,
+        /// How many pairs had that cost.
+        ties: u64,
     },
     /// It was refused.
     Refused(Refusal),
@@ -94,11 +109,11 @@ impl Report {
 }
 
 impl Answer {
-    /// The endpoint, if it was not refused.
+    /// The endpoint, of a pair the one who answers, if it was not refused.
     #[must_use]
     pub fn endpoint(&self) -> Option<EndpointId> {
         match self {
-            Self::Sent { endpoint, .. } => Some(*endpoint),
+            Self::Sent { endpoint, .. } | Self::Paired { decode: endpoint, .. } => Some(*endpoint),
             Self::Refused(_) => None,
         }
     }
@@ -110,6 +125,15 @@ impl fmt::Display for Answer {
             Self::Sent { endpoint, cached_tokens, cost, ties } => {
                 let (slot, generation) = (endpoint.index(), endpoint.generation());
                 write!(f, "endpoint {slot}.{generation} ({cached_tokens} cached, cost {cost}, {ties} of that cost)")
+            }
+            Self::Paired { prefill, decode, transfer, cost, ties } => {
+                let name = |id: &EndpointId| format!("{}.{}", id.index(), id.generation());
+                let decode = name(decode);
+                match prefill {
+                    Some(prefill) => write!(f, "endpoints {} and {decode} ({transfer} ns between them", name(prefill))?,
+                    None => write!(f, "endpoint {decode} alone (")?,
+                }
+                write!(f, "{}cost {cost}, {ties} of that cost)", if prefill.is_some() { ", " } else { "" })
             }
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
         }

@@ -118,6 +118,11 @@ fn what_is_wrong_is_told_with_its_line() {
     wrong(&after("{\"do\":\"timeout\"}\n"), 2, "missing field `now`");
     wrong(&after("{\"do\":\"leave\",\"endpoint\":[0,0]}\n"), 2, "expected one that joined");
     wrong(&after("{\"do\":\"settle\",\"of\":3,\"outcome\":\"success\",\"now\":1}\n"), 2, "no such request is open");
+    let sent = "{\"do\":\"decide\",\"now\":1,\"pool\":9,\"key\":1,\"prompt_tokens\":1,\"answer\":{\"sent\":\
+        {\"endpoint\":[0,0],\"cached_tokens\":0,\"cost\":1,\"ties\":1}}}\n";
+    let endpoint =
+        "{\"do\":\"join\",\"endpoint\":[0,0],\"seats\":1,\"kv_tokens\":1,\"prefill_token\":1,\"decode_token\":1}\n";
+    wrong(&after(&format!("{endpoint}{sent}")), 3, "expected one that was added before");
     let join = "{\"do\":\"join\",\"endpoint\":[4000000000,0],\"seats\":1,\"kv_tokens\":1,\"prefill_token\":1,\"decode_token\":1}\n";
     wrong(&after(join), 2, "expected 65536 at the most");
     wrong(

@@ -16,7 +16,7 @@ pub(crate) struct Sorted {
 }
 
 /// Members of a class.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Members {
     /// Ascending; some may not stand any more.
     slots: Vec<u32>,
@@ -60,6 +60,13 @@ impl Sorted {
     /// The members of a class.
     pub(crate) fn of(&self, class: usize) -> Option<&Members> {
         self.classes.get(class).filter(|members| members.count > 0)
+    }
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        let (steady, falling) = (Standings::default(), Standings::falling());
+        Self { slots: Vec::new(), count: 0, falls: 0, steady, falling }
     }
 }
 
@@ -118,8 +125,8 @@ impl Members {
 
     /// A bound of what each costs at a time; none if nobody stands.
     pub(crate) fn bound(&self, tokens: Tokens, now: i64) -> Option<i64> {
-        let steady = if self.count > self.falls { self.steady.bound(tokens) } else { None };
-        let falling = if self.falls > 0 { self.falling.bound(tokens).map(|bound| bound - now) } else { None };
+        let steady = if self.count > self.falls { self.steady.bound(tokens, now) } else { None };
+        let falling = if self.falls > 0 { self.falling.bound(tokens, now) } else { None };
         steady.into_iter().chain(falling).min()
     }
 

@@ -15,8 +15,12 @@ const LOADS: [i64; STATES] = [0, SECOND / 20, SECOND / 10, SECOND / 5];
 /// KV memory in use, in parts of a million, from which on it is scarce.
 const SCARCE: i64 = 900_000;
 
-/// Load of an endpoint with that which others put on it, as far as its metrics tell.
-struct Shared {
+/// What more than one term asks of an endpoint.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    /// Nanoseconds for a prompt token.
+    pace: i64,
+    /// Load of an endpoint with that which others put on it, as far as its metrics tell.
     in_flight: i64,
     decoding: i64,
     prefilling: i64,
@@ -26,19 +30,19 @@ struct Shared {
 
 /// What others do at an endpoint: what its engine ran and held in its queue beyond this router's own requests of that
 /// moment, in the same proportion. With one router it is nothing.
-fn shared(known: &Known<'_>, at: usize) -> Shared {
+#[inline]
+pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
     let columns = known.columns;
-    let (running, waiting) = (columns.running[at], columns.waiting[at]);
     let (mut fd, mut fw) = (0, 0);
-    if running != UNKNOWN && waiting != UNKNOWN {
-        let (running, waiting) = (i64::from(running.min(MOST_REQUESTS)), i64::from(waiting.min(MOST_REQUESTS)));
+    let others = columns.foreign(at);
+    if others > 0 {
+        let (running, waiting) = (columns.running[at].min(MOST_REQUESTS), columns.waiting[at].min(MOST_REQUESTS));
         let all = running + waiting;
-        let others = (all - i64::from(columns.own_then[at].min(2 * MOST_REQUESTS))).max(0);
-        if all > 0 {
-            (fd, fw) = (others * running / all, others * waiting / all);
-        }
+        // Less than 2^29: 15 bits times 14.
+        (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
     }
-    Shared {
+    Seen {
+        pace: columns.pace[at].token(),
         in_flight: columns.in_flight(at) + fd + fw,
         decoding: columns.decoding(at) + fd,
         prefilling: columns.prefilling(at) + fw,
@@ -47,27 +51,29 @@ fn shared(known: &Known<'_>, at: usize) -> Shared {
 }
 
 /// What a token costs at the endpoint's pace, times a number of requests, at a price.
-fn delay(known: &Known<'_>, at: usize, requests: i64, permille: u32) -> i64 {
-    known.columns.pace[at].token() * requests * i64::from(permille) / 1000
+fn delay(seen: &Seen, requests: i64, permille: u32) -> i64 {
+    seen.pace * requests * i64::from(permille) / 1000
 }
 
 /// The wait at its longest and at its shortest, in nanoseconds: from when the first prompt in the row had its turn, and
 /// when that is nearly done.
-fn wait(known: &Known<'_>, at: usize) -> (i64, i64) {
-    let columns = known.columns;
-    let pace = columns.pace[at].token();
-    let others = shared(known, at).queued.saturating_mul(known.means.uncached_tokens);
+#[inline]
+fn wait(known: &Known<'_>, seen: &Seen, at: usize) -> (i64, i64) {
+    let (columns, pace) = (known.columns, seen.pace);
+    let others = seen.queued.saturating_mul(columns.means[at].uncached_tokens);
     let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(MOST_ADDED);
     let head = known.flights.head(columns.row[at]).map_or(0, i64::from);
     (full, full - (head * PROGRESS / 100).saturating_mul(pace).min(full))
 }
 
 /// A term as a line over the tokens to compute: never more than its value.
-pub(super) fn line(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
-    unlimited(known, priced, at).addend()
+#[inline]
+pub(super) fn line(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
+    unlimited(known, priced, seen, at).addend()
 }
 
-fn unlimited(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
+#[inline]
+fn unlimited(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
     let permille = i64::from(priced.permille);
     if permille == 0 {
         return Line::ZERO;
@@ -75,21 +81,24 @@ fn unlimited(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
     let slope = |slope: i64| Line { slope, ..Line::ZERO };
     match priced.term {
         Term::Wait => {
-            let (full, least) = wait(known, at);
+            let (full, least) = wait(known, seen, at);
             if full == least {
                 return Line { base: price(full, permille), ..Line::ZERO };
             }
             if permille != 1000 {
                 return Line { base: price(least, permille), exact_to: 0, ..Line::ZERO };
             }
-            let since = known.columns.head_since[at].as_nanos() as i64;
-            Line { base: full.saturating_add(since), falling: true, floor: least, ..Line::ZERO }
+            let base = full + known.columns.head_since[at].as_nanos() as i64;
+            if base > MOST_ADDED {
+                return Line { base: least, exact_to: 0, ..Line::ZERO };
+            }
+            Line { base, falling: true, floor: least, ..Line::ZERO }
         }
-        Term::Own => slope(delay(known, at, 1, priced.permille)),
-        Term::DelayDecoding => slope(delay(known, at, shared(known, at).decoding, priced.permille)),
-        Term::DelayPrefilling => slope(delay(known, at, shared(known, at).prefilling, priced.permille)),
+        Term::Own => slope(delay(seen, 1, priced.permille)),
+        Term::DelayDecoding => slope(delay(seen, seen.decoding, priced.permille)),
+        Term::DelayPrefilling => slope(delay(seen, seen.prefilling, priced.permille)),
         Term::Sequence => {
-            let count = shared(known, at).in_flight * known.means.output_tokens;
+            let count = seen.in_flight * known.columns.means[at].output_tokens;
             let context = price(count * CONTEXT, permille);
             Line { base: price(count * SEQUENCE, permille), slope: context, context, ..Line::ZERO }
         }
@@ -103,7 +112,7 @@ fn unlimited(known: &Known<'_>, priced: &Priced, at: usize) -> Line {
             Line { exact_to: free, ..Line::ZERO }
         }
         Term::AdapterLoad => Line::ZERO,
-        Term::SeatWall | Term::EngineQueue => Line { base: wall(known, priced, at), ..Line::ZERO },
+        Term::SeatWall | Term::EngineQueue => Line { base: wall(known, priced, seen, at), ..Line::ZERO },
     }
 }
 
@@ -119,11 +128,12 @@ fn memory(known: &Known<'_>, at: usize) -> Option<(i64, i64)> {
 }
 
 /// A term for a request, in nanoseconds.
-pub(crate) fn value(known: &Known<'_>, priced: &Priced, at: usize, tokens: Tokens, now: i64) -> i64 {
+#[inline]
+pub(super) fn value(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tokens: Tokens, now: i64) -> i64 {
     let permille = i64::from(priced.permille);
     match priced.term {
         Term::Wait => {
-            let (full, least) = wait(known, at);
+            let (full, least) = wait(known, seen, at);
             let passed = (now - known.columns.head_since[at].as_nanos() as i64).max(0);
             price((full - passed).max(least), permille).min(MOST_ADDED)
         }
@@ -131,10 +141,10 @@ pub(crate) fn value(known: &Known<'_>, priced: &Priced, at: usize, tokens: Token
             Some((beyond, token)) if beyond < 0 => {
                 price((beyond + token * i64::from(tokens.uncached)).max(0), permille).min(MOST_ADDED)
             }
-            _ => line(known, priced, at).at(tokens),
+            _ => line(known, priced, seen, at).at(tokens),
         },
-        Term::AdapterLoad => adapter_load(priced, known.sought.state(at)),
-        _ => line(known, priced, at).at(tokens),
+        Term::AdapterLoad => adapter_load(&priced, known.sought.state(at)),
+        _ => line(known, priced, seen, at).at(tokens),
     }
 }
 
@@ -145,19 +155,55 @@ pub(super) fn adapter_load(priced: &Priced, state: usize) -> i64 {
 
 /// Nanoseconds until the first token of a request, and for each further one.
 pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> (i64, i64) {
-    let whole = |term| value(known, &Priced::new(term, 1000), at, tokens, now);
+    let seen = see(known, at);
+    let whole = |term| value(known, Priced::new(term, 1000), &seen, at, tokens, now);
     let ttft = whole(Term::Wait).saturating_add(whole(Term::Own));
-    let sequences = shared(known, at).in_flight + 1;
     let context = known.columns.held_tokens(at).saturating_add(tokens.prompt.into());
-    (ttft, known.columns.step[at].of(sequences, context))
+    (ttft, known.columns.step[at].of(seen.in_flight + 1, context))
+}
+
+/// Endpoints that are priced together, so that what is seen of them stays near.
+const TOGETHER: usize = 64;
+
+/// Every term for each of some endpoints, whose tokens are at the same places: the first term of all of them, then the
+/// second.
+pub(crate) fn columns(known: &Known<'_>, terms: &[Priced], slots: &[u32], tokens: &[Tokens], now: i64) -> Vec<i64> {
+    let rows = slots.len();
+    let mut values = vec![0; terms.len() * rows];
+    let mut seen = Vec::with_capacity(TOGETHER);
+    for first in (0..rows).step_by(TOGETHER) {
+        let places = first..rows.min(first + TOGETHER);
+        let (slots, tokens) = (&slots[places.clone()], &tokens[places.clone()]);
+        seen.clear();
+        seen.extend(slots.iter().map(|&at| see(known, at as usize)));
+        for (part, priced) in terms.iter().enumerate() {
+            let out = &mut values[part * rows + places.start..part * rows + places.end];
+            // With the term as a constant each loop is of that one term only.
+            macro_rules! fill {
+                ($($term:ident),*) => {
+                    match priced.term {
+                        $(Term::$term => {
+                            let priced = Priced { term: Term::$term, permille: priced.permille };
+                            for (((out, &at), &tokens), seen) in out.iter_mut().zip(slots).zip(tokens).zip(&seen) {
+                                *out = value(known, priced, seen, at as usize, tokens, now);
+                            }
+                        })*
+                    }
+                };
+            }
+            fill!(Wait, Own, DelayDecoding, DelayPrefilling, Sequence, MemoryWall, SeatWall, EngineQueue, AdapterLoad);
+        }
+    }
+    values
 }
 
 /// A term that is the same for every request.
-fn wall(known: &Known<'_>, priced: &Priced, at: usize) -> i64 {
+#[inline]
+fn wall(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> i64 {
     let (columns, permille) = (known.columns, i64::from(priced.permille));
     if priced.term == Term::SeatWall {
         let seats = i64::from(columns.endpoint[at].seats());
-        return price((shared(known, at).in_flight + 1 - seats).max(0) * SECOND, permille);
+        return price((seen.in_flight + 1 - seats).max(0) * SECOND, permille);
     }
     let (waiting, running) = (columns.waiting[at], columns.running[at]);
     let queue = match (waiting, known.unknown) {
@@ -169,6 +215,11 @@ fn wall(known: &Known<'_>, priced: &Priced, at: usize) -> i64 {
     if behind { price(queue * SECOND, permille) } else { 0 }
 }
 
+#[inline]
 fn price(nanos: i64, permille: i64) -> i64 {
-    if permille == 1000 { nanos } else { (i128::from(nanos) * i128::from(permille) / 1000).min(i64::MAX.into()) as i64 }
+    match nanos.checked_mul(permille) {
+        _ if permille == 1000 => nanos,
+        Some(product) => product / 1000,
+        None => (i128::from(nanos) * i128::from(permille) / 1000).min(i64::MAX.into()) as i64,
+    }
 }

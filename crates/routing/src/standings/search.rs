@@ -13,6 +13,8 @@ pub(crate) struct Among<'a> {
     pub(crate) tokens: Tokens,
     /// What is added to every cost.
     pub(crate) offset: i64,
+    /// The time, for lines that fall.
+    pub(crate) now: i64,
 }
 
 /// Those who share the least cost: slots, or nodes with a number of slots that all do.
@@ -31,6 +33,11 @@ struct Unit {
 }
 
 impl Ties {
+    /// None, and room for some.
+    pub(crate) fn with_room() -> Self {
+        Self { units: Vec::with_capacity(64), total: 0 }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.units.clear();
         self.total = 0;
@@ -49,19 +56,29 @@ impl Among<'_> {
         MARKS[1..].partition_point(|&mark| mark < tokens)
     }
 
-    /// Twice a bound of the costs below a node, without regard to time; `i64::MAX` if there are none.
+    /// Twice a bound of the costs below a node; `i64::MAX` if there are none.
     #[inline]
     fn bound(&self, node: &Node, span: usize) -> i64 {
-        let start = node.least[span];
+        let fallen = self.chord(&node.least, node.slope, span);
+        if node.floor[0] == i64::MAX {
+            return fallen;
+        }
+        (fallen - 2 * self.now).max(self.chord(&node.floor, node.slope, span))
+    }
+
+    /// What lies between two marks.
+    #[inline]
+    fn chord(&self, marks: &[i64; SPANS], slope: i64, span: usize) -> i64 {
+        let start = marks[span];
         if start == i64::MAX {
             return start;
         }
         let beyond = 2 * i64::from(self.tokens.uncached) - MARKS[span];
         if span + 1 == SPANS {
-            return start + node.slope * beyond;
+            return start + slope * beyond;
         }
-        // On the chord. The products may pass 2^63, and the quotient is exact where one line has both ends.
-        let rise = node.least[span + 1] - start;
+        // The products may pass 2^63, and the quotient is exact where one line has both ends.
+        let rise = marks[span + 1] - start;
         start
             + match rise.checked_mul(beyond) {
                 // By a constant, which is quicker.
@@ -128,10 +145,10 @@ impl Among<'_> {
 }
 
 impl Standings {
-    /// A bound of all costs for so many tokens, without regard to time; none if nobody stands.
+    /// A bound of all costs for so many tokens at a time; none if nobody stands.
     #[inline]
-    pub(crate) fn bound(&self, tokens: Tokens) -> Option<i64> {
-        let among = Among { mask: None, tokens, offset: 0 };
+    pub(crate) fn bound(&self, tokens: Tokens, now: i64) -> Option<i64> {
+        let among = Among { mask: None, tokens, offset: 0, now };
         let low = among.bound(self.levels.last()?.first()?, among.span());
         // Twice the cost.
         (low < i64::MAX).then_some(low >> 1)
@@ -159,7 +176,8 @@ impl Standings {
             if level == 0 {
                 for slot in at * FAN..(at + 1) * FAN {
                     let line = &self.lines[slot];
-                    if !line.is_never() && among.allows(slot) && line.at(among.tokens) + among.offset < best {
+                    if !line.is_never() && among.allows(slot) && line.low(among.tokens, among.now) + among.offset < best
+                    {
                         best = best.min(cost(slot));
                     }
                 }
@@ -204,7 +222,7 @@ impl Standings {
                 for slot in at * FAN..(at + 1) * FAN {
                     let line = &self.lines[slot];
                     let possible = !line.is_never() && among.allows(slot);
-                    if possible && line.at(among.tokens) + among.offset <= least && cost(slot) == least {
+                    if possible && line.low(among.tokens, among.now) + among.offset <= least && cost(slot) == least {
                         ties.push_slot(slot as u32);
                     }
                 }

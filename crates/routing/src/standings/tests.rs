@@ -6,23 +6,24 @@ use crate::line::Tokens;
 
 fn line() -> impl Strategy<Value = Line> {
     let exact_to = prop_oneof![Just(Line::ALWAYS), Just(0), 0..10_000_i64];
-    let known = (-50..50_i64, 0..4_i64, 0..3_i64, exact_to, any::<bool>()).prop_map(
-        |(base, slope, context, exact_to, falling)| Line {
-            base: base * 100,
-            slope,
-            context: context.min(slope),
-            exact_to,
-            falling,
-            floor: 0,
-        },
-    );
+    let known =
+        (-50..50_i64, 0..4_i64, 0..3_i64, exact_to, 0..40_i64).prop_map(|(base, slope, context, exact_to, fall)| {
+            Line {
+                base: base * 100,
+                slope,
+                context: context.min(slope),
+                exact_to,
+                falling: false,
+                floor: (base - fall) * 100,
+            }
+        });
     prop_oneof![6 => known, 2 => Just(Line::ZERO), 1 => Just(Line::NEVER)]
 }
 
 /// Where a line is not all of the cost, there is something more, by slot.
-fn cost(line: &Line, slot: usize, tokens: Tokens, offset: i64) -> i64 {
+fn cost(line: &Line, slot: usize, tokens: Tokens, offset: i64, now: i64) -> i64 {
     let more = if line.exact_to >= 2 * i64::from(tokens.uncached) { 0 } else { slot as i64 % 3 };
-    line.at(tokens) + offset + more
+    line.low(tokens, now) + offset + more
 }
 
 proptest! {
@@ -32,30 +33,31 @@ proptest! {
     fn the_least_and_those_who_have_it_are_found(
         changes in vec((0..1500_usize, line()), 1..900),
         slots in 1..1500_usize,
-        asked in vec((1..70_000_u32, 0..70_000_u32, -500..500_i64, any::<Option<u64>>()), 1..12),
+        asked in vec((1..70_000_u32, 0..70_000_u32, -500..500_i64, any::<Option<u64>>(), 0..6000_i64), 1..12),
+        falls: bool,
     ) {
-        let mut standings = Standings::default();
+        let mut standings = if falls { Standings::falling() } else { Standings::default() };
         let mut lines = vec![Line::NEVER; 1500];
         standings.grow(slots / 3 + 1);
         standings.grow(slots);
         for (slot, line) in changes {
-            let slot = slot % slots;
+            let (slot, line) = (slot % slots, Line { falling: falls && !line.is_never(), ..line });
             standings.set(slot, line);
             lines[slot] = line;
             prop_assert_eq!(standings.line(slot), line);
         }
-        for (prompt, cached, offset, mask) in asked {
+        for (prompt, cached, offset, mask, now) in asked {
             let tokens = Tokens::new(prompt, cached);
             let mask: Option<Vec<u64>> = mask.map(|seed| (0..24).map(|word| seed.rotate_left(word)).collect());
             let mask = mask.as_deref();
             let allowed = |slot: usize| mask.is_none_or(|mask| mask[slot / 64] >> (slot % 64) & 1 == 1);
             let all: Vec<_> = (0..slots)
                 .filter(|&slot| !lines[slot].is_never() && allowed(slot))
-                .map(|slot| (cost(&lines[slot], slot, tokens, offset), slot))
+                .map(|slot| (cost(&lines[slot], slot, tokens, offset, now), slot))
                 .collect();
             let naive = all.iter().map(|(cost, _)| *cost).min();
-            let among = Among { mask, tokens, offset };
-            let own = |slot: usize| cost(&lines[slot], slot, tokens, offset);
+            let among = Among { mask, tokens, offset, now };
+            let own = |slot: usize| cost(&lines[slot], slot, tokens, offset, now);
             let least = standings.least(&among, i64::MAX, own);
             prop_assert_eq!(least, naive.unwrap_or(i64::MAX));
             let Some(naive) = naive else { continue };
@@ -81,7 +83,7 @@ fn a_look_at_few_is_enough() {
     for prompt in [1, 100, 3000, 50_000] {
         let tokens = Tokens::new(prompt, 0);
         let mut looked = 0;
-        let least = standings.least(&Among { mask: None, tokens, offset: 0 }, i64::MAX, |slot| {
+        let least = standings.least(&Among { mask: None, tokens, offset: 0, now: 0 }, i64::MAX, |slot| {
             looked += 1;
             standings.line(slot).at(tokens)
         });

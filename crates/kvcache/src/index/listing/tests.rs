@@ -2,6 +2,7 @@
 
 use super::super::pages::NONE;
 use super::super::table::Mixer;
+use super::super::unlisted::Unlisted;
 use super::*;
 use crate::{BlockHash, Change, IndexConfig, Layer, Tier};
 
@@ -42,7 +43,15 @@ fn list_of(index: &FleetIndex, rank: RankId) -> &Unlisted {
 /// Whoever holds a block has a name of its own for it, or it is listed, or it is in the rank's list.
 fn check(index: &FleetIndex) {
     let forest = &index.forest;
-    let noted: Vec<Vec<(u32, u32)>> = index.ranks.iter().map(|rank| rank.unlisted.sorted()).collect();
+    let noted: Vec<Vec<(u32, u32)>> = index
+        .ranks
+        .iter()
+        .map(|rank| {
+            let mut sorted = Vec::new();
+            rank.unlisted.sort_into(&mut sorted);
+            sorted
+        })
+        .collect();
     let (mut blocks, mut unlisted) = (0, 0);
     for run in 0..forest.runs() {
         let of = forest.run(run);

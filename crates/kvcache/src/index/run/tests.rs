@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::pages::{Extent, PAGE};
-use super::Run;
+use super::{Run, Spare};
 
 /// A run without blocks, for its pages alone.
 fn empty(start: u32) -> Run {
@@ -69,23 +69,27 @@ proptest! {
                 }
                 Step::Pop => {
                     if let Some(page) = pages.pop() {
-                        assert_eq!(run.pop_page(), page);
+                        assert_eq!(run.pop_pages(1), Extent { page, pages: 1 });
                     }
                 }
                 Step::Cut(keep) => {
-                    let cut = run.cut_pages(keep);
-                    let keep = pages.len().min(keep as usize);
-                    let rest = cut.iter().flat_map(|extent| extent.page..extent.page + extent.pages);
-                    assert!(rest.eq(pages[keep..].iter().copied()), "{cut:?} behind {keep} of {pages:?}");
-                    // All are put back, and then those that are kept.
-                    let mut whole = vec![run.first];
-                    whole.extend_from_slice(run.extents());
-                    whole.extend_from_slice(&cut);
-                    whole.retain(|extent| extent.pages > 0);
-                    run.set_extents(&whole);
-                    check(&run, &pages);
-                    run.cut_pages(keep as u32);
-                    pages.truncate(keep);
+                    let keep = keep.min(pages.len().saturating_sub(1) as u32);
+                    let at = (start / PAGE + keep) * PAGE;
+                    let mut head = empty(start);
+                    if !pages.is_empty() {
+                        run.move_pages(keep, &mut head);
+                        run.start = if keep > 0 { at } else { start };
+                        check(&head, &pages[..keep as usize]);
+                        check(&run, &pages[keep as usize..]);
+                        // And they are one again, or share a page and are.
+                        let shares = keep > 0 && keep % 2 == 0;
+                        if shares {
+                            head.push_extent(Extent { page: pages[keep as usize], pages: 1 });
+                        }
+                        let before = run.put_before(head, shares);
+                        assert!(before.extents().is_empty() && !before.has_layers());
+                        run.start = start;
+                    }
                 }
                 Step::Layer(begins) => {
                     if begins {
@@ -100,8 +104,18 @@ proptest! {
         }
         run.coverage_mut(4).forget(1);
         run.tidy();
-        run.cut_pages(0);
-        prop_assert_eq!((run.pages(), run.heap()), (0, 0));
+        while run.pages() > 0 {
+            let last = run.pop_pages(3);
+            let ends = pages.split_off(pages.len() - last.pages as usize);
+            prop_assert!((last.page..last.page + last.pages).eq(ends), "{:?}", last);
+        }
+        let (mut spare, heap) = (Spare::new(), run.heap());
+        let empty = spare.bytes();
+        spare.take_back(&mut run);
+        prop_assert_eq!(run.heap(), 0);
+        prop_assert!(spare.bytes() <= empty + heap);
+        spare.lend(&mut run);
+        prop_assert_eq!(spare.bytes(), empty);
     }
 }
 
@@ -120,6 +134,7 @@ fn layers_are_apart() {
     assert_eq!(numbers, [0, 3]);
     run.coverage_mut(3).forget(2);
     run.tidy();
+    Spare::new().take_back(&mut run);
     assert!(!run.has_layers() && run.heap() == 0);
     assert_eq!(run.held_len(), 0);
 }
@@ -144,6 +159,7 @@ fn a_cut_keeps_each_holder_on_its_side() {
     head.set_layers(layers);
     assert!(head.has_layers());
     head.set_layers(Vec::new());
+    Spare::new().take_back(&mut head);
     assert_eq!(head.heap(), 0);
 }
 

@@ -4,10 +4,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::read::{Known, Node, Reader};
 use crate::index::coverage::Part;
+use crate::index::names::Rank;
 use crate::index::pages::NONE;
 use crate::index::{CROWD, FleetIndex, IndexConfig, MAX_LAYERS};
 use crate::snapshot::{MAGIC, Restored, SnapshotError, VERSION};
 use crate::{Layer, RankId, Tier};
+
+/// So many ranks are taken in whatever the bound, as an index takes them whatever its bound.
+const FREE_RANKS: u64 = 1024;
 
 impl FleetIndex {
     /// The index that a [`snapshot`](Self::snapshot) holds, with the tags of its ranks.
@@ -24,7 +28,8 @@ impl FleetIndex {
     /// 70 ns a block.
     ///
     /// # Errors
-    /// [`SnapshotError`] if they are not what [`snapshot`](Self::snapshot) wrote, or of another version.
+    /// [`SnapshotError`] if they are not what [`snapshot`](Self::snapshot) wrote, or of another version, or have more than
+    /// 1,024 ranks, too many for [`max_bytes`](IndexConfig::max_bytes) without any block.
     ///
     /// ```
     /// use phalanx_kvcache::snapshot::SnapshotError;
@@ -68,7 +73,14 @@ impl FleetIndex {
 
     fn restore_ranks(&mut self, reader: &mut Reader<'_>) -> Result<Vec<(RankId, Vec<u8>)>, SnapshotError> {
         let most = (reader.left() as u64).min(u64::from(u32::MAX));
+        let at = reader.at;
         let count = reader.number(most, "a number of ranks that fits the bytes left")?;
+        // Each takes a single byte of the snapshot at the least, and far more here.
+        let (needed, max_bytes) = (count * Rank::LEAST as u64, self.config.max_bytes);
+        if count > FREE_RANKS && needed > max_bytes as u64 {
+            return Err(SnapshotError::TooManyRanks { at, ranks: count, needed, max_bytes });
+        }
+        self.ranks.reserve_exact(count as usize);
         let (mut ranks, mut holes) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let rank = self.join();

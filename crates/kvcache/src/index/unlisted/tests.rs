@@ -19,6 +19,12 @@ fn pages(count: u32, odd: &[(u32, u64)]) -> Pages {
     pages
 }
 
+fn sorted(of: &Unlisted) -> Vec<(u32, u32)> {
+    let mut all = vec![(7, 7)];
+    of.sort_into(&mut all);
+    all
+}
+
 fn all(of: &Unlisted, pages: &Pages, name: u64) -> Vec<u32> {
     let mut blocks = Vec::new();
     assert_eq!(
@@ -53,7 +59,7 @@ fn blocks_are_found_by_their_tags_wherever_they_lie() {
     assert_eq!(all(&unlisted, &pages, 102), [102, 500]);
     assert_eq!(all(&unlisted, &pages, 5), []);
     assert_eq!(unlisted.find(&pages, 102, TAGGER, |block| block > 200), Some(500));
-    assert_eq!(unlisted.sorted(), [(7, 70), (100, 4), (500, 1)]);
+    assert_eq!(sorted(&unlisted), [(7, 70), (100, 4), (500, 1)]);
 }
 
 #[test]
@@ -70,8 +76,12 @@ fn the_last_are_taken_first() {
     unlisted.push(101, 1);
     unlisted.tag(&pages, TAGGER);
     assert_eq!(all(&unlisted, &pages, 101), [101]);
-    assert_eq!(unlisted.sorted(), [(100, 2)]);
+    assert_eq!(sorted(&unlisted), [(100, 2)]);
     assert_eq!(unlisted.pop(2), Some((100, 2)));
     assert_eq!(unlisted.pop(2), None);
     assert_eq!(unlisted.len(), 0);
+    unlisted.push(100, 3);
+    unlisted.tag(&pages, TAGGER);
+    unlisted.clear();
+    assert_eq!((unlisted.len(), unlisted.fresh(), all(&unlisted, &pages, 100)), (0, 0, vec![]));
 }

@@ -104,7 +104,7 @@ impl Row {
             cost: decision.map(|decision| decision.cost),
             ties: decision.map(|decision| decision.ties),
             margin: decision.and(explanation.margin),
-            candidates: candidates.into_iter().map(|candidate| Weighed::new(fleet, candidate)).collect(),
+            candidates: candidates.into_iter().map(|of| Weighed::new(fleet, explanation, of)).collect(),
             omitted: omitted.collect(),
         }
     }
@@ -115,8 +115,8 @@ impl Row {
 }
 
 impl Weighed {
-    fn new(fleet: &Fleet, candidate: &Candidate) -> Self {
-        let part = |part: &phalanx_routing::Contribution| Part {
+    fn new(fleet: &Fleet, explanation: &Explanation, candidate: &Candidate) -> Self {
+        let part = |part: phalanx_routing::Contribution| Part {
             factor: part.factor.to_string(),
             value: part.value,
             amount: part.amount,
@@ -132,7 +132,7 @@ impl Weighed {
             pending_tokens: candidate.load.pending_tokens,
             prompt_tokens: candidate.load.prompt_tokens,
             signal_age_ms: age,
-            parts: candidate.contributions.iter().map(part).collect(),
+            parts: explanation.contributions(candidate.endpoint).map(part).collect(),
         }
     }
 

@@ -3,9 +3,9 @@
 use core::time::Duration;
 
 use super::{Ask, Balancer, Found, Pairing};
-use crate::balancer::weigh::Weighed;
+use crate::balancer::explain;
 use crate::endpoint::{EndpointId, Role};
-use crate::explanation::{Explanation, Omission, PairExplanation};
+use crate::explanation::{Candidate, Explanation, Omission, PairExplanation};
 use crate::line::Tokens;
 use crate::pair::{Class, PairOrder, PairRequest, Transfer};
 use crate::price;
@@ -51,8 +51,7 @@ impl Balancer {
             then.handle_timeout(now);
             return then.explain_pair(request, now);
         }
-        let since = self.origin.map_or(Duration::ZERO, |origin| now.saturating_sub(origin)).max(self.elapsed);
-        let elapsed = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let elapsed = self.nanos(now);
         let ask = Ask { request, policy, now: elapsed };
         let mut pairing = Pairing::default();
         let found = self.pair(request, elapsed, &mut pairing).ok();
@@ -81,28 +80,27 @@ impl Balancer {
         let pool = self.pool_of(ask.policy, role);
         let id = if role == Role::Prefill { ask.policy.prefill } else { ask.policy.decode };
         let request = Request::new(id, ask.request.key, ask.request.prompt_tokens).with_evidence(ask.request.evidence);
-        let mut weighed = Weighed::default();
-        let mut candidates = Vec::new();
-        if self.of_role(ask, role, &mut weighed.slots).is_ok() {
+        let mut slots = Vec::new();
+        let (mut candidates, mut parts) = Default::default();
+        if self.of_role(ask, role, &mut slots).is_ok() {
             let held = |at: usize| if role == Role::Prefill { pairing.held(ask.request, at) } else { u32::MAX };
-            candidates = self.weighed_with(pool, None, &request, (ask.now, now), held, &mut weighed);
+            (candidates, parts) = self.weighed_with(pool, None, &request, (ask.now, now), held, &slots);
             for candidate in &mut candidates {
                 let held = pairing.held(ask.request, candidate.endpoint.index());
                 candidate.cached_tokens = held.min(request.prompt_tokens.saturating_sub(1));
             }
         }
-        let mut totals: Vec<_> = candidates.iter().map(|candidate| candidate.total).collect();
-        totals.sort_unstable();
-        let least = totals.first().copied();
-        let ties = totals.iter().take_while(|total| Some(**total) == least).count() as u32;
+        let least = candidates.iter().map(|candidate: &Candidate| candidate.total).min();
+        let ties = candidates.iter().filter(|candidate| Some(candidate.total) == least).count() as u32;
         Explanation {
             policy: pool.policy.name().to_owned(),
             chosen: None,
             ties,
             gate: None,
-            margin: totals.get(ties as usize).map(|next| next - totals[0]),
+            margin: explain::margin(&candidates),
             candidates,
             omitted: self.left_out(ask, role),
+            parts,
         }
     }
 
@@ -125,7 +123,7 @@ impl Balancer {
             } else if ask.request.excluded.contains(&id) {
                 omitted.push((id, Omission::Excluded));
             } else {
-                left.push(at);
+                left.push(at as u32);
             }
         };
         match ask.request.subset {
@@ -134,7 +132,7 @@ impl Balancer {
         }
         left.sort_unstable();
         left.dedup();
-        self.filtered(&pool.policy, &self.known(&pool.policy), left, &mut omitted);
+        self.filtered(&pool.policy, &self.known(&pool.policy), &mut left, &mut omitted);
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted.dedup();
         omitted

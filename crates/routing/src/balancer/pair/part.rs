@@ -144,8 +144,9 @@ impl<'a> Part<'a> {
         let (held, mask) = (side.units[unit].held, self.mask((side, unit, members), without, &mut work.mask));
         let tokens = self.tokens(held);
         let cost = |place: usize| self.cost_at(members, place, held);
-        let least = members.steady.least(&Among { mask, tokens, offset: 0 }, NEVER, cost);
-        members.falling.least(&Among { mask, tokens, offset: -self.ask.now }, least, cost)
+        let now = self.ask.now;
+        let least = members.steady.least(&Among { mask, tokens, offset: 0, now }, NEVER, cost);
+        members.falling.least(&Among { mask, tokens, offset: 0, now }, least, cost)
     }
 
     /// How many of a unit have a cost, without somebody. It is the least of theirs.
@@ -177,10 +178,10 @@ impl<'a> Part<'a> {
         self.tie(side, (unit, members), cost, without, work);
         let [steady, falling] = &work.ties;
         let tokens = self.tokens(side.units[unit].held);
-        let among = |offset| Among { mask: None, tokens, offset };
+        let among = Among { mask: None, tokens, offset: 0, now: self.ask.now };
         let place = match nth.checked_sub(steady.total) {
-            None => members.steady.slot(&among(0), steady, nth),
-            Some(nth) => members.falling.slot(&among(-self.ask.now), falling, nth),
+            None => members.steady.slot(&among, steady, nth),
+            Some(nth) => members.falling.slot(&among, falling, nth),
         };
         Some(members.slots()[place?])
     }
@@ -198,8 +199,9 @@ impl<'a> Part<'a> {
         let cost = |place: usize| self.cost_at(members, place, held);
         steady.clear();
         falling.clear();
-        members.steady.tied(&Among { mask, tokens, offset: 0 }, least, cost, steady);
-        members.falling.tied(&Among { mask, tokens, offset: -self.ask.now }, least, cost, falling);
+        let now = self.ask.now;
+        members.steady.tied(&Among { mask, tokens, offset: 0, now }, least, cost, steady);
+        members.falling.tied(&Among { mask, tokens, offset: 0, now }, least, cost, falling);
     }
 
     /// Whether a slot is of a unit and has a cost.

@@ -188,9 +188,11 @@ proptest! {
                 assert_eq!(why.prefill.chosen, of.and_then(|of| Some(of.prefill.as_ref()?.endpoint)));
                 assert_eq!((why.total, why.ties), (of.map(|of| of.cost), of.map_or(0, |of| of.ties)));
                 assert_eq!(Some(why.transfer), Some(of.map_or(Transfer::default(), |of| of.transfer)));
-                for candidate in why.prefill.candidates.iter().chain(&why.decode.candidates) {
-                    let sum: i64 = candidate.contributions.iter().map(|part| part.amount).sum();
-                    assert_eq!(sum, candidate.total);
+                for part in [&why.prefill, &why.decode] {
+                    for candidate in &part.candidates {
+                        let sum: i64 = part.contributions(candidate.endpoint).map(|part| part.amount).sum();
+                        assert_eq!(sum, candidate.total);
+                    }
                 }
                 for (role, explained) in [(Role::Prefill, &why.prefill), (Role::Decode, &why.decode)] {
                     let slots: Vec<_> = explained.candidates.iter().map(|of| of.endpoint.index() as u32).collect();

@@ -1,6 +1,13 @@
 //! What holds of every policy, or of those of a kind. The numbers are those of the list of properties that the crate is
 //! built by.
 
+mod candidates;
+mod extremes;
+mod replay;
+mod reservations;
+mod shares;
+mod unknown;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -163,7 +170,7 @@ fn policy(combination: Combination) -> Policy {
 }
 
 proptest! {
-    /// 2: other slots, the same totals, so the same distribution.
+    /// Property 2: other slots, the same totals, so the same distribution.
     #[test]
     fn property_02_slots_have_no_say(policy in any_preset(), states in states(), turn in 0..8_usize, back: bool) {
         let mut order: Vec<_> = (0..states.len()).collect();
@@ -178,7 +185,7 @@ proptest! {
         }
     }
 
-    /// 3: the same inputs and seed, the same bytes.
+    /// Property 3: the same inputs and seed, the same bytes.
     #[test]
     fn property_03_the_same_again(policy in any_preset(), states in states(), keys in vec(any::<u64>(), 1..20)) {
         let run = || {
@@ -194,7 +201,7 @@ proptest! {
         prop_assert_eq!(run(), run());
     }
 
-    /// 6: an endpoint that is worse in everything changes nothing.
+    /// Property 6: an endpoint that is worse in everything changes nothing.
     #[test]
     fn property_06_the_dominated_change_nothing(policy in own_cost(), states in states(), like in 0..8_usize) {
         let before = Fleet::new(policy.clone(), &states).best();
@@ -211,7 +218,7 @@ proptest! {
         prop_assert_eq!(before, after);
     }
 
-    /// 7: more load never makes a loser win, and less load keeps the winner.
+    /// Property 7: more load never makes a loser win, and less load keeps the winner.
     #[test]
     fn property_07_load_never_helps(policy in own_cost(), states in states(), which in 0..8_usize, prompt in 1..5000_u32, came: bool) {
         let which = which % states.len();
@@ -223,7 +230,7 @@ proptest! {
         prop_assert!(less.contains(&which) || !more.contains(&which), "it won with more load");
     }
 
-    /// 8: weights matter by their ratios only, and a weight of 0 is none.
+    /// Property 8: weights matter by their ratios only, and a weight of 0 is none.
     #[test]
     fn property_08_weights_scale(parts in sum(), by in 1..1000_u32, states in states()) {
         let scaled = parts.iter().map(|part| Weighted { weight: part.weight * by, ..*part }).collect();
@@ -236,7 +243,7 @@ proptest! {
         prop_assert_eq!(one.totals(), and_none.totals());
     }
 
-    /// 8, for priced measures.
+    /// Property 8, for priced measures.
     #[test]
     fn property_08_prices_scale(prices in vec(0..900_u32, 3), by in 1..1000_u32, states in states()) {
         let total = |by: u32| {
@@ -247,19 +254,19 @@ proptest! {
         prop_assert_eq!(total(1).explain().chosen, total(by).explain().chosen);
     }
 
-    /// 9: contributions add up to the total.
+    /// Property 9: contributions add up to the total.
     #[test]
     fn property_09_contributions_add_up(preset in any_preset(), states in states()) {
         if matches!(preset.combination(), Combination::Sum(_) | Combination::Total(_) | Combination::Cost(_)) {
             let explanation = Fleet::new(preset, &states).explain();
             for candidate in explanation.candidates.iter().filter(|_| explanation.gate.is_none()) {
-                let sum: i64 = candidate.contributions.iter().map(|part| part.amount).sum();
+                let sum: i64 = explanation.contributions(candidate.endpoint).map(|part| part.amount).sum();
                 prop_assert_eq!(sum, candidate.total);
             }
         }
     }
 
-    /// 13: on a ring only the keys of the one that leaves move, and each has about its share.
+    /// Property 13: on a ring only the keys of the one that leaves move, and each has about its share.
     #[test]
     fn property_13_a_ring_moves_little(endpoints in 2..20_usize, leaves in 0..20_usize) {
         let mut fleet = Fleet::empty(Policy::ring(), endpoints);
@@ -280,7 +287,7 @@ proptest! {
         prop_assert!(moved.len() * endpoints <= 400 * 2, "{} of 400 moved with {endpoints}", moved.len());
     }
 
-    /// 14: with a bound on the ring no endpoint ever has more than the bound, rounded up, of what came so far.
+    /// Property 14: with a bound on the ring no endpoint ever has more than the bound, rounded up, of what came so far.
     #[test]
     fn property_14_a_bounded_ring_holds_its_bound(
         endpoints in 1..12_usize,
@@ -298,7 +305,7 @@ proptest! {
         }
     }
 
-    /// 16: in any window of decisions each endpoint has its turn as often as any other, give or take one.
+    /// Property 16: in any window of decisions each endpoint has its turn as often as any other, give or take one.
     #[test]
     fn property_16_round_robin_is_even(endpoints in 1..9_usize, from in 0..30_usize, length in 1..30_usize) {
         let mut fleet = Fleet::empty(Policy::round_robin(), endpoints);
@@ -309,7 +316,7 @@ proptest! {
         prop_assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{counts:?}");
     }
 
-    /// 18: an affinity stays where it is as long as that may be chosen, and moves once when it may not.
+    /// Property 18: an affinity stays where it is as long as that may be chosen, and moves once when it may not.
     #[test]
     fn property_18_sessions_stay(steps in vec((0..4_u64, 0..12_usize), 1..60)) {
         let mut fleet = Fleet::empty(Policy::sticky(), 6);
@@ -327,7 +334,7 @@ proptest! {
         }
     }
 
-    /// 21: a filter that fails open leaves all when it would leave nobody.
+    /// Property 21: a filter that fails open leaves all when it would leave nobody.
     #[test]
     fn property_21_open_filters_leave_somebody(states in states(), below in 0..40_u32) {
         let filtered = |fail| {
@@ -342,8 +349,8 @@ proptest! {
         prop_assert!(closed.omitted.iter().all(|(_, why)| *why == Omission::Filtered(0)));
     }
 
-    /// 22: more endpoints on the list begin with the same ones; the first is the one that is decided alone, and none comes
-    /// twice.
+    /// Property 22: more endpoints on the list begin with the same ones; the first is the one that is decided alone, and
+    /// none comes twice.
     #[test]
     fn property_22_a_list_is_the_start_of_a_longer_one(preset in any_preset(), states in states(), key: u64) {
         let fleet = Fleet::new(preset, &states);
@@ -401,7 +408,7 @@ fn stairs(policy: Policy, endpoints: usize) -> Fleet {
     fleet
 }
 
-/// 12: of two that are drawn among ten the one at place r from the best wins with (9 - r) in 45.
+/// Property 12: of two that are drawn among ten the one at place r from the best wins with (9 - r) in 45.
 #[test]
 fn property_12_the_better_of_two_is_as_frequent_as_computed() {
     let weights: Vec<_> = (0..10_u32).map(|place| f64::from(9 - place)).collect();
@@ -409,7 +416,7 @@ fn property_12_the_better_of_two_is_as_frequent_as_computed() {
     assert!(chi < 26.1, "chi square {chi} with 8 degrees of freedom");
 }
 
-/// 12: draws under a temperature, and by score.
+/// Property 12: draws under a temperature, and by score.
 #[test]
 fn property_12_odds_are_as_computed() {
     let softmax = |permille| {
