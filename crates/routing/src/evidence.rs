@@ -63,16 +63,9 @@ impl Held {
                         self.raise(rank.index(), tokens(level.blocks));
                     }
                 }
-                let Some(promised) = promised else { return };
-                for &(rank, blocks) in promised.partial() {
-                    self.promise(evidence, rank.index(), tokens(blocks));
-                }
-                for level in promised.levels().rev() {
-                    // Those who hold as much have no use for it.
-                    let held = wide(evidence).take_while(|wide| wide.tokens >= tokens(level.blocks)).last();
-                    let holds = |at: usize| held.is_some_and(|held| held.holds(at));
-                    for rank in level.ranks.iter().filter(|rank| !holds(rank.index())) {
-                        self.promise(evidence, rank.index(), tokens(level.blocks));
+                for &(id, blocks) in promised {
+                    if let Some(at) = columns.at(id) {
+                        self.promise(evidence, at, tokens(blocks));
                     }
                 }
             }

@@ -53,8 +53,9 @@ pub enum Evidence<'a> {
     Overlap {
         /// The answer.
         overlap: &'a Overlap,
-        /// A further one, of blocks that will be there before they are needed: the greater counts.
-        promised: Option<&'a Overlap>,
+        /// The prompt's first blocks that will be there before they are needed, so many at each of some endpoints: the
+        /// greatest number counts.
+        promised: &'a [(EndpointId, u32)],
         /// Tokens of a block.
         block: BlockSize,
     },

@@ -1,11 +1,12 @@
 //! Index, load and policy as one machine.
 
+mod promises;
+
 use core::time::Duration;
 
-use phalanx_kvcache::{
-    Applied, BlockHash, BlockSize, Change, FleetIndex, IndexConfig, IndexError, Layer, Overlap, RankId,
-};
+use phalanx_kvcache::{Applied, BlockHash, BlockSize, Change, FleetIndex, IndexConfig, IndexError, Overlap, RankId};
 
+use self::promises::Promises;
 use crate::balancer::Balancer;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::explanation::Explanation;
@@ -13,9 +14,6 @@ use crate::health::Breaker;
 use crate::request::{Decision, Evidence, Refusal, Request};
 use crate::reservation::{Outcome, Reservation, Settled};
 use crate::seed::Seed;
-
-/// Lists of names that are kept for the next flights.
-const SPARE: usize = 4096;
 
 /// A [`Balancer`] with the fleet index that says who holds what: changes of caches and loads in, decisions out. It does no
 /// I/O and reads no clock.
@@ -29,14 +27,11 @@ pub struct Router {
     /// By slot, which has the same number.
     ranks: Vec<RankId>,
     block: BlockSize,
-    /// Blocks of prompts without a first token, and by the place of the flight what they are called there.
-    promised: FleetIndex,
-    promise_ranks: Vec<RankId>,
-    promises: Vec<Vec<BlockHash>>,
-    /// Lists that no flight needs now.
-    spare: Vec<Vec<BlockHash>>,
+    /// Endpoints that have joined and not left.
+    live: usize,
+    promises: Promises,
     overlap: Overlap,
-    of_promised: Overlap,
+    promised: Vec<(EndpointId, u32)>,
 }
 
 impl Router {
@@ -68,12 +63,10 @@ impl Router {
             index: FleetIndex::new(),
             ranks: Vec::new(),
             block,
-            promised: FleetIndex::new(),
-            promise_ranks: Vec::new(),
-            promises: Vec::new(),
-            spare: Vec::new(),
+            live: 0,
+            promises: Promises::new(IndexConfig::new().byte_limit() / 4),
             overlap: Overlap::new(),
-            of_promised: Overlap::new(),
+            promised: Vec::new(),
         }
     }
 
@@ -81,8 +74,7 @@ impl Router {
     #[must_use]
     pub fn with_index(mut self, config: IndexConfig) -> Self {
         // What is promised is a small part of what is held.
-        let quarter = config.byte_limit() / 4;
-        self.promised = FleetIndex::with_config(config.clone().max_bytes(quarter));
+        self.promises = Promises::new(config.byte_limit() / 4);
         self.index = FleetIndex::with_config(config);
         self
     }
@@ -115,12 +107,11 @@ impl Router {
         loop {
             let rank = self.index.join();
             while self.ranks.len() <= rank.index() {
-                // The numbers of this index are never given out again: they are those of the other.
-                self.promise_ranks.push(self.promised.join());
                 self.ranks.push(rank);
             }
             self.ranks[rank.index()] = rank;
             if let Some(id) = self.balancer.join_at(rank.index(), endpoint) {
+                self.live += 1;
                 return id;
             }
         }
@@ -142,9 +133,10 @@ impl Router {
         if !self.balancer.leave(endpoint) {
             return false;
         }
-        let at = endpoint.index();
-        // Both know the rank: it joined with the endpoint.
-        self.index.leave(self.ranks[at]).is_ok() && self.promised.clear(self.promise_ranks[at]).is_ok()
+        self.live -= 1;
+        self.promises.leave(endpoint);
+        // The index knows the rank: it joined with the endpoint.
+        self.index.leave(self.ranks[endpoint.index()]).is_ok()
     }
 
     /// Applies a change of an endpoint's cache.
@@ -167,11 +159,10 @@ impl Router {
     /// A [`Refusal`] when no candidate is left; nothing is counted then.
     pub fn decide(&mut self, request: &Request<'_>, blocks: &[BlockHash], now: Duration) -> Result<Decision, Refusal> {
         self.index.overlap(blocks, &mut self.overlap);
-        self.promised.overlap(blocks, &mut self.of_promised);
-        let promised = (!self.of_promised.is_empty()).then_some(&self.of_promised);
-        let evidence = Evidence::Overlap { overlap: &self.overlap, promised, block: self.block };
+        self.promises.ask(blocks, held_by_all(&self.overlap, self.live), &mut self.promised);
+        let evidence = Evidence::Overlap { overlap: &self.overlap, promised: &self.promised, block: self.block };
         let decision = self.balancer.decide(&request.with_evidence(evidence), now)?;
-        self.promise(&decision.reservation, blocks);
+        self.promises.make(&decision.reservation, blocks);
         Ok(decision)
     }
 
@@ -181,17 +172,17 @@ impl Router {
     ///
     /// [`Refusal::UnknownPool`].
     pub fn explain(&self, request: &Request<'_>, blocks: &[BlockHash], now: Duration) -> Result<Explanation, Refusal> {
-        let (mut overlap, mut of_promised) = (Overlap::new(), Overlap::new());
+        let (mut overlap, mut promised) = (Overlap::new(), Vec::new());
         self.index.overlap(blocks, &mut overlap);
-        self.promised.overlap(blocks, &mut of_promised);
-        let evidence = Evidence::Overlap { overlap: &overlap, promised: Some(&of_promised), block: self.block };
+        self.promises.ask(blocks, held_by_all(&overlap, self.live), &mut promised);
+        let evidence = Evidence::Overlap { overlap: &overlap, promised: &promised, block: self.block };
         self.balancer.explain(&request.with_evidence(evidence), now)
     }
 
     /// Notes the first token of an answer.
     pub fn first_token(&mut self, reservation: &mut Reservation, now: Duration) {
         if reservation.is_prefilling() {
-            self.keep_promise(reservation);
+            self.promises.end(reservation);
         }
         self.balancer.first_token(reservation, now);
     }
@@ -199,7 +190,7 @@ impl Router {
     /// Takes back the load of a request that ended.
     pub fn settle(&mut self, reservation: Reservation, outcome: Outcome, now: Duration) -> Settled {
         if reservation.is_prefilling() {
-            self.keep_promise(&reservation);
+            self.promises.end(&reservation);
         }
         self.balancer.settle(reservation, outcome, now)
     }
@@ -220,46 +211,12 @@ impl Router {
     pub fn index(&self) -> &FleetIndex {
         &self.index
     }
+}
 
-    fn promise(&mut self, reservation: &Reservation, blocks: &[BlockHash]) {
-        let place = reservation.flight as usize;
-        if self.promises.len() <= place {
-            self.promises.resize_with(place + 1, Vec::new);
-        }
-        // A flight needs its list until its first token only, so few of them are enough, and those are at hand.
-        let names = &mut self.promises[place];
-        if names.capacity() == 0 {
-            *names = self.spare.pop().unwrap_or_default();
-        }
-        names.clear();
-        let mut path = 0_u64;
-        names.extend(blocks.iter().zip(1_u64..).map(|(block, depth)| {
-            // Of each depth another hash, so that no two places of a path are named alike; all that takes its time is
-            // done beside each other.
-            let here = (block.0 ^ depth.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            path = path.rotate_left(7) ^ here ^ (here >> 32);
-            BlockHash(path)
-        }));
-        let stored = Change::Stored { layer: Layer::MAIN, parent: None, names, contents: blocks };
-        // The endpoint was just chosen, so it is there; at the index's bound less is promised.
-        let _ = self.promised.apply(self.promise_ranks[reservation.endpoint.index()], stored);
-    }
-
-    fn keep_promise(&mut self, reservation: &Reservation) {
-        let Some(names) = self.promises.get_mut(reservation.flight as usize) else { return };
-        // Of an endpoint that left nothing is promised any more, and its slot may be another's.
-        let stands = self.balancer.is_open(reservation) && self.balancer.has(reservation.endpoint);
-        if stands && !names.is_empty() {
-            names.reverse();
-            let rank = self.promise_ranks[reservation.endpoint.index()];
-            let _ = self.promised.apply(rank, Change::Removed { layer: Layer::MAIN, names });
-        }
-        names.clear();
-        let names = core::mem::take(names);
-        if names.capacity() > 0 && self.spare.len() < SPARE {
-            self.spare.push(names);
-        }
-    }
+/// Blocks that each of so many endpoints holds: what is promised of them is nothing new.
+fn held_by_all(overlap: &Overlap, endpoints: usize) -> u32 {
+    let all = overlap.levels().rev().find(|level| level.ranks.len() == endpoints);
+    all.map_or(0, |level| level.blocks)
 }
 
 #[cfg(test)]

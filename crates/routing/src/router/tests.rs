@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use phalanx_kvcache::Layer;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -155,12 +156,11 @@ impl World {
                     let request = request.with_evidence(evidence).with_subset(&self.live);
                     self.router.balancer().clone().decide(&request, self.now)
                 };
-                let (mut overlap, mut of_promised) = (Overlap::new(), Overlap::new());
+                let (mut overlap, mut promised) = (Overlap::new(), Vec::new());
                 self.router.index.overlap(&blocks, &mut overlap);
-                self.router.promised.overlap(&blocks, &mut of_promised);
+                self.router.promises.ask(&blocks, 0, &mut promised);
                 let block = BlockSize::new(BLOCK).expect("a size");
-                let promised = (!of_promised.is_empty()).then_some(&of_promised);
-                let expected = decide(Evidence::Overlap { overlap: &overlap, promised, block });
+                let expected = decide(Evidence::Overlap { overlap: &overlap, promised: &promised, block });
                 let told = decide(Evidence::Tokens(&evidence));
                 let decision = self.router.decide(&request, &blocks, self.now);
                 match (decision, expected, told) {
@@ -209,6 +209,6 @@ proptest! {
             let _ = world.router.settle(reservation, Outcome::Success, world.now);
         }
         prop_assert_eq!(world.router.balancer().outstanding(), 0);
-        prop_assert_eq!(world.router.promised.pairs(), 0, "nothing stays promised");
+        prop_assert_eq!(world.router.promises.len(), 0, "nothing stays promised");
     }
 }

@@ -186,7 +186,7 @@ impl World {
                 let evidence = match &overlap {
                     Some(overlap) => {
                         let block = BlockSize::new(512).expect("not 0");
-                        Evidence::Overlap { overlap, promised: None, block }
+                        Evidence::Overlap { overlap, promised: &[], block }
                     }
                     None => Evidence::Tokens(&held),
                 };
