@@ -42,7 +42,7 @@ use crate::policy::Policy;
 /// | `adapters` | `endpoint`, `read`, `loaded`, `queued` (numbers), and `slots` if that is known |
 /// | `timeout` | `now` |
 /// | `decide` | `now`, `pool`, `key`, `prompt_tokens`, `held` (`[slot, tokens]` each), `levels` (`[tokens, words]` each, where bit b of word w is slot 64 w + b), `block_tokens`, `affinity`, `adapter`, `labels` (bits), `output_tokens`, `ttft`, `tpot`, `subset`, `excluded`, `answer`; where a list was asked for `others` (how many at the most, and the endpoints) |
-/// | `pair` | `policy` of two pools: `prefill`, `decode`, `links` (a row for each origin of `[latency, nanoseconds for a MiB]`), `kv_bytes_per_token`, `order`, `local`, `when_cheaper`, `within`; pair policies have the numbers 0, 1, ... |
+/// | `pair` | `policy`, as a [`PairPolicy`](crate::PairPolicy) is written; pair policies have the numbers 0, 1, ... |
 /// | `decide-pair` | `pair`, and `asked`: what is in `decide`, where the pool is the one of those who answer |
 /// | `adopt` | `endpoint`, `prompt_tokens`, `uncached_tokens`, `came` (whether the first token did), `now` |
 /// | `first-token` | `of` (the number; 0 for a request that is no longer open), `now` |

@@ -2,41 +2,10 @@
 
 use phalanx_routing::{
     Bound, Combination, FailMode, Filter, Gate, Limit, Measure, Measured, Near, Overflow, Picker, Policy, Priced,
-    Scorer, Term, Trigger, Unknown, Weighted,
+    Scorer, Targets, Term, Trigger, Unknown, Weighted,
 };
 
 use crate::bytes::Bytes;
-
-const MEASURES: [Measure; 16] = [
-    Measure::Adapter,
-    Measure::InFlight,
-    Measure::Decoding,
-    Measure::Prefilling,
-    Measure::Batch,
-    Measure::PendingTokens,
-    Measure::HeldTokens,
-    Measure::UncachedTokens,
-    Measure::PrefillTokens,
-    Measure::Turn,
-    Measure::Waiting,
-    Measure::Running,
-    Measure::Unstarted,
-    Measure::KvUsed,
-    Measure::Ttft,
-    Measure::Tpot,
-];
-
-const TERMS: [Term; 9] = [
-    Term::AdapterLoad,
-    Term::Wait,
-    Term::Own,
-    Term::DelayDecoding,
-    Term::DelayPrefilling,
-    Term::Sequence,
-    Term::MemoryWall,
-    Term::SeatWall,
-    Term::EngineQueue,
-];
 
 /// A policy; the default where the parts make none, whose error says something.
 pub(super) fn read(bytes: &mut Bytes<'_>) -> Policy {
@@ -50,8 +19,10 @@ pub(super) fn read(bytes: &mut Bytes<'_>) -> Policy {
         .and_then(|policy| if bytes.below(4) == 0 { policy.with_near(near(bytes)) } else { Ok(policy) })
         .and_then(|policy| policy.with_picker(picker(bytes)));
     match made {
-        Ok(policy) if bytes.flag() => policy.with_unknown(Unknown::Idle),
-        Ok(policy) => policy,
+        Ok(policy) => {
+            let policy = if bytes.flag() { policy.with_unknown(Unknown::Idle) } else { policy };
+            if bytes.below(4) == 0 { policy.with_targets(targets(bytes)) } else { policy }
+        }
         Err(error) => {
             assert!(error.to_string().contains("\"made\""), "{error}");
             Policy::phalanx()
@@ -70,7 +41,7 @@ fn number(bytes: &mut Bytes<'_>) -> u32 {
 }
 
 fn measure(bytes: &mut Bytes<'_>) -> Measure {
-    MEASURES[bytes.below(MEASURES.len())]
+    Measure::ALL[bytes.below(Measure::ALL.len())]
 }
 
 fn combination(bytes: &mut Bytes<'_>) -> Combination {
@@ -80,13 +51,13 @@ fn combination(bytes: &mut Bytes<'_>) -> Combination {
         1 => Combination::Product((0..parts).map(|_| measure(bytes)).collect()),
         2 => Combination::Lexicographic((0..parts.min(2)).map(|_| measure(bytes)).collect()),
         3 => {
-            let first = bytes.below(TERMS.len());
-            let term = |at: usize| TERMS[(first + at) % TERMS.len()];
+            let first = bytes.below(Term::ALL.len());
+            let term = |at: usize| Term::ALL[(first + at) % Term::ALL.len()];
             Combination::Cost((0..2 * parts).map(|at| Priced::new(term(at), number(bytes))).collect())
         }
         _ => {
-            let first = bytes.below(MEASURES.len());
-            let of = |at: usize| MEASURES[(first + at) % MEASURES.len()];
+            let first = bytes.below(Measure::ALL.len());
+            let of = |at: usize| Measure::ALL[(first + at) % Measure::ALL.len()];
             Combination::Total((0..parts).map(|at| Measured::new(of(at), number(bytes))).collect())
         }
     }
@@ -108,8 +79,7 @@ fn weighted(bytes: &mut Bytes<'_>) -> Weighted {
 }
 
 fn filter(bytes: &mut Bytes<'_>) -> Filter {
-    let fail = if bytes.flag() { FailMode::Open } else { FailMode::Closed };
-    Filter { measure: measure(bytes), below: number(bytes), fail }
+    Filter { fail: fail(bytes), measure: measure(bytes), below: number(bytes) }
 }
 
 fn gate(bytes: &mut Bytes<'_>) -> Gate {
@@ -128,6 +98,16 @@ fn near(bytes: &mut Bytes<'_>) -> Near {
         false => Limit::Deviations(number(bytes)),
     };
     Near { measure: measure(bytes), limit }
+}
+
+fn targets(bytes: &mut Bytes<'_>) -> Targets {
+    let mut millis = || bytes.flag().then(|| number(bytes));
+    let (ttft_millis, tpot_millis) = (millis(), millis());
+    Targets { ttft_millis, tpot_millis, fail: fail(bytes) }
+}
+
+fn fail(bytes: &mut Bytes<'_>) -> FailMode {
+    if bytes.flag() { FailMode::Open } else { FailMode::Closed }
 }
 
 fn picker(bytes: &mut Bytes<'_>) -> Picker {

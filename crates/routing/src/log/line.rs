@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pair::{Legs, Place, Written};
+use super::pair::{Legs, Place};
 use crate::endpoint::{EndpointId, Role};
 use crate::health::Breaker;
+use crate::pair::PairPolicy;
 use crate::policy::Policy;
 use crate::request::Refusal;
 use crate::reservation::Outcome;
@@ -101,7 +102,7 @@ pub(super) enum Line {
     },
     Decide(Box<Decide>),
     Pair {
-        policy: Written,
+        policy: PairPolicy,
     },
     DecidePair {
         pair: u32,

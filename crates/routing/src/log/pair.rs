@@ -1,15 +1,10 @@
 //! Pairs as a log has them.
 
-use core::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::line::Id;
-use super::nanos;
 use crate::endpoint::{Endpoint, Role};
-use crate::link::{Domain, Link, LinkCosts};
-use crate::pair::{Local, PairOrder, PairPolicy};
-use crate::pool::PoolId;
+use crate::link::Domain;
 
 /// What of an endpoint matters for pairs only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,69 +37,6 @@ impl Place {
         let endpoint = endpoint.with_connector(self.connector);
         let endpoint = self.group.map_or(endpoint, |group| endpoint.with_group(group));
         self.rank.map_or(endpoint, |rank| endpoint.with_rank(rank))
-    }
-}
-
-/// A pair policy. Links are a latency and nanoseconds for a MiB, a row for each origin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Written {
-    prefill: u32,
-    decode: u32,
-    links: Vec<Vec<(u64, u32)>>,
-    kv_bytes_per_token: u32,
-    order: Order,
-    local: bool,
-    when_cheaper: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    within: Option<(u32, u32)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Order {
-    Joint,
-    DecodeFirst,
-    Walk(u32),
-}
-
-impl Written {
-    pub(super) fn of(policy: &PairPolicy) -> Option<Self> {
-        let domains = || (0..policy.links.domains()).map(Domain::from);
-        let link = |from, to| {
-            let link = policy.links.link(from, to).ok()?;
-            Some((nanos(link.latency)?, link.nanos_per_mib))
-        };
-        let row = |from| domains().map(|to| link(from, to)).collect::<Option<Vec<_>>>();
-        Some(Self {
-            prefill: policy.prefill.0,
-            decode: policy.decode.0,
-            links: domains().map(row).collect::<Option<_>>()?,
-            kv_bytes_per_token: policy.kv_bytes_per_token,
-            order: match policy.order {
-                PairOrder::Joint => Order::Joint,
-                PairOrder::DecodeFirst => Order::DecodeFirst,
-                PairOrder::Walk { decodes } => Order::Walk(decodes),
-            },
-            local: policy.local.is_allowed,
-            when_cheaper: policy.local.when_cheaper,
-            within: policy.local.within,
-        })
-    }
-
-    pub(super) fn policy(&self) -> Result<PairPolicy, String> {
-        let link = |&(latency, per_mib): &(u64, u32)| Link::new(Duration::from_nanos(latency), per_mib);
-        let rows: Vec<Vec<_>> = self.links.iter().map(|row| row.iter().map(link).collect()).collect();
-        let links = LinkCosts::from_rows(&rows).map_err(|error| error.to_string())?;
-        let (prefill, decode) = (PoolId(self.prefill), PoolId(self.decode));
-        let local = Local { is_allowed: self.local, when_cheaper: self.when_cheaper, within: self.within };
-        let order = match self.order {
-            Order::Joint => PairOrder::Joint,
-            Order::DecodeFirst => PairOrder::DecodeFirst,
-            Order::Walk(decodes) => PairOrder::Walk { decodes },
-        };
-        let policy = PairPolicy::new(prefill, decode, links, self.kv_bytes_per_token);
-        Ok(policy.with_order(order).with_local(local))
     }
 }
 

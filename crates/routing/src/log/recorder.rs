@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::line::{Decide, Head, Id, Line, NAME, Said, VERSION, id};
 use super::nanos;
-use super::pair::{Legs, Place, Written};
+use super::pair::{Legs, Place};
 use crate::adapter::AdapterReading;
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::{self, Held};
@@ -166,7 +166,7 @@ impl Recording {
     }
 
     pub(crate) fn pair(&mut self, policy: &PairPolicy) {
-        self.note(|| Some(Line::Pair { policy: Written::of(policy)? }));
+        self.note(|| Some(Line::Pair { policy: policy.clone() }));
     }
 
     /// `request` is what is asked of the pool of those who answer.

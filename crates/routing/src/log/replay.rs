@@ -120,7 +120,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             }
             Line::Timeout { now } => self.balancer.handle_timeout(time(*now)),
             Line::Decide(asked) => self.decide(asked, number)?,
-            Line::Pair { policy } => match self.balancer.add_pair(policy.policy()?) {
+            Line::Pair { policy } => match self.balancer.add_pair(policy.clone()) {
                 Ok(pair) => self.pairs.push(Some(pair)),
                 Err(_) if self.others => self.pairs.push(None),
                 Err(error) => return Err(error.to_string()),

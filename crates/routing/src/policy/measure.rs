@@ -74,6 +74,33 @@ impl Measured {
 }
 
 impl Measure {
+    /// Every measure there is.
+    ///
+    /// ```
+    /// use phalanx_routing::Measure;
+    ///
+    /// assert!(Measure::ALL.iter().any(|measure| measure.to_string() == "in-flight"));
+    /// ```
+    pub const ALL: [Self; 17] = [
+        Self::InFlight,
+        Self::Decoding,
+        Self::Prefilling,
+        Self::Batch,
+        Self::PendingTokens,
+        Self::HeldTokens,
+        Self::UncachedTokens,
+        Self::PrefillTokens,
+        Self::Turn,
+        Self::Waiting,
+        Self::Running,
+        Self::Unstarted,
+        Self::KvUsed,
+        Self::Ttft,
+        Self::Tpot,
+        Self::Adapter,
+        Self::ContextTokens,
+    ];
+
     /// Whether it depends on the request.
     pub(crate) fn is_of_request(self) -> bool {
         self.is_of_prompt() || self == Self::Adapter

@@ -38,6 +38,27 @@ pub enum Term {
     AdapterLoad,
 }
 
+impl Term {
+    /// Every term there is.
+    ///
+    /// ```
+    /// use phalanx_routing::Term;
+    ///
+    /// assert!(Term::ALL.contains(&Term::Wait));
+    /// ```
+    pub const ALL: [Self; 9] = [
+        Self::Wait,
+        Self::Own,
+        Self::DelayDecoding,
+        Self::DelayPrefilling,
+        Self::Sequence,
+        Self::MemoryWall,
+        Self::SeatWall,
+        Self::EngineQueue,
+        Self::AdapterLoad,
+    ];
+}
+
 /// A term and its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,25 +9,7 @@ use crate::policy::{
 };
 
 fn measure() -> impl Strategy<Value = Measure> {
-    prop::sample::select(vec![
-        Measure::InFlight,
-        Measure::Decoding,
-        Measure::Prefilling,
-        Measure::Batch,
-        Measure::PendingTokens,
-        Measure::HeldTokens,
-        Measure::UncachedTokens,
-        Measure::PrefillTokens,
-        Measure::Turn,
-        Measure::Waiting,
-        Measure::Running,
-        Measure::Unstarted,
-        Measure::KvUsed,
-        Measure::Ttft,
-        Measure::Tpot,
-        Measure::Adapter,
-        Measure::ContextTokens,
-    ])
+    prop::sample::select(Measure::ALL.to_vec())
 }
 
 fn of_endpoint() -> impl Strategy<Value = Measure> {
@@ -36,17 +18,7 @@ fn of_endpoint() -> impl Strategy<Value = Measure> {
 
 pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let preset = prop::sample::select(Policy::NAMES.to_vec()).prop_map(|name| Policy::preset(name).expect("a preset"));
-    let term = prop::sample::select(vec![
-        Term::Wait,
-        Term::Own,
-        Term::DelayDecoding,
-        Term::DelayPrefilling,
-        Term::Sequence,
-        Term::MemoryWall,
-        Term::SeatWall,
-        Term::EngineQueue,
-        Term::AdapterLoad,
-    ]);
+    let term = prop::sample::select(Term::ALL.to_vec());
     let permille = prop_oneof![Just(1000), 0..2000_u32, 0..=1_000_000_u32];
     let cost =
         vec((term, permille).prop_map(|(term, permille)| Priced::new(term, permille)), 1..10).prop_map(|mut terms| {
