@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("phalanx-manifest", &["phalanx-serving", "phalanx-autoscale", "phalanx-gang", "phalanx-routing"]),
     ("phalanx-gateway", &["phalanx-signals", "phalanx-admission"]),
     ("phalanx-picker", &["phalanx-signals", "phalanx-admission"]),
-    ("phalanx-emulator", &["phalanx-engine"]),
+    ("phalanx-emulator", &["phalanx-engine", "phalanx-signals"]),
     (
         "phalanx-sim",
         &[
