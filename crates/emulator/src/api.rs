@@ -1,6 +1,6 @@
 //! What a client may ask: the bodies of `/v1/completions` and `/v1/chat/completions`, read and checked.
 
-use phalanx_kvcache::text::{chat_text, join_parts, text_tokens};
+use phalanx_kvcache::text::{chat_text, join_parts, tokens_of_text};
 use phalanx_kvcache::{BlockHash, ChainHasher};
 use serde::Deserialize;
 
@@ -86,6 +86,8 @@ struct Part {
 /// A request that passed every check, in the engine's terms.
 #[derive(Debug)]
 pub(crate) struct Ask {
+    /// The prompt itself.
+    pub(crate) prompt: Vec<u32>,
     pub(crate) blocks: Vec<BlockHash>,
     pub(crate) prompt_tokens: u32,
     pub(crate) output_tokens: u32,
@@ -100,13 +102,13 @@ pub(crate) struct Ask {
 impl CompletionBody {
     pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
         check_model(self.model.as_deref(), served)?;
-        let (blocks, prompt_tokens) = match self.prompt {
-            PromptField::Text(text) => hash_text(&text, hasher)?,
-            PromptField::Tokens(tokens) => hash_tokens(&tokens, hasher)?,
-            PromptField::Texts(texts) => hash_text(&only_one(texts)?, hasher)?,
-            PromptField::TokenLists(lists) => hash_tokens(&only_one(lists)?, hasher)?,
+        let prompt = match self.prompt {
+            PromptField::Text(text) => tokens_of_text(text.as_bytes()),
+            PromptField::Tokens(tokens) => tokens,
+            PromptField::Texts(texts) => tokens_of_text(only_one(texts)?.as_bytes()),
+            PromptField::TokenLists(lists) => only_one(lists)?,
         };
-        self.common.ask(blocks, prompt_tokens, DEFAULT_COMPLETION_TOKENS)
+        self.common.ask(prompt, hasher, DEFAULT_COMPLETION_TOKENS)
     }
 }
 
@@ -119,13 +121,17 @@ impl ChatBody {
         let contents: Vec<String> = self.messages.iter().map(Message::text).collect();
         let roles = self.messages.iter().map(|message| message.role.as_str());
         let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
-        let (blocks, prompt_tokens) = hash_text(&text, hasher)?;
-        self.common.ask(blocks, prompt_tokens, DEFAULT_CHAT_TOKENS)
+        self.common.ask(tokens_of_text(text.as_bytes()), hasher, DEFAULT_CHAT_TOKENS)
     }
 }
 
 impl Common {
-    fn ask(self, blocks: Vec<BlockHash>, prompt_tokens: u32, default: u32) -> Result<Ask, ApiError> {
+    fn ask(self, prompt: Vec<u32>, hasher: &ChainHasher, default: u32) -> Result<Ask, ApiError> {
+        let too_long = |_| ApiError::invalid("prompt", "`prompt` is too long");
+        let prompt_tokens = u32::try_from(prompt.len()).map_err(too_long)?;
+        if prompt_tokens == 0 {
+            return Err(ApiError::invalid("prompt", "the prompt is empty; expected one token or more"));
+        }
         if self.n.is_some_and(|n| n != 1) {
             return Err(ApiError::invalid("n", "`n` must be 1: an emulated engine gives one answer a request"));
         }
@@ -142,7 +148,8 @@ impl Common {
         };
         let transfer = self.kv_transfer_params.unwrap_or_default();
         Ok(Ask {
-            blocks,
+            blocks: hasher.hash_tokens(&prompt),
+            prompt,
             prompt_tokens,
             output_tokens,
             stream: self.stream.unwrap_or(false),
@@ -175,22 +182,4 @@ fn only_one<T>(mut prompts: Vec<T>) -> Result<T, ApiError> {
         (Some(prompt), true) => Ok(prompt),
         _ => Err(ApiError::invalid("prompt", "`prompt` must hold exactly one prompt: send one request a prompt")),
     }
-}
-
-fn hash_text(text: &str, hasher: &ChainHasher) -> Result<(Vec<BlockHash>, u32), ApiError> {
-    nonempty(text_tokens(text.as_bytes()))?;
-    Ok((hasher.hash_text(text.as_bytes()), text_tokens(text.as_bytes())))
-}
-
-fn hash_tokens(tokens: &[u32], hasher: &ChainHasher) -> Result<(Vec<BlockHash>, u32), ApiError> {
-    let count = u32::try_from(tokens.len()).map_err(|_| ApiError::invalid("prompt", "`prompt` is too long"))?;
-    nonempty(count)?;
-    Ok((hasher.hash_tokens(tokens), count))
-}
-
-fn nonempty(tokens: u32) -> Result<(), ApiError> {
-    if tokens == 0 {
-        return Err(ApiError::invalid("prompt", "the prompt is empty; expected one token or more"));
-    }
-    Ok(())
 }

@@ -83,7 +83,7 @@ async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, A
         transferred: ask.kv_arrives,
     };
     let seat = Seat { id, shared: Arc::clone(&shared), over: false };
-    let submit = Command::Submit { request, tokens: sender, accepted };
+    let submit = Command::Submit { request, prompt: ask.prompt, tokens: sender, accepted };
     shared.commands.send(submit).map_err(|_| ApiError::stopping())?;
     verdict.await.map_err(|_| ApiError::stopping())?.map_err(refusal)?;
 

@@ -7,7 +7,6 @@ use phalanx_engine::EngineConfig;
 pub struct EmulatorConfig {
     models: Vec<String>,
     engine: EngineConfig,
-    cache_updates: bool,
 }
 
 impl EmulatorConfig {
@@ -22,7 +21,7 @@ impl EmulatorConfig {
     /// ```
     #[must_use]
     pub fn new(model: impl Into<String>, engine: EngineConfig) -> Self {
-        Self { models: vec![model.into()], engine, cache_updates: false }
+        Self { models: vec![model.into()], engine }
     }
 
     /// Serves the model under one more name; answers carry the first.
@@ -40,14 +39,6 @@ impl EmulatorConfig {
         self
     }
 
-    /// Publishes what the KV cache stores and removes: see [`Emulator::cache_updates`](crate::Emulator::cache_updates).
-    /// Off by default, since nobody may be reading.
-    #[must_use]
-    pub fn with_cache_updates(mut self) -> Self {
-        self.cache_updates = true;
-        self
-    }
-
     /// The names under which the model is served: at least one.
     #[must_use]
     pub fn models(&self) -> &[String] {
@@ -58,9 +49,5 @@ impl EmulatorConfig {
     #[must_use]
     pub fn engine(&self) -> &EngineConfig {
         &self.engine
-    }
-
-    pub(crate) fn publishes_cache(&self) -> bool {
-        self.cache_updates
     }
 }

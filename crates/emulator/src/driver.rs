@@ -4,26 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use phalanx_engine::{Counters, Engine, Event, EventKind, Load, Rejection, Request, RequestId};
-use phalanx_kvcache::CacheEvent;
+use phalanx_kvcache::BlockHash;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-
-/// One change of an engine's KV cache, numbered so that a reader notices a gap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CacheUpdate {
-    /// From 0, one more with each update.
-    pub sequence: u64,
-    /// What changed.
-    pub event: CacheEvent,
-}
+use crate::teller::Teller;
 
 /// What the driver can be told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Submit { request: Request, tokens: mpsc::UnboundedSender<Token>, accepted: oneshot::Sender<Result<(), Rejection>> },
+    Submit {
+        request: Request,
+        prompt: Vec<u32>,
+        tokens: mpsc::UnboundedSender<Token>,
+        accepted: oneshot::Sender<Result<(), Rejection>>,
+    },
     Cancel(RequestId),
     Measure(oneshot::Sender<(Load, Counters)>),
 }
@@ -49,6 +45,8 @@ struct Running {
     output_tokens: u32,
     cached_tokens: u32,
     sent: u32,
+    /// Of the prompt, where they are told of.
+    blocks: Vec<BlockHash>,
 }
 
 /// Owns the engine. Everything happens in [`run`](Self::run), so there is no lock.
@@ -58,14 +56,13 @@ pub(crate) struct Driver {
     epoch: Instant,
     running: BTreeMap<u64, Running>,
     metrics: Metrics,
-    cache: Option<mpsc::UnboundedSender<CacheUpdate>>,
-    sequence: u64,
+    teller: Option<Teller>,
     preemptions: u64,
 }
 
 impl Driver {
-    pub(crate) fn new(engine: Engine, metrics: Metrics, cache: Option<mpsc::UnboundedSender<CacheUpdate>>) -> Self {
-        Self { engine, epoch: Instant::now(), running: BTreeMap::new(), metrics, cache, sequence: 0, preemptions: 0 }
+    pub(crate) fn new(engine: Engine, metrics: Metrics, teller: Option<Teller>) -> Self {
+        Self { engine, epoch: Instant::now(), running: BTreeMap::new(), metrics, teller, preemptions: 0 }
     }
 
     /// Runs until every sender of commands is gone.
@@ -92,6 +89,9 @@ impl Driver {
             for event in events.drain(..) {
                 self.deliver(event);
             }
+            if let Some(teller) = &mut self.teller {
+                teller.publish();
+            }
             let preemptions = self.engine.stats().preemptions;
             self.metrics.preempted(preemptions - self.preemptions);
             self.preemptions = preemptions;
@@ -100,8 +100,13 @@ impl Driver {
 
     fn obey(&mut self, command: Command, now: Duration) {
         match command {
-            Command::Submit { request, tokens, accepted } => {
+            Command::Submit { request, prompt, tokens, accepted } => {
                 let id = request.id;
+                let mut blocks = Vec::new();
+                if let Some(teller) = &mut self.teller {
+                    teller.begin(&request.blocks, &prompt);
+                    blocks.clone_from(&request.blocks);
+                }
                 let running = Running {
                     tokens,
                     submitted: now,
@@ -110,10 +115,13 @@ impl Driver {
                     output_tokens: request.output_tokens,
                     cached_tokens: 0,
                     sent: 0,
+                    blocks,
                 };
                 let answer = self.engine.submit(request, now);
                 if answer.is_ok() {
                     self.running.insert(id.0, running);
+                } else {
+                    self.end(running);
                 }
                 // A client that left before the answer cancels through its guard.
                 let _ = accepted.send(answer);
@@ -122,7 +130,9 @@ impl Driver {
                 if self.engine.cancel(id, now) {
                     self.metrics.aborted();
                 }
-                self.running.remove(&id.0);
+                if let Some(running) = self.running.remove(&id.0) {
+                    self.end(running);
+                }
             }
             Command::Measure(reply) => {
                 let _ = reply.send((self.engine.load(), self.engine.stats()));
@@ -153,15 +163,21 @@ impl Driver {
             EventKind::Finished { id, .. } => {
                 if let Some(running) = self.running.remove(&id.0) {
                     self.metrics.finished(event.at - running.submitted);
+                    self.end(running);
                 }
             }
             EventKind::Cache(event) => {
-                if let Some(cache) = &self.cache {
-                    let _ = cache.send(CacheUpdate { sequence: self.sequence, event });
-                    self.sequence += 1;
+                if let Some(teller) = &mut self.teller {
+                    teller.note(event);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn end(&mut self, running: Running) {
+        if let Some(teller) = &mut self.teller {
+            teller.end(running.blocks);
         }
     }
 }

@@ -12,6 +12,8 @@
 //! | `GET /healthz`, `GET /health` | 200 while the engine runs |
 //! | `GET /metrics` | Prometheus text under vLLM's names |
 //!
+//! What its KV cache stores and removes it publishes over ZMQ, as vLLM does: see [`Emulator::publishing`].
+//!
 //! A prompt given as text is read as one token for each four bytes ([`phalanx_kvcache::text::text_tokens`]); a prompt given as
 //! token ids is taken as it is.
 //!
@@ -37,8 +39,8 @@ mod error;
 mod metrics;
 mod server;
 mod shared;
+mod teller;
 
 pub use config::EmulatorConfig;
-pub use driver::CacheUpdate;
 pub use error::StartError;
 pub use server::Emulator;

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use phalanx_engine::{Counters, Engine};
+use phalanx_signals::Publisher;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -18,10 +19,11 @@ use tokio::task::JoinHandle;
 
 use crate::completions;
 use crate::config::EmulatorConfig;
-use crate::driver::{CacheUpdate, Driver};
+use crate::driver::Driver;
 use crate::error::{ApiError, StartError};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
+use crate::teller::Teller;
 
 /// The largest body that is read, in bytes: a prompt of 16 million tokens as text.
 const MAX_BODY: usize = 64 << 20;
@@ -31,7 +33,6 @@ const MAX_BODY: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Emulator {
     shared: Arc<Shared>,
-    cache_updates: Option<mpsc::UnboundedReceiver<CacheUpdate>>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
@@ -57,15 +58,48 @@ impl Emulator {
     /// # }
     /// ```
     pub fn start(config: EmulatorConfig, listener: TcpListener) -> Result<Self, StartError> {
-        let address = listener.local_addr().map_err(StartError::Address)?;
-        let publishes = config.publishes_cache();
-        let engine = config.engine().clone().report_tokens(true).report_cache(publishes);
-        let metrics = Metrics::new(&config.models()[0], engine.block_size().tokens(), engine.kv_blocks());
-        let (cache_sender, cache_updates) = publishes.then(mpsc::unbounded_channel).unzip();
-        let (commands, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(Driver::new(Engine::new(engine), metrics.clone(), cache_sender).run(receiver));
+        Self::begin(&config, listener, None)
+    }
 
-        let shared = Arc::new(Shared::new(&config, address, metrics, commands));
+    /// Starts an engine that tells over `publisher` what its KV cache stores and removes, as vLLM does.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use phalanx_emulator::{Emulator, EmulatorConfig};
+    /// use phalanx_engine::EngineConfig;
+    /// use phalanx_signals::{Publisher, PublisherConfig};
+    /// use tokio::net::TcpListener;
+    ///
+    /// let [http, events, replays] = [0; 3].map(|port| TcpListener::bind(("127.0.0.1", port)));
+    /// let publisher = Publisher::start(&PublisherConfig::new(), events.await?, Some(replays.await?))?;
+    /// let config = EmulatorConfig::new("tiny", EngineConfig::a100_8b());
+    /// let emulator = Emulator::publishing(config, http.await?, publisher)?;
+    /// emulator.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn publishing(
+        config: EmulatorConfig,
+        listener: TcpListener,
+        publisher: Publisher,
+    ) -> Result<Self, StartError> {
+        Self::begin(&config, listener, Some(publisher))
+    }
+
+    fn begin(config: &EmulatorConfig, listener: TcpListener, publisher: Option<Publisher>) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(StartError::Address)?;
+        let engine = config.engine().clone().report_tokens(true).report_cache(publisher.is_some());
+        let metrics = Metrics::new(&config.models()[0], engine.block_size().tokens(), engine.kv_blocks());
+        let teller = publisher.map(|publisher| Teller::new(publisher, engine.block_size()));
+        let (commands, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(Driver::new(Engine::new(engine), metrics.clone(), teller).run(receiver));
+
+        let shared = Arc::new(Shared::new(config, address, metrics, commands));
         let (stop, mut stopped) = watch::channel(false);
         // Without TCP_NODELAY the first chunk of a stream waits for a delayed acknowledgement.
         let listener = listener.tap_io(|stream| {
@@ -78,19 +112,13 @@ impl Emulator {
             // Accept errors are retried inside; serving ends when it is told to.
             let _ = server.await;
         });
-        Ok(Self { shared, cache_updates, stop, server })
+        Ok(Self { shared, stop, server })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.shared.address
-    }
-
-    /// The engine's KV-cache updates, in order from the first; `None` when they were not asked for
-    /// ([`EmulatorConfig::with_cache_updates`]) or were taken before. Unread updates are kept, so take and read them.
-    pub fn cache_updates(&mut self) -> Option<mpsc::UnboundedReceiver<CacheUpdate>> {
-        self.cache_updates.take()
     }
 
     /// What the engine has done since it started; `None` when it has stopped.
