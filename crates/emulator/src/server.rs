@@ -83,11 +83,7 @@ impl Emulator {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn publishing(
-        config: EmulatorConfig,
-        listener: TcpListener,
-        publisher: Publisher,
-    ) -> Result<Self, StartError> {
+    pub fn publishing(config: EmulatorConfig, listener: TcpListener, publisher: Publisher) -> Result<Self, StartError> {
         Self::begin(&config, listener, Some(publisher))
     }
 

@@ -56,7 +56,9 @@ impl Teller {
                     }
                 }
             }
-            CacheEvent::Removed { blocks } => blocks.iter().for_each(|block| self.update(*block, |known| known.held = false)),
+            CacheEvent::Removed { blocks } => {
+                blocks.iter().for_each(|block| self.update(*block, |known| known.held = false))
+            }
             CacheEvent::Cleared => self.known.retain(|_, known| {
                 known.held = false;
                 known.requests > 0
