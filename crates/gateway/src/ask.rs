@@ -21,6 +21,7 @@ pub(crate) struct Ask {
     model_span: Range<usize>,
     /// Where the value of a `kv_transfer_params` of the client's own stands.
     transfer_span: Option<Range<usize>>,
+    /// The contents of the prompt's full blocks.
     pub(crate) blocks: Vec<BlockHash>,
     pub(crate) prompt_tokens: u32,
 }
@@ -135,9 +136,9 @@ fn prompt_blocks(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
         }),
         (Some(b'['), Some(b'[')) => serde_json::from_str(raw).ok().and_then(|lists: Vec<Vec<u32>>| {
             let tokens = lists.iter().fold(0_u32, |sum, list| sum.saturating_add(count(list)));
-            lists.first().map(|list| (hasher.hash_tokens(list), tokens))
+            lists.first().map(|list| (hasher.contents(list), tokens))
         }),
-        _ => serde_json::from_str(raw).ok().map(|tokens: Vec<u32>| (hasher.hash_tokens(&tokens), count(&tokens))),
+        _ => serde_json::from_str(raw).ok().map(|tokens: Vec<u32>| (hasher.contents(&tokens), count(&tokens))),
     };
     read.unwrap_or_default()
 }
@@ -160,7 +161,7 @@ impl Message<'_> {
 }
 
 fn hash_text(text: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
-    (hasher.hash_text(text.as_bytes()), text_tokens(text.as_bytes()))
+    (hasher.contents_of_text(text.as_bytes()), text_tokens(text.as_bytes()))
 }
 
 fn count(tokens: &[u32]) -> u32 {

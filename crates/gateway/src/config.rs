@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use phalanx_kvcache::BlockSize;
 use phalanx_routing::{Listeners, Policy, RouteTable, Seed};
+use phalanx_signals::{EventSource, MetricsSource};
 
 use crate::door::Door;
 
@@ -16,6 +17,8 @@ pub struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) phase: Phase,
     pub(crate) group: String,
+    pub(crate) metrics: Option<MetricsSource>,
+    pub(crate) kv_events: Option<EventSource>,
 }
 
 /// Which part of a request an endpoint runs.
@@ -64,7 +67,7 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
-        Self { name: name.into(), address, phase: Phase::Both, group: String::new() }
+        Self { name: name.into(), address, phase: Phase::Both, group: String::new(), metrics: None, kv_events: None }
     }
 
     /// Runs one phase only; prefill and decode pair when their `group` is equal.
@@ -72,6 +75,38 @@ impl Endpoint {
     pub fn in_phase(mut self, phase: Phase, group: impl Into<String>) -> Self {
         self.phase = phase;
         self.group = group.into();
+        self
+    }
+
+    /// Reads the engine's metrics, for policies that look at its load.
+    ///
+    /// ```
+    /// use phalanx_gateway::Endpoint;
+    /// use phalanx_signals::MetricsSource;
+    ///
+    /// let address = "127.0.0.1:9000".parse()?;
+    /// let endpoint = Endpoint::new("chat-0", address).with_metrics(MetricsSource::new(address));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn with_metrics(mut self, source: MetricsSource) -> Self {
+        self.metrics = Some(source);
+        self
+    }
+
+    /// Follows the engine's KV events, so that prompts find the blocks that it holds.
+    ///
+    /// ```
+    /// use phalanx_gateway::Endpoint;
+    /// use phalanx_signals::EventSource;
+    ///
+    /// let events = EventSource::new("tcp://127.0.0.1:5557".parse()?).with_replay("tcp://127.0.0.1:5558".parse()?);
+    /// let endpoint = Endpoint::new("chat-0", "127.0.0.1:9000".parse()?).with_kv_events(events);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_kv_events(mut self, source: EventSource) -> Self {
+        self.kv_events = Some(source);
         self
     }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use phalanx_kvcache::{CacheEvent, ChainHasher, Change, IndexConfig};
+use phalanx_kvcache::{Applied, ChainHasher, Change, IndexConfig};
 use phalanx_routing::{
-    Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router,
+    Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router, Signals,
 };
 
 use crate::api_error::ApiError;
@@ -16,6 +16,7 @@ use crate::ask::Ask;
 use crate::config::{Endpoint, GatewayConfig, Phase};
 use crate::door::{self, Door, Sent};
 use crate::error::ConfigError;
+use crate::follow;
 use crate::times::DecisionTimes;
 
 /// Everything that requests share.
@@ -38,8 +39,6 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 struct State {
     router: Router,
-    /// Sequence number of each endpoint's next update, once there was one.
-    next_updates: Vec<Option<u64>>,
     times: DecisionTimes,
 }
 
@@ -88,6 +87,9 @@ impl Desk {
         }
         let index = IndexConfig::new().max_bytes(config.max_index_bytes);
         let mut router = Router::new(config.block_size, config.seed).with_index(index);
+        if let Some(age) = follow::max_age(&config.pools) {
+            router = router.with_max_age(age);
+        }
         let (mut known, mut ids, mut servers) = (Known::default(), Vec::new(), BTreeMap::new());
         for (name, pool) in config.pools {
             let mut pool_for = || router.balancer_mut().add_pool(config.policy.clone());
@@ -122,7 +124,7 @@ impl Desk {
             }
             servers.insert(name, server);
         }
-        let state = State { router, next_updates: vec![None; ids.len()], times: DecisionTimes::new() };
+        let state = State { router, times: DecisionTimes::new() };
         Ok(Arc::new(Self {
             hasher: ChainHasher::new(config.block_size),
             max_body: config.max_body,
@@ -208,19 +210,26 @@ impl Desk {
         let _ = self.lock().router.settle(reservation, outcome, now);
     }
 
-    /// Counts an update of the cache of the endpoint named `name`; `false` when there is none of that name.
-    pub(crate) fn cache_update(&self, name: &str, sequence: u64, event: &CacheEvent) -> bool {
-        let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.name == name) else { return false };
-        let mut state = self.lock();
-        let expected = state.next_updates[index].replace(sequence.wrapping_add(1));
-        let change = match expected {
-            // Something is missing: what the rank still holds is learned again from the updates to come.
-            Some(expected) if expected != sequence => Change::Cleared,
-            _ => Change::from(event),
-        };
+    /// Every endpoint, in the order of their places.
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// What times count from.
+    pub(crate) fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
+    /// Tells the index what the cache of an endpoint stored or removed.
+    pub(crate) fn apply(&self, index: usize, change: Change<'_>) -> Applied {
         // At the index's bound blocks are left out: the answer is less, never wrong.
-        let _ = state.router.apply(self.ids[index], change);
-        true
+        self.lock().router.apply(self.ids[index], change).unwrap_or_default()
+    }
+
+    /// Tells the router what an endpoint's metrics say.
+    pub(crate) fn signals(&self, index: usize, signals: Signals) {
+        // An older reading than the last one is passed over.
+        let _ = self.lock().router.balancer_mut().signals(self.ids[index], signals);
     }
 
     pub(crate) fn decision_times(&self) -> DecisionTimes {
@@ -251,6 +260,8 @@ impl Known {
             if self.endpoints[index].address != endpoint.address {
                 return Err(ConfigError::DuplicateEndpoint(endpoint.name));
             }
+            self.endpoints[index].metrics = self.endpoints[index].metrics.take().or(endpoint.metrics);
+            self.endpoints[index].kv_events = self.endpoints[index].kv_events.take().or(endpoint.kv_events);
             return Ok(index);
         }
         self.places.insert(endpoint.name.clone(), self.endpoints.len());

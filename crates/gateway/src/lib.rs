@@ -1,9 +1,12 @@
 //! OpenAI over HTTP, in front of a fleet: each request goes to the endpoint where [`phalanx_routing`] says it runs best.
 //!
 //! The gateway reads a request once, finds the model's route, turns the prompt into KV-block identities
-//! ([`phalanx_kvcache::ChainHasher::hash_text`]), asks the fleet index who holds them, lets the router decide, and passes
-//! the client's own bytes on. Upstream status, headers and body come back as they are, streams chunk by chunk. Load is
-//! counted from the decision to the last byte on every path: see [`Outcome`](phalanx_routing::Outcome).
+//! ([`phalanx_kvcache::ChainHasher::contents_of_text`]), asks the fleet index who holds them, lets the router decide, and
+//! passes the client's own bytes on. Upstream status, headers and body come back as they are, streams chunk by chunk. Load
+//! is counted from the decision to the last byte on every path: see [`Outcome`](phalanx_routing::Outcome).
+//!
+//! What endpoints hold and how busy they are it learns from them, where it is told to: see [`Endpoint::with_kv_events`] and
+//! [`Endpoint::with_metrics`].
 //!
 //! | path | what |
 //! |---|---|
@@ -44,6 +47,7 @@ mod disaggregated;
 mod door;
 mod error;
 mod flight;
+mod follow;
 mod proxy;
 mod server;
 mod times;

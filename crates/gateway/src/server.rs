@@ -16,7 +16,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use phalanx_kvcache::CacheEvent;
+use phalanx_kvcache::{Applied, Change};
+use phalanx_signals::{EventReport, ScrapeReport, Watch};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -29,6 +30,7 @@ use crate::body::GatewayBody;
 use crate::config::GatewayConfig;
 use crate::desk::{Desk, Routed};
 use crate::error::StartError;
+use crate::follow::{Follow, Views};
 use crate::proxy::{Proxy, Upstream};
 use crate::times::DecisionTimes;
 
@@ -46,13 +48,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Gateway {
     address: SocketAddr,
     desk: Arc<Desk>,
+    follow: Follow,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
 }
 
 /// A view of a running gateway, for whoever feeds or watches it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct GatewayHandle(Arc<Desk>);
+pub struct GatewayHandle(Arc<Desk>, Arc<Views>);
 
 impl Gateway {
     /// Starts serving on `listener` and returns at once; must be called within a tokio runtime.
@@ -79,9 +82,10 @@ impl Gateway {
     pub fn start(config: GatewayConfig, listener: TcpListener) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Address)?;
         let desk = Desk::open(config)?;
+        let follow = Follow::start(&desk);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(accept(listener, Arc::clone(&desk), stopped));
-        Ok(Self { address, desk, stop: Some(stop), server })
+        Ok(Self { address, desk, follow, stop: Some(stop), server })
     }
 
     /// Where it listens.
@@ -93,7 +97,7 @@ impl Gateway {
     /// A handle that feeds the fleet index and reads figures.
     #[must_use]
     pub fn handle(&self) -> GatewayHandle {
-        GatewayHandle(Arc::clone(&self.desk))
+        GatewayHandle(Arc::clone(&self.desk), self.follow.views())
     }
 
     /// Takes no new connection, lets open answers finish, and returns when the last has. Bound it with a timeout of
@@ -112,18 +116,33 @@ impl Drop for Gateway {
 }
 
 impl GatewayHandle {
-    /// Tells the fleet index what an endpoint's cache stored or removed; `sequence` counts that endpoint's updates from
-    /// 0, and a gap makes the index forget the endpoint's blocks rather than trust them. `false` when no endpoint has
-    /// that name.
+    /// Tells the fleet index what an endpoint's cache stored or removed, for endpoints whose events the gateway does not
+    /// follow itself; contents are those of [`ChainHasher::contents`](phalanx_kvcache::ChainHasher::contents). `None` when
+    /// no endpoint has that name.
     ///
     /// ```
-    /// # fn show(gateway: &phalanx_gateway::Gateway, event: &phalanx_kvcache::CacheEvent) {
-    /// let known = gateway.handle().cache_update("engine-0", 0, event);
+    /// # fn show(gateway: &phalanx_gateway::Gateway) {
+    /// use phalanx_kvcache::Change;
+    ///
+    /// let applied = gateway.handle().cache_change("engine-0", Change::Cleared);
     /// # }
     /// ```
     #[must_use]
-    pub fn cache_update(&self, endpoint: &str, sequence: u64, event: &CacheEvent) -> bool {
-        self.0.cache_update(endpoint, sequence, event)
+    pub fn cache_change(&self, endpoint: &str, change: Change<'_>) -> Option<Applied> {
+        let index = self.0.endpoints().iter().position(|known| known.name() == endpoint)?;
+        Some(self.0.apply(index, change))
+    }
+
+    /// How it goes with the KV events of an endpoint; `None` when they are not followed.
+    #[must_use]
+    pub fn kv_events(&self, endpoint: &str) -> Option<&Watch<EventReport>> {
+        self.1.kv_events(endpoint)
+    }
+
+    /// How it goes with the metrics of an endpoint; `None` when they are not read.
+    #[must_use]
+    pub fn metrics(&self, endpoint: &str) -> Option<&Watch<ScrapeReport>> {
+        self.1.metrics(endpoint)
     }
 
     /// How long the decisions so far took.

@@ -6,7 +6,7 @@ mod support;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Phase, Pool, StartError};
-use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher};
+use phalanx_kvcache::{BlockSize, ChainHasher, Change, Layer};
 use phalanx_routing::{ModelRoute, Policy, RouteTable, Target};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -304,20 +304,19 @@ async fn the_endpoint_that_holds_the_prompt_is_chosen() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
     let gateway = Gateway::start(config, listener).expect("valid");
     let (handle, prompt) = (gateway.handle(), "a prompt of some length ".repeat(40));
-    let blocks = ChainHasher::new(BlockSize::new(16).expect("valid")).hash_text(prompt.as_bytes());
-    let stored = CacheEvent::Stored { parent: None, blocks };
+    let blocks = ChainHasher::new(BlockSize::new(16).expect("valid")).contents_of_text(prompt.as_bytes());
+    let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &blocks, contents: &blocks };
     let body = json!({ "model": "m", "prompt": prompt }).to_string();
     for holder in ["e1", "e0"] {
-        assert!(handle.cache_update(holder, 0, &stored));
+        assert!(handle.cache_change(holder, stored).is_some_and(|applied| applied.stored > 0));
         for _ in 0..8 {
             let answer = send(&gateway, Method::POST, "/v1/completions", &body).await;
             assert_eq!(answer.headers()["x-phalanx-endpoint"], holder);
             settled(&gateway).await;
         }
-        // A gap: what is known of the endpoint is not trusted any more.
-        assert!(handle.cache_update(holder, 7, &stored));
+        assert!(handle.cache_change(holder, Change::Cleared).is_some());
     }
-    assert!(!handle.cache_update("e7", 0, &stored));
+    assert!(handle.cache_change("e7", stored).is_none());
 }
 
 #[tokio::test]

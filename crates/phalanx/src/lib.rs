@@ -16,6 +16,7 @@
 //! | `engine` | how an inference engine behaves under load |
 //! | `sim` | how a fleet would do on a trace, under each policy |
 //! | `manifest` | what Kubernetes and Kthena manifests say |
+//! | `signals` | what engines say of themselves: metrics, KV events |
 //! | `gateway` | OpenAI over HTTP, routed |
 //! | `emulator` | an OpenAI server without a GPU |
 
@@ -40,6 +41,9 @@ pub use phalanx_manifest as manifest;
 #[cfg(feature = "routing")]
 #[doc(inline)]
 pub use phalanx_routing as routing;
+#[cfg(feature = "signals")]
+#[doc(inline)]
+pub use phalanx_signals as signals;
 #[cfg(feature = "sim")]
 #[doc(inline)]
 pub use phalanx_sim as sim;

@@ -18,6 +18,14 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())
 }
 
+/// An address to listen on as ZMQ writes it; `*` stands for all of the machine's.
+pub(super) fn zmq_address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || "expected an address such as tcp://127.0.0.1:5557 or tcp://*:5557".to_owned();
+    let place = text.strip_prefix("tcp://").ok_or_else(wrong)?;
+    let place = place.strip_prefix('*').map_or_else(|| place.to_owned(), |port| format!("0.0.0.0{port}"));
+    place.parse().map_err(|_| wrong())
+}
+
 pub(super) fn engines(text: &str) -> Result<NonZeroU32, String> {
     let count = text.parse().ok().filter(|count: &NonZeroU32| count.get() <= MAX_ENGINES);
     count.ok_or_else(|| format!("expected 1 to {MAX_ENGINES}"))

@@ -1,6 +1,7 @@
 //! `phalanx gateway`: a gateway in front of engines that a file lists.
 
 pub(super) mod file;
+mod signals;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,12 @@ The file, of which only models, their names and endpoints must be there:
         - 10.0.0.1:8000
         - name: second          # stands in answers and logs; the default is the address
           address: 10.0.0.2:8000
+          metrics: true         # read /metrics each second, for policies that look at the engine's load
+          kv_events: {address: 5557, replay: 5558}  # follow what its KV cache holds, over ZMQ
+
+metrics and kv_events may stand at a model as well, for all of its endpoints. metrics may also be a path, or
+{path: /metrics, interval: 200ms}; address and replay are ports of the endpoint, or such as tcp://10.0.0.2:5557;
+topic, beside them, is how the topics begin that are listened to.
 
 `phalanx check FILE` says what is wrong with such a file, with line and field, and starts nothing.")]
 pub(super) struct Args {

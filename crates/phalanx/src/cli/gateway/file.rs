@@ -15,6 +15,7 @@ use serde_saphyr::Spanned;
 
 use super::super::input::{self, Wrong};
 use super::super::policies::Written;
+use super::signals::{Events, Metrics};
 
 /// A gateway's file whose every value is sound.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +39,10 @@ struct Model {
     served_as: Option<String>,
     #[serde(default)]
     timeout: Option<Limit>,
+    #[serde(default)]
+    metrics: Option<Metrics>,
+    #[serde(default)]
+    kv_events: Option<Spanned<Events>>,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
 
@@ -46,6 +51,8 @@ struct Model {
 struct Engine {
     name: String,
     address: SocketAddr,
+    metrics: Option<Metrics>,
+    kv_events: Option<Events>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,9 +115,16 @@ impl GatewayFile {
             if model.endpoints.value.is_empty() {
                 return Err(wrong(&model.endpoints, format!("endpoints of {name} is empty; expected one or more")));
             }
+            if let Some(events) = &model.kv_events
+                && model.endpoints.value.len() > 1
+                && !events.value.are_ports()
+            {
+                let message = "kv_events: an address stands for several endpoints; expected a port of each";
+                return Err(wrong(events, message));
+            }
             let mut own = BTreeMap::new();
             for engine in &model.endpoints.value {
-                let Engine { name, address } = &engine.value;
+                let Engine { name, address, .. } = &engine.value;
                 if own.insert(name.as_str(), ()).is_some() {
                     let message = format!("endpoints: {name} stands twice in one model; expected each once");
                     return Err(wrong(engine, message));
@@ -143,7 +157,7 @@ impl GatewayFile {
         let config = GatewayConfig::new(routes, self.policy.0.clone()).with_block_size(self.block_size.0);
         Ok(models.iter().fold(config, |config, model| {
             let endpoints = model.endpoints.value.iter().map(|engine| &engine.value);
-            let mut pool = Pool::of(endpoints.map(|engine| Endpoint::new(&engine.name, engine.address)));
+            let mut pool = Pool::of(endpoints.map(|engine| engine.endpoint(model)));
             if let Some(name) = &model.served_as {
                 pool = pool.serving(name);
             }
@@ -162,6 +176,22 @@ impl fmt::Display for GatewayFile {
     }
 }
 
+impl Engine {
+    /// The endpoint, with what its model says of all of them.
+    fn endpoint(&self, model: &Model) -> Endpoint {
+        let mut endpoint = Endpoint::new(&self.name, self.address);
+        let metrics = self.metrics.as_ref().or(model.metrics.as_ref());
+        if let Some(source) = metrics.and_then(|metrics| metrics.source(self.address)) {
+            endpoint = endpoint.with_metrics(source);
+        }
+        let events = self.kv_events.as_ref().or(model.kv_events.as_ref().map(|events| &events.value));
+        if let Some(events) = events {
+            endpoint = endpoint.with_kv_events(events.source(self.address));
+        }
+        endpoint
+    }
+}
+
 fn wrong<T>(at: &Spanned<T>, message: impl Into<String>) -> Wrong {
     Wrong { place: Some((at.referenced.line(), at.referenced.column())), message: message.into() }
 }
@@ -171,6 +201,16 @@ fn address<E: Error>(text: &str, field: &str) -> Result<SocketAddr, E> {
     let wrong =
         |_| E::custom(format!("{field}: found {text:?}; expected an IP address and a port, such as 10.0.0.1:8000"));
     text.parse().map_err(wrong)
+}
+
+/// Reads a time of the field, longer than none.
+pub(super) fn time<E: Error>(text: &str, field: &str) -> Result<Duration, E> {
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+    let time = units.iter().find_map(|(unit, factor)| {
+        let number: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        (number > 0).then(|| Duration::from_millis(u64::from(number) * factor))
+    });
+    time.ok_or_else(|| E::custom(format!("{field}: found {text:?}; expected a time such as 60s, 500ms or 2m")))
 }
 
 impl<'de> Deserialize<'de> for Address {
@@ -188,15 +228,7 @@ impl<'de> Deserialize<'de> for Tokens {
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
-        let limit = units.iter().find_map(|(unit, factor)| {
-            let number: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
-            (number > 0).then(|| Self(Duration::from_millis(u64::from(number) * factor)))
-        });
-        limit.ok_or_else(|| {
-            D::Error::custom(format!("timeout: found {text:?}; expected a time such as 60s, 500ms or 2m"))
-        })
+        time(&String::deserialize(deserializer)?, "timeout").map(Self)
     }
 }
 
@@ -207,6 +239,10 @@ impl<'de> Deserialize<'de> for Engine {
         struct Named {
             name: String,
             address: At,
+            #[serde(default)]
+            metrics: Option<Metrics>,
+            #[serde(default)]
+            kv_events: Option<Events>,
         }
 
         struct At(SocketAddr);
@@ -227,12 +263,14 @@ impl<'de> Deserialize<'de> for Engine {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Engine, E> {
-                Ok(Engine { name: text.to_owned(), address: address(text, "endpoints")? })
+                let address = address(text, "endpoints")?;
+                Ok(Engine { name: text.to_owned(), address, metrics: None, kv_events: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Engine, A::Error> {
-                let Named { name, address: At(address) } = Named::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Engine { name, address })
+                let named = Named::deserialize(MapAccessDeserializer::new(map))?;
+                let Named { name, address: At(address), metrics, kv_events } = named;
+                Ok(Engine { name, address, metrics, kv_events })
             }
         }
 

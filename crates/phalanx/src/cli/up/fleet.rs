@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use phalanx_emulator::{Emulator, EmulatorConfig};
 use phalanx_engine::EngineConfig;
-use phalanx_gateway::{Endpoint, GatewayConfig, GatewayHandle, Phase, Pool};
+use phalanx_gateway::{Endpoint, GatewayConfig, Phase, Pool};
 use phalanx_manifest::{ModelServer, Part};
 use phalanx_routing::{Listener, Policy, RequestHead, RouteRequest, RouteTable, Seed};
+use phalanx_signals::{EventSource, Publisher, PublisherConfig};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -57,7 +58,7 @@ pub(super) struct Engine {
     pub(super) node: String,
     pub(super) emulator: Emulator,
     parts: Vec<(usize, Part)>,
-    updates: Option<tokio::sync::mpsc::UnboundedReceiver<phalanx_emulator::CacheUpdate>>,
+    events: EventSource,
 }
 
 impl Fleet {
@@ -113,15 +114,17 @@ impl Fleet {
             let mut names = planned.models.into_iter();
             let first = names.next().expect("an engine serves under one name at least");
             let config = names.fold(EmulatorConfig::new(first, self.config.clone()), EmulatorConfig::also_serving);
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            let listener = TcpListener::bind(address).await;
-            let listener = listener.map_err(|error| Failure::Input(format!("no free loopback port: {error}")))?;
-            let mut emulator = Emulator::start(config.with_cache_updates(), listener)
-                .map_err(|error| Failure::Input(error.to_string()))?;
-            let updates = emulator.cache_updates();
+            let [listener, live, replays] = [free_port().await?, free_port().await?, free_port().await?];
+            let unbound = |error: &dyn std::error::Error| Failure::Input(error.to_string());
+            let addresses = live.local_addr().and_then(|live| Ok((live, replays.local_addr()?)));
+            let (live_address, replay_address) = addresses.map_err(|error| unbound(&error))?;
+            let events = EventSource::new(live_address.into()).with_replay(replay_address.into());
+            let publisher = Publisher::start(&PublisherConfig::new(), live, Some(replays));
+            let publisher = publisher.map_err(|error| unbound(&error))?;
+            let emulator = Emulator::publishing(config, listener, publisher).map_err(|error| unbound(&error))?;
             let name = format!("{}/{}", planned.replica.namespace, planned.replica.pod);
             let node = planned.replica.node;
-            engines.push(Engine { name, node, emulator, parts: planned.parts, updates });
+            engines.push(Engine { name, node, emulator, parts: planned.parts, events });
         }
         let fleet = FleetView { routes: self.routes, config: self.config, servers: self.servers };
         Ok(Running { fleet, engines })
@@ -142,7 +145,8 @@ impl Running {
         self.fleet.servers.iter().enumerate().fold(config, |config, (index, server)| {
             let endpoints = self.engines.iter().filter_map(|engine| {
                 let (_, part) = engine.parts.iter().find(|(server, _)| *server == index)?;
-                let endpoint = Endpoint::new(&engine.name, engine.emulator.address());
+                let endpoint =
+                    Endpoint::new(&engine.name, engine.emulator.address()).with_kv_events(engine.events.clone());
                 Some(endpoint.in_phase(phase(part), part.group.clone()))
             });
             let mut pool = Pool::of(endpoints);
@@ -154,20 +158,6 @@ impl Running {
             }
             config.with_pool(server.name().to_string(), pool)
         })
-    }
-
-    /// Lets every engine's cache updates flow into the gateway's index.
-    pub(super) fn feed(&mut self, gateway: &GatewayHandle) {
-        for engine in &mut self.engines {
-            let Some(mut updates) = engine.updates.take() else { continue };
-            let (name, gateway) = (engine.name.clone(), gateway.clone());
-            tokio::spawn(async move {
-                while let Some(update) = updates.recv().await {
-                    // An engine that no server selects is no endpoint: nobody asks for its blocks.
-                    let _ = gateway.cache_update(&name, update.sequence, &update.event);
-                }
-            });
-        }
     }
 
     pub(super) fn page(&self) -> String {
@@ -202,6 +192,11 @@ impl Running {
             engine.emulator.shutdown().await;
         }
     }
+}
+
+async fn free_port() -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+    listener.map_err(|error| Failure::Input(format!("no free loopback port: {error}")))
 }
 
 /// The names whose requests find a server of the cluster without any header of their own.

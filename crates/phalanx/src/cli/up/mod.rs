@@ -95,10 +95,9 @@ async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Lo
         output::complain("nothing was started, since a gang has no place");
         return Err(Failure::No);
     }
-    let mut running = fleet.start().await?;
+    let running = fleet.start().await?;
     let config = running.gateway_config(args.policy.clone(), Seed::from(args.seed));
     let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(error.to_string()))?;
-    running.feed(&gateway.handle());
     if !quiet {
         output::say(&format!("\n{}", running.page()));
         output::say(&format!("\ngateway on http://{}, policy {}", gateway.address(), args.policy));

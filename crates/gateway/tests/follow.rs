@@ -1,0 +1,228 @@
+//! What the gateway learns of its endpoints by their metrics and KV events, on real sockets.
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
+use phalanx_emulator::{Emulator, EmulatorConfig};
+use phalanx_engine::EngineConfig;
+use phalanx_gateway::{Endpoint, Gateway, GatewayConfig, Pool};
+use phalanx_kvcache::feed::Standing;
+use phalanx_kvcache::wire::{Event, Stored, Tokens, encode};
+use phalanx_kvcache::{BlockSize, ChainHasher};
+use phalanx_routing::{ModelRoute, Policy, RouteTable};
+use phalanx_signals::{EventReport, EventSource, MetricsSource, Publisher, PublisherConfig, ScrapeReport, Watch};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use support::{Engine, Script, response, send, settled};
+
+const COMPLETIONS: &str = "/v1/completions";
+const BLOCK: u32 = 16;
+
+async fn bind(address: &str) -> TcpListener {
+    // What was there before may still be on its way out.
+    for _ in 0..100_000 {
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return listener;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{address} stays taken")
+}
+
+async fn publisher(events: &str, replays: &str) -> Publisher {
+    let config = PublisherConfig::new().with_topic("kv@here@m");
+    Publisher::start(&config, bind(events).await, Some(bind(replays).await)).expect("bound")
+}
+
+async fn free_publisher() -> Publisher {
+    publisher("127.0.0.1:0", "127.0.0.1:0").await
+}
+
+fn source(publisher: &Publisher) -> EventSource {
+    let replay = publisher.replay_address().expect("it has one");
+    EventSource::new(publisher.address().into()).with_replay(replay.into()).with_topic("kv@here@m")
+}
+
+async fn gateway(policy: Policy, endpoints: impl IntoIterator<Item = Endpoint>) -> Gateway {
+    let routes = RouteTable::new([ModelRoute::to("m", "server")]).expect("one route");
+    let config = GatewayConfig::new(routes, policy)
+        .with_block_size(BlockSize::new(BLOCK).expect("in range"))
+        .with_pool("server", Pool::of(endpoints));
+    Gateway::start(config, bind("127.0.0.1:0").await).expect("sound")
+}
+
+async fn until<T: Clone + std::fmt::Debug>(watch: &Watch<T>, wanted: impl FnMut(&T) -> bool) -> T {
+    match tokio::time::timeout(Duration::from_secs(20), watch.wait_for(wanted)).await {
+        Ok(report) => report.expect("it runs"),
+        Err(_) => panic!("never: {:?}", watch.report()),
+    }
+}
+
+async fn events(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&EventReport) -> bool) -> EventReport {
+    until(gateway.handle().kv_events(endpoint).expect("it is followed"), wanted).await
+}
+
+async fn metrics(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&ScrapeReport) -> bool) -> ScrapeReport {
+    until(gateway.handle().metrics(endpoint).expect("they are read"), wanted).await
+}
+
+/// Which endpoint answers a prompt.
+async fn chosen(gateway: &Gateway, prompt: &str) -> String {
+    let body = json!({ "model": "m", "prompt": prompt, "max_tokens": 1 }).to_string();
+    let answer = send(gateway, Method::POST, COMPLETIONS, &body).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let endpoint = answer.headers()["x-phalanx-endpoint"].to_str().expect("text").to_owned();
+    answer.into_body().collect().await.expect("a whole body");
+    settled(gateway).await;
+    endpoint
+}
+
+/// A batch that stores a prompt's full blocks.
+fn stored(prompt: &str) -> Vec<u8> {
+    let hasher = ChainHasher::new(BlockSize::new(BLOCK).expect("in range"));
+    let mut tokens = phalanx_kvcache::text::tokens_of_text(prompt.as_bytes());
+    let names = hasher.hash_tokens(&tokens);
+    tokens.truncate(names.len() * BLOCK as usize);
+    let mut payload = Vec::new();
+    encode(1.0, None, &[Event::Stored(Stored::new(&names, Tokens::Ids(&tokens), BLOCK))], &mut payload);
+    payload
+}
+
+fn prompt(about: &str) -> String {
+    format!("a prompt about {about}, told at some length. ").repeat(40)
+}
+
+fn whole(report: &EventReport) -> bool {
+    report.connected && report.standing == Standing::Whole
+}
+
+#[tokio::test]
+async fn an_engine_tells_what_it_computed_and_gets_the_same_prompt_again() {
+    let (mut endpoints, mut engines) = (Vec::new(), Vec::new());
+    for name in ["e0", "e1"] {
+        let publisher = free_publisher().await;
+        let endpoint = |address| Endpoint::new(name, address).with_metrics(MetricsSource::new(address));
+        let (source, http) = (source(&publisher), bind("127.0.0.1:0").await);
+        let config = EmulatorConfig::new("m", EngineConfig::a100_8b());
+        let engine = Emulator::publishing(config, http, publisher).expect("bound");
+        endpoints.push(endpoint(engine.address()).with_kv_events(source));
+        engines.push(engine);
+    }
+    let gateway = gateway(Policy::preset("phalanx").expect("a policy"), endpoints).await;
+    for name in ["e0", "e1"] {
+        events(&gateway, name, whole).await;
+    }
+    for about in ["shields", "walls", "spears"] {
+        let prompt = prompt(about);
+        let before = ["e0", "e1"].map(|name| gateway.handle().kv_events(name).expect("followed").report().batches);
+        let first = chosen(&gateway, &prompt).await;
+        let before = before[usize::from(first == "e1")];
+        let report = events(&gateway, &first, |report| report.batches > before).await;
+        assert!(report.applied.stored > 0 && report.applied.unplaced == 0, "{report:?}");
+        for _ in 0..3 {
+            assert_eq!(chosen(&gateway, &prompt).await, first, "{about}");
+        }
+    }
+    let cached: u64 = engines[0].counters().await.map_or(0, |sums| sums.cached_tokens)
+        + engines[1].counters().await.map_or(0, |sums| sums.cached_tokens);
+    assert!(cached > 3_000, "{cached}");
+    for name in ["e0", "e1"] {
+        let signals = metrics(&gateway, name, |report| report.pages > 0).await.signals.expect("a page");
+        assert_eq!(signals.waiting, Some(0));
+    }
+    gateway.shutdown().await;
+}
+
+/// Two scripted engines, the second of which publishes.
+async fn pair(publisher: &Publisher) -> (Gateway, [Engine; 2]) {
+    let answer = Script::Answer(response("200 OK", "application/json", "{}"));
+    let engines = [Engine::start(answer.clone()).await, Engine::start(answer).await];
+    let endpoints = [
+        Endpoint::new("e0", engines[0].address),
+        Endpoint::new("e1", engines[1].address).with_kv_events(source(publisher)),
+    ];
+    (gateway(Policy::preset("phalanx").expect("a policy"), endpoints).await, engines)
+}
+
+#[tokio::test]
+async fn a_gap_is_replayed_into_the_index() {
+    let publisher = free_publisher().await;
+    let (gateway, _engines) = pair(&publisher).await;
+    events(&gateway, "e1", whole).await;
+    publisher.publish(stored(&prompt("one")));
+    events(&gateway, "e1", |report| report.batches == 1).await;
+    publisher.lose(stored(&prompt("two")));
+    publisher.publish(stored(&prompt("three")));
+    let report = events(&gateway, "e1", |report| report.batches == 3 && whole(report)).await;
+    assert_eq!(report.dropped, 0);
+    for about in ["one", "two", "three"] {
+        for _ in 0..4 {
+            assert_eq!(chosen(&gateway, &prompt(about)).await, "e1", "{about}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_restarts_is_learned_anew() {
+    let first = free_publisher().await;
+    let addresses = [first.address(), first.replay_address().expect("one")].map(|address| address.to_string());
+    let (gateway, _engines) = pair(&first).await;
+    first.publish(stored(&prompt("one")));
+    events(&gateway, "e1", |report| report.batches == 1 && whole(report)).await;
+    drop(first);
+    events(&gateway, "e1", |report| !report.connected).await;
+    let second = publisher(&addresses[0], &addresses[1]).await;
+    second.publish(stored(&prompt("two")));
+    let report = events(&gateway, "e1", |report| report.batches == 2 && whole(report)).await;
+    assert!(report.dropped >= 1);
+    for _ in 0..4 {
+        assert_eq!(chosen(&gateway, &prompt("two")).await, "e1");
+    }
+}
+
+/// An engine's metrics, on a socket of their own.
+async fn tells(page: String) -> SocketAddr {
+    let listener = bind("127.0.0.1:0").await;
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let page = page.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while stream.read_buf(&mut head).await.is_ok_and(|count| count > 0) {
+                    if head.ends_with(b"\r\n\r\n") {
+                        let _ = stream.write_all(response("200 OK", "text/plain", &page).as_bytes()).await;
+                        head.clear();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn metrics_reach_the_load() {
+    let answer = Script::Answer(response("200 OK", "application/json", "{}"));
+    let engines = [Engine::start(answer.clone()).await, Engine::start(answer).await];
+    let mut endpoints = Vec::new();
+    for (name, engine, waiting) in [("busy", &engines[0], 50), ("idle", &engines[1], 0)] {
+        let page = format!("vllm:num_requests_waiting {waiting}\nvllm:num_requests_running 8\n");
+        let source = MetricsSource::new(tells(page).await).with_interval(Duration::from_millis(10));
+        endpoints.push(Endpoint::new(name, engine.address).with_metrics(source));
+    }
+    let gateway = gateway(Policy::preset("phalanx").expect("a policy"), endpoints).await;
+    for name in ["busy", "idle"] {
+        metrics(&gateway, name, |report| report.pages > 0).await;
+    }
+    for _ in 0..8 {
+        assert_eq!(chosen(&gateway, "anything").await, "idle");
+    }
+}
