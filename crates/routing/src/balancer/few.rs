@@ -23,8 +23,7 @@ impl Balancer {
         let cost = |at: usize| {
             let held = held.of(request.evidence, at);
             let tokens = Tokens::new(request.prompt_tokens, held);
-            let steady = pool.steady.line(at);
-            let line = if steady.is_never() { pool.falling.line(at) } else { steady };
+            let line = pool.standings.line(at);
             // One that is here because a filter is open has no line.
             let exactly = if line.is_never() { None } else { line.exactly(tokens, now) };
             let cost = exactly.unwrap_or_else(|| price::cost(combination, &known, at, tokens, now));
