@@ -49,7 +49,7 @@ pub(super) struct Scratch {
     pub(super) mask: Vec<u64>,
     pub(super) layers: Layers,
     /// Lines of those that the evidence names.
-    named: Vec<Line>,
+    pub(super) named: Vec<Line>,
     ties: Vec<Ties>,
     pub(super) groups: Vec<u32>,
     pub(super) tied: Vec<Tied>,
