@@ -108,7 +108,7 @@ impl Balancer {
             };
             Candidate {
                 endpoint: self.columns.id(at),
-                load: self.columns.load[at],
+                load: self.columns.account[at].load,
                 cached_tokens,
                 uncached_tokens: request.prompt_tokens - cached_tokens,
                 signal_age: self.columns.read[at].map(|read| now.saturating_sub(read)),

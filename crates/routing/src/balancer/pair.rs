@@ -132,9 +132,8 @@ impl Balancer {
         let of = &self.pools[pool];
         let mut sorted = Sorted::new(role);
         for at in of.slots() {
-            let (class, steady) = (self.classes.of(at), of.steady.line(at));
-            let line = if steady.is_never() { of.falling.line(at) } else { steady };
-            sorted.set(at, class, self.classes.class(class).role, line);
+            let class = self.classes.of(at);
+            sorted.set(at, class, self.classes.class(class).role, of.standings.line(at));
         }
         self.pools[pool].sorted.push((role, sorted));
     }

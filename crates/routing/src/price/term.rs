@@ -36,13 +36,13 @@ pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
     let (mut fd, mut fw) = (0, 0);
     let others = columns.foreign(at);
     if others > 0 {
-        let (running, waiting) = (columns.running[at].min(MOST_REQUESTS), columns.waiting[at].min(MOST_REQUESTS));
+        let (running, waiting) = (columns.account[at].running.min(MOST_REQUESTS), columns.account[at].waiting.min(MOST_REQUESTS));
         let all = running + waiting;
         // Less than 2^29: 15 bits times 14.
         (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
     }
     Seen {
-        pace: columns.pace[at].token(),
+        pace: columns.account[at].pace.token(),
         in_flight: columns.in_flight(at) + fd + fw,
         decoding: columns.decoding(at) + fd,
         prefilling: columns.prefilling(at) + fw,
@@ -60,66 +60,73 @@ fn delay(seen: &Seen, requests: i64, permille: u32) -> i64 {
 #[inline]
 fn wait(known: &Known<'_>, seen: &Seen, at: usize) -> (i64, i64) {
     let (columns, pace) = (known.columns, seen.pace);
-    let others = seen.queued.saturating_mul(columns.means[at].uncached_tokens);
+    let others = seen.queued.saturating_mul(columns.account[at].means.uncached_tokens);
     let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(MOST_ADDED);
-    let head = known.flights.head(columns.row[at]).map_or(0, i64::from);
+    let head = i64::from(columns.account[at].row.head());
     (full, full - (head * PROGRESS / 100).saturating_mul(pace).min(full))
 }
 
 /// A term as a line over the tokens to compute: never more than its value.
 #[inline]
 pub(super) fn line(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
-    unlimited(known, priced, seen, at).addend()
+    told(known, priced, seen, at, Line::addend)
 }
 
-#[inline]
-fn unlimited(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
+/// All terms as one line.
+pub(super) fn sum(known: &Known<'_>, terms: &[Priced], at: usize) -> Line {
+    let seen = see(known, at);
+    let mut sum = Line::ZERO;
+    for &priced in terms {
+        told(known, priced, &seen, at, |line| sum = sum.plus(line.addend()));
+    }
+    sum
+}
+
+/// Tells a term's line, not limited yet, from where most of it is known to be nothing.
+#[inline(always)]
+fn told<T>(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tell: impl FnOnce(Line) -> T) -> T {
     let permille = i64::from(priced.permille);
     if permille == 0 {
-        return Line::ZERO;
+        return tell(Line::ZERO);
     }
-    let slope = |slope: i64| Line { slope, ..Line::ZERO };
     match priced.term {
         Term::Wait => {
             let (full, least) = wait(known, seen, at);
             if full == least {
-                return Line { base: price(full, permille), ..Line::ZERO };
+                return tell(Line { base: price(full, permille), ..Line::ZERO });
             }
-            if permille != 1000 {
-                return Line { base: price(least, permille), exact_to: 0, ..Line::ZERO };
+            let base = full + known.columns.account[at].head_since.as_nanos() as i64;
+            if permille != 1000 || base > MOST_ADDED {
+                return tell(Line { base: price(least, permille), exact_to: 0, ..Line::ZERO });
             }
-            let base = full + known.columns.head_since[at].as_nanos() as i64;
-            if base > MOST_ADDED {
-                return Line { base: least, exact_to: 0, ..Line::ZERO };
-            }
-            Line { base, falling: true, floor: least, ..Line::ZERO }
+            tell(Line { base, falling: true, floor: least, ..Line::ZERO })
         }
-        Term::Own => slope(delay(seen, 1, priced.permille)),
-        Term::DelayDecoding => slope(delay(seen, seen.decoding, priced.permille)),
-        Term::DelayPrefilling => slope(delay(seen, seen.prefilling, priced.permille)),
+        Term::Own => tell(Line { slope: delay(seen, 1, priced.permille), ..Line::ZERO }),
+        Term::DelayDecoding => tell(Line { slope: delay(seen, seen.decoding, priced.permille), ..Line::ZERO }),
+        Term::DelayPrefilling => tell(Line { slope: delay(seen, seen.prefilling, priced.permille), ..Line::ZERO }),
         Term::Sequence => {
-            let count = seen.in_flight * known.columns.means[at].output_tokens;
+            let count = seen.in_flight * known.columns.account[at].means.output_tokens;
             let context = price(count * CONTEXT, permille);
-            Line { base: price(count * SEQUENCE, permille), slope: context, context, ..Line::ZERO }
+            tell(Line { base: price(count * SEQUENCE, permille), slope: context, context, ..Line::ZERO })
         }
-        Term::MemoryWall => {
-            let Some((beyond, token)) = memory(known, at) else { return Line::ZERO };
-            if beyond >= 0 {
-                return Line { base: price(beyond, permille), slope: price(token, permille), ..Line::ZERO };
+        Term::MemoryWall => tell(match memory(known, at) {
+            None => Line::ZERO,
+            Some((beyond, token)) if beyond >= 0 => {
+                Line { base: price(beyond, permille), slope: price(token, permille), ..Line::ZERO }
             }
             // It costs nothing up to so many tokens.
-            let free = if token == 0 { Line::ALWAYS } else { 2 * (-beyond / token) };
-            Line { exact_to: free, ..Line::ZERO }
-        }
-        Term::AdapterLoad => Line::ZERO,
-        Term::SeatWall | Term::EngineQueue => Line { base: wall(known, priced, seen, at), ..Line::ZERO },
+            Some((_, 0)) => Line::ZERO,
+            Some((beyond, token)) => Line { exact_to: 2 * (-beyond / token), ..Line::ZERO },
+        }),
+        Term::AdapterLoad => tell(Line::ZERO),
+        Term::SeatWall | Term::EngineQueue => tell(Line { base: wall(known, priced, seen, at), ..Line::ZERO }),
     }
 }
 
 /// KV memory in use beyond what is scarce, and that of a token, both as nanoseconds.
 fn memory(known: &Known<'_>, at: usize) -> Option<(i64, i64)> {
     let columns = known.columns;
-    let used = match (columns.kv_used[at], known.unknown) {
+    let used = match (columns.account[at].kv_used, known.unknown) {
         (UNKNOWN, Unknown::Idle) => return None,
         (UNKNOWN, Unknown::Worst) => 1_000_000,
         (used, _) => i64::from(used),
@@ -134,7 +141,7 @@ pub(super) fn value(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, t
     match priced.term {
         Term::Wait => {
             let (full, least) = wait(known, seen, at);
-            let passed = (now - known.columns.head_since[at].as_nanos() as i64).max(0);
+            let passed = (now - known.columns.account[at].head_since.as_nanos() as i64).max(0);
             price((full - passed).max(least), permille).min(MOST_ADDED)
         }
         Term::MemoryWall => match memory(known, at) {
@@ -205,7 +212,7 @@ fn wall(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> i64 {
         let seats = i64::from(columns.endpoint[at].seats());
         return price((seen.in_flight + 1 - seats).max(0) * SECOND, permille);
     }
-    let (waiting, running) = (columns.waiting[at], columns.running[at]);
+    let (waiting, running) = (columns.account[at].waiting, columns.account[at].running);
     let queue = match (waiting, known.unknown) {
         (UNKNOWN, Unknown::Idle) => 0,
         (UNKNOWN, Unknown::Worst) => i64::from(MOST_REQUESTS),

@@ -303,7 +303,7 @@ impl World {
         let class = |at: u32| *self.balancer.classes.class(self.balancer.classes.of(at as usize));
         let unit = |at: u32| (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
         let falls =
-            |role, at: u32| !self.balancer.pool_of(&self.balancer.pairs[0], role).falling.line(at as usize).is_never();
+            |role, at: u32| self.balancer.pool_of(&self.balancer.pairs[0], role).standings.line(at as usize).falling;
         let units = (class(decode), class(prefill), unit(decode), unit(prefill));
         (units, answers, (falls(Role::Decode, decode), decode), (falls(Role::Prefill, prefill), prefill))
     }
@@ -313,7 +313,7 @@ impl World {
         let pool = self.balancer.pool_of(&self.balancer.pairs[0], Role::Decode);
         let mut held = Held::default();
         held.fill(request.evidence, &self.balancer.columns);
-        let falls = !pool.falling.line(at as usize).is_never();
+        let falls = pool.standings.line(at as usize).falling;
         let holds = (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
         let sees = super::super::super::choose::sees_cache(pool.policy.combination());
         (if sees { holds } else { (true, core::cmp::Reverse(0)) }, falls, at)
