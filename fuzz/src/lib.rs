@@ -7,6 +7,7 @@ mod bytes;
 pub mod feed;
 pub mod index;
 pub mod inventory;
+pub mod metrics;
 pub mod notation;
 pub mod place;
 mod planned;

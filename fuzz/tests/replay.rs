@@ -42,6 +42,11 @@ fn inventory() {
 }
 
 #[test]
+fn metrics() {
+    replay("metrics", phalanx_fuzz::metrics::run);
+}
+
+#[test]
 fn notation() {
     replay("notation", phalanx_fuzz::notation::run);
 }

@@ -44,6 +44,43 @@ fn it_serves_the_models_of_its_file_under_their_names() {
 }
 
 #[test]
+fn it_follows_the_engines_that_publish() {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let [events, replays] = [free(), free()];
+    let [events_flag, replays_flag] = [events, replays].map(|address| format!("tcp://{address}"));
+    let plain = Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
+    let flags = ["--kv-events", &events_flag, "--kv-replay", &replays_flag, "--kv-topic", "kv@a"];
+    let telling =
+        Serving::start(&[&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"], flags.as_slice()].concat());
+    // Computed before the gateway is there: it learns of it by a replay.
+    let prompt = "a prompt that is told at some length. ".repeat(200);
+    let body = format!(r#"{{"model":"tiny","prompt":"{prompt}","max_tokens":1}}"#);
+    assert!(ask(&telling.address, &body).starts_with("HTTP/1.1 200"));
+    let file = Scratch::new(
+        "follows.yaml",
+        &format!(
+            "listen: 127.0.0.1:0\nmodels:\n- name: tiny\n  metrics: true\n  endpoints:\n  - {{name: plain, address: '{}'}}\n  \
+             - name: telling\n    address: '{}'\n    kv_events: {{address: {}, replay: {}, topic: kv@}}\n",
+            plain.address,
+            telling.address,
+            events.port(),
+            replays.port()
+        ),
+    );
+    let gateway = Serving::start(&["gateway", "--config", file.path()]);
+    // A question that goes to the other engine leaves nothing to learn: soon all go where the prompt is held.
+    let asked = std::time::Instant::now();
+    let mut row = 0;
+    while row < 5 {
+        let answer = ask(&gateway.address, &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        row = if answer.contains("x-phalanx-endpoint: telling") { row + 1 } else { 0 };
+        assert!(asked.elapsed() < std::time::Duration::from_secs(20), "the prompt is not found");
+    }
+    refused(&["engine", "--kv-events", "127.0.0.1:1"], &["--kv-events", "tcp://"]);
+}
+
+#[test]
 fn a_file_that_is_wrong_is_refused_with_line_and_field() {
     let file = Scratch::new("wrong.yaml", "listen: 127.0.0.1:0\nmodels:\n- name: a\n  endpoints:\n  - nowhere\n");
     let words = ["wrong.yaml:5:", "endpoints", "nowhere"];

@@ -36,7 +36,8 @@ pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
     let (mut fd, mut fw) = (0, 0);
     let others = columns.foreign(at);
     if others > 0 {
-        let (running, waiting) = (columns.account[at].running.min(MOST_REQUESTS), columns.account[at].waiting.min(MOST_REQUESTS));
+        let (running, waiting) =
+            (columns.account[at].running.min(MOST_REQUESTS), columns.account[at].waiting.min(MOST_REQUESTS));
         let all = running + waiting;
         // Less than 2^29: 15 bits times 14.
         (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
