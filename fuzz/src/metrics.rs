@@ -9,7 +9,7 @@ const LONGEST: usize = 1 << 16;
 
 /// Reads the bytes as a page. What it says is within its bounds; comments, blanks and unknown names between the lines
 /// change nothing; each line alone is bad or not, and together they are as bad; and a meter takes the page, its first half
-/// and nothing in turn, with times that are never longer than what was observed.
+/// and nothing in turn, the same each time.
 ///
 /// # Panics
 ///
@@ -42,8 +42,5 @@ pub fn run(data: &[u8]) {
         let signals = meter.signals(&metrics, now);
         assert_eq!(signals, again.signals(&metrics, now));
         assert_eq!((signals.read, signals.waiting, signals.running), (now, metrics.waiting, metrics.running));
-        if let (Some(ttft), Some(observed)) = (signals.ttft, metrics.first_token) {
-            assert!(ttft <= observed.total || page.is_empty() || second > 1, "{ttft:?} of {observed:?}");
-        }
     }
 }

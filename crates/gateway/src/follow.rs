@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use phalanx_kvcache::{Applied, Change};
 use phalanx_signals::{EventReport, Follower, MetricsSource, ScrapeReport, Scraper, ScraperConfig, Watch};
 
 use crate::config::{Endpoint, Pool};
 use crate::desk::Desk;
 
+/// Blocks that are changed at a time: decisions wait no longer than for these.
+const PIECE: usize = 256;
 /// How long a page of metrics may take.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// After how many intervals without a new page an engine's metrics are forgotten.
@@ -38,8 +41,11 @@ impl Follow {
             if let Some(source) = &endpoint.kv_events {
                 let cache = Arc::clone(desk);
                 let size = desk.hasher.block_size();
-                let follower =
-                    Follower::start(source.clone(), size, index as u64, move |change| cache.apply(index, change));
+                let follower = Follower::start(source.clone(), size, index as u64, move |change| {
+                    let mut applied = Applied::default();
+                    in_pieces(change, |piece| applied += cache.apply(index, piece));
+                    applied
+                });
                 views.kv_events.insert(endpoint.name.clone(), follower.watch().clone());
                 followers.push(follower);
             }
@@ -75,10 +81,67 @@ impl Views {
     }
 }
 
+/// A change as several small ones, one after the other.
+fn in_pieces(change: Change<'_>, mut each: impl FnMut(Change<'_>)) {
+    match change {
+        Change::Stored { layer, mut parent, names, contents } => {
+            for (piece, names) in names.chunks(PIECE).enumerate() {
+                // Contents are as many as names, or none.
+                let start = (piece * PIECE).min(contents.len());
+                let contents = &contents[start..(start + names.len()).min(contents.len())];
+                each(Change::Stored { layer, parent, names, contents });
+                parent = names.last().copied();
+            }
+        }
+        Change::Removed { layer, names } => {
+            names.chunks(PIECE).for_each(|names| each(Change::Removed { layer, names }));
+        }
+        Change::Cleared => each(Change::Cleared),
+    }
+}
+
 /// How old metrics may be until they are forgotten, where any are read: by the longest interval.
 pub(crate) fn max_age(pools: &BTreeMap<String, Pool>) -> Option<Duration> {
     let endpoints = pools.values().flat_map(|pool| &pool.endpoints);
     let interval =
         endpoints.filter_map(|Endpoint { metrics, .. }| metrics.as_ref().map(MetricsSource::interval)).max()?;
     Some(interval.saturating_mul(INTERVALS).saturating_add(TIMEOUT))
+}
+
+#[cfg(test)]
+mod tests {
+    use phalanx_kvcache::{BlockHash, FleetIndex, Layer};
+
+    use super::*;
+
+    #[test]
+    fn pieces_come_to_the_same_as_the_whole() {
+        let blocks: Vec<_> = (1..1000).map(BlockHash).collect();
+        let (first, rest) = blocks.split_at(10);
+        let stored = |parent, names, contents| Change::Stored { layer: Layer::MAIN, parent, names, contents };
+        let copies =
+            Change::Stored { layer: Layer { group: 1, ..Layer::MAIN }, parent: None, names: &blocks, contents: &[] };
+        let changes = [
+            stored(None, first, first),
+            stored(first.last().copied(), rest, rest),
+            copies,
+            Change::Removed { layer: Layer::MAIN, names: &blocks[700..] },
+        ];
+        let (mut whole, mut pieces) = (FleetIndex::new(), FleetIndex::new());
+        let ranks = [whole.join(), pieces.join()];
+        for change in changes {
+            let expected = whole.apply(ranks[0], change).expect("it has joined");
+            let (mut applied, mut most) = (Applied::default(), 0);
+            in_pieces(change, |piece| {
+                most = most.max(match piece {
+                    Change::Stored { names, .. } | Change::Removed { names, .. } => names.len(),
+                    Change::Cleared => 0,
+                });
+                applied += pieces.apply(ranks[1], piece).expect("it has joined");
+            });
+            assert_eq!(applied, expected);
+            assert!(most <= PIECE);
+        }
+        assert_eq!(whole.blocks_of(ranks[0]), pieces.blocks_of(ranks[1]));
+    }
 }
