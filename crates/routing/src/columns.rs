@@ -28,8 +28,10 @@ pub(crate) struct Account {
     pub(crate) waiting: u32,
     pub(crate) running: u32,
     pub(crate) kv_used: u32,
-    /// Requests of this router's when the signals were read.
-    pub(crate) own_then: u32,
+    /// Requests of others that ran and that waited there when the signals were read: what the engine had beyond this
+    /// router's own, in the proportion of all. Less than 2^15 each; with one router they are nothing.
+    pub(crate) others_running: u32,
+    pub(crate) others_waiting: u32,
     pub(crate) head_since: Duration,
     pub(crate) pace: Pace,
     /// What was usual when its load last changed, or later.
@@ -44,11 +46,23 @@ impl Account {
             waiting: UNKNOWN,
             running: UNKNOWN,
             kv_used: UNKNOWN,
-            own_then: 0,
+            others_running: 0,
+            others_waiting: 0,
             head_since: Duration::ZERO,
             pace: Pace::expected(endpoint.prefill_token()),
             means: Means::default(),
         }
+    }
+
+    /// Finds the requests of others in what the engine says.
+    fn note_others(&mut self) {
+        let (running, waiting) = (self.running.min(MOST_REQUESTS), self.waiting.min(MOST_REQUESTS));
+        let all = running + waiting;
+        let is_known = self.running != UNKNOWN && self.waiting != UNKNOWN;
+        let others = if is_known { all.saturating_sub(self.load.in_flight) } else { 0 };
+        // Less than 2^29: 15 bits times 14.
+        let part = |of: u32| (others * of).checked_div(all).unwrap_or(0);
+        (self.others_running, self.others_waiting) = (part(running), part(waiting));
     }
 }
 
@@ -161,7 +175,7 @@ impl Columns {
         self.ttft[at] = micros(signals.ttft);
         self.tpot[at] = micros(signals.tpot);
         self.read[at] = Some(signals.read);
-        self.account[at].own_then = self.account[at].load.in_flight;
+        self.account[at].note_others();
     }
 
     pub(crate) fn forget_signals(&mut self, at: usize) {
@@ -171,16 +185,7 @@ impl Columns {
         self.ttft[at] = UNKNOWN;
         self.tpot[at] = UNKNOWN;
         self.read[at] = None;
-        self.account[at].own_then = 0;
-    }
-
-    /// Requests of others that were there when the signals were read.
-    pub(crate) fn foreign(&self, at: usize) -> u32 {
-        let (running, waiting) = (self.account[at].running, self.account[at].waiting);
-        if running == UNKNOWN || waiting == UNKNOWN {
-            return 0;
-        }
-        (running.min(MOST_REQUESTS) + waiting.min(MOST_REQUESTS)).saturating_sub(self.account[at].own_then)
+        self.account[at].note_others();
     }
 
     /// Requests in flight, as far as they count.

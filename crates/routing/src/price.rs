@@ -6,7 +6,7 @@ mod term;
 
 pub(crate) use self::adapter::{cost as adapter_cost, score as adapter_score, sees as sees_adapter};
 pub(crate) use self::measure::{value as measure, values as measures};
-pub(crate) use self::term::{columns as terms, forecast};
+pub(crate) use self::term::{forecast, rows as terms};
 use crate::adapter::Sought;
 use crate::columns::Columns;
 use crate::line::{LONGEST, Line, MOST, Tokens};

@@ -83,7 +83,7 @@ impl Balancer {
             let at = self.usual.next;
             let (then, now) = (self.columns.account[at].means, self.usual.means());
             // What prompts are like only counts where others' prompts wait.
-            let is_same = then.output_tokens == now.output_tokens && self.columns.foreign(at) == 0;
+            let is_same = then.output_tokens == now.output_tokens && self.columns.account[at].others_waiting == 0;
             if then == now || is_same {
                 continue;
             }

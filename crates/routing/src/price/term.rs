@@ -3,7 +3,7 @@
 use super::Known;
 use crate::adapter::STATES;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
-use crate::line::{Line, MOST_ADDED, Tokens};
+use crate::line::{Line, MOST, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
 use crate::step::{CONTEXT, SEQUENCE};
 
@@ -28,26 +28,17 @@ pub(crate) struct Seen {
     queued: i64,
 }
 
-/// What others do at an endpoint: what its engine ran and held in its queue beyond this router's own requests of that
-/// moment, in the same proportion. With one router it is nothing.
+/// Load with that which others put on the endpoint.
 #[inline]
 pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
-    let columns = known.columns;
-    let (mut fd, mut fw) = (0, 0);
-    let others = columns.foreign(at);
-    if others > 0 {
-        let (running, waiting) =
-            (columns.account[at].running.min(MOST_REQUESTS), columns.account[at].waiting.min(MOST_REQUESTS));
-        let all = running + waiting;
-        // Less than 2^29: 15 bits times 14.
-        (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
-    }
+    let (columns, account) = (known.columns, &known.columns.account[at]);
+    let (running, waiting) = (i64::from(account.others_running), i64::from(account.others_waiting));
     Seen {
-        pace: columns.account[at].pace.token(),
-        in_flight: columns.in_flight(at) + fd + fw,
-        decoding: columns.decoding(at) + fd,
-        prefilling: columns.prefilling(at) + fw,
-        queued: fw,
+        pace: account.pace.token(),
+        in_flight: columns.in_flight(at) + running + waiting,
+        decoding: columns.decoding(at) + running,
+        prefilling: columns.prefilling(at) + waiting,
+        queued: waiting,
     }
 }
 
@@ -65,12 +56,6 @@ fn wait(known: &Known<'_>, seen: &Seen, at: usize) -> (i64, i64) {
     let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(MOST_ADDED);
     let head = i64::from(columns.account[at].row.head());
     (full, full - (head * PROGRESS / 100).saturating_mul(pace).min(full))
-}
-
-/// A term as a line over the tokens to compute: never more than its value.
-#[inline]
-pub(super) fn line(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
-    told(known, priced, seen, at, Line::addend)
 }
 
 /// All terms as one line.
@@ -136,7 +121,7 @@ fn memory(known: &Known<'_>, at: usize) -> Option<(i64, i64)> {
 }
 
 /// A term for a request, in nanoseconds.
-#[inline]
+#[inline(always)]
 pub(super) fn value(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tokens: Tokens, now: i64) -> i64 {
     let permille = i64::from(priced.permille);
     match priced.term {
@@ -149,10 +134,10 @@ pub(super) fn value(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, t
             Some((beyond, token)) if beyond < 0 => {
                 price((beyond + token * i64::from(tokens.uncached)).max(0), permille).min(MOST_ADDED)
             }
-            _ => line(known, priced, seen, at).at(tokens),
+            _ => told(known, priced, seen, at, |line| line.addend().at(tokens)),
         },
         Term::AdapterLoad => adapter_load(&priced, known.sought.state(at)),
-        _ => line(known, priced, seen, at).at(tokens),
+        _ => told(known, priced, seen, at, |line| line.addend().at(tokens)),
     }
 }
 
@@ -173,27 +158,34 @@ pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -
 /// Endpoints that are priced together, so that what is seen of them stays near.
 const TOGETHER: usize = 64;
 
-/// Every term for each of some endpoints, whose tokens are at the same places: the first term of all of them, then the
-/// second.
-pub(crate) fn columns(known: &Known<'_>, terms: &[Priced], slots: &[u32], tokens: &[Tokens], now: i64) -> Vec<i64> {
-    let rows = slots.len();
-    let mut values = vec![0; terms.len() * rows];
+/// Every term for each of some endpoints, whose tokens are at the same places: all terms of the first, then all of the
+/// second. Adds them to `totals`.
+pub(crate) fn rows(
+    known: &Known<'_>,
+    terms: &[Priced],
+    slots: &[u32],
+    tokens: &[Tokens],
+    now: i64,
+    totals: &mut [i64],
+) -> Vec<i64> {
+    let mut values = vec![0; terms.len() * slots.len()];
     let mut seen = Vec::with_capacity(TOGETHER);
-    for first in (0..rows).step_by(TOGETHER) {
-        let places = first..rows.min(first + TOGETHER);
-        let (slots, tokens) = (&slots[places.clone()], &tokens[places.clone()]);
+    let rows = values.chunks_mut(terms.len().max(1) * TOGETHER).zip(totals.chunks_mut(TOGETHER));
+    for ((slots, tokens), (values, totals)) in slots.chunks(TOGETHER).zip(tokens.chunks(TOGETHER)).zip(rows) {
         seen.clear();
         seen.extend(slots.iter().map(|&at| see(known, at as usize)));
         for (part, priced) in terms.iter().enumerate() {
-            let out = &mut values[part * rows + places.start..part * rows + places.end];
+            let permille = priced.permille;
+            let rows = values.chunks_exact_mut(terms.len()).zip(&mut *totals).zip(slots).zip(tokens).zip(&seen);
             // With the term as a constant each loop is of that one term only.
             macro_rules! fill {
                 ($($term:ident),*) => {
                     match priced.term {
                         $(Term::$term => {
-                            let priced = Priced { term: Term::$term, permille: priced.permille };
-                            for (((out, &at), &tokens), seen) in out.iter_mut().zip(slots).zip(tokens).zip(&seen) {
-                                *out = value(known, priced, seen, at as usize, tokens, now);
+                            for ((((row, total), &at), &tokens), seen) in rows {
+                                let priced = Priced { term: Term::$term, permille };
+                                row[part] = value(known, priced, seen, at as usize, tokens, now);
+                                *total += row[part];
                             }
                         })*
                     }
@@ -201,6 +193,7 @@ pub(crate) fn columns(known: &Known<'_>, terms: &[Priced], slots: &[u32], tokens
             }
             fill!(Wait, Own, DelayDecoding, DelayPrefilling, Sequence, MemoryWall, SeatWall, EngineQueue, AdapterLoad);
         }
+        totals.iter_mut().for_each(|total| *total = (*total).min(MOST));
     }
     values
 }

@@ -54,7 +54,8 @@ impl Steady {
 }
 
 impl Node for Steady {
-    const EMPTY: Self = Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], is_free: [false; SPANS] };
+    const EMPTY: Self =
+        Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], is_free: [false; SPANS] };
 
     #[inline]
     fn has(line: &Line) -> bool {
