@@ -278,7 +278,8 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         for (leg, computes) in [(Some(legs.decode), alone), (legs.prefill, true)] {
             let Some(leg) = leg else { continue };
             let tokens = (asked.prompt_tokens, leg.uncached_tokens);
-            let reservation = self.balancer.follow_part(line::endpoint(leg.endpoint), tokens, computes);
+            let (endpoint, adapter) = (line::endpoint(leg.endpoint), asked.adapter.map(Into::into));
+            let reservation = self.balancer.follow_part(endpoint, tokens, computes, adapter);
             let reservation = reservation.ok_or_else(|| gone(leg.endpoint))?;
             self.open.insert(reservation.serial, reservation);
         }
