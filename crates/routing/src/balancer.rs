@@ -452,6 +452,11 @@ impl Balancer {
         let sought = Sought::NOTHING;
         Known { columns: &self.columns, unknown, sought }
     }
+
+    /// With the request's adapter, whether a policy looks at it or not.
+    fn known_of(&self, unknown: Unknown, request: &Request<'_>) -> Known<'_> {
+        Known { sought: self.adapters.sought(request.adapter, unknown), ..self.known_as(unknown) }
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ pub(super) fn line(known: &Known<'_>, measure: Measure, at: usize) -> Line {
         Measure::Waiting => (reported(columns.account[at].waiting, MOST_REPORTED), 0),
         Measure::Running => (reported(columns.account[at].running, MOST_REPORTED), 0),
         Measure::Unstarted => {
-            let running = if columns.account[at].running == UNKNOWN { 0 } else { i64::from(columns.account[at].running) };
+            let running =
+                if columns.account[at].running == UNKNOWN { 0 } else { i64::from(columns.account[at].running) };
             let ours = columns.in_flight(at);
             (ours + 100 * (ours - running).max(0), 0)
         }

@@ -150,7 +150,7 @@ pub(super) fn adapter_load(priced: &Priced, state: usize) -> i64 {
 pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> (i64, i64) {
     let seen = see(known, at);
     let whole = |term| value(known, Priced::new(term, 1000), &seen, at, tokens, now);
-    let ttft = whole(Term::Wait).saturating_add(whole(Term::Own));
+    let ttft = whole(Term::Wait).saturating_add(whole(Term::Own)).saturating_add(whole(Term::AdapterLoad));
     let context = known.columns.held_tokens(at).saturating_add(tokens.prompt.into());
     (ttft, known.columns.step[at].of(seen.in_flight + 1, context))
 }

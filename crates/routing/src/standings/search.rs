@@ -172,8 +172,7 @@ impl<N: Node> Tree<N> {
                 continue;
             }
             if level == 0 {
-                for slot in at * FAN..(at + 1) * FAN {
-                    let line = &lines[slot].0;
+                for (slot, Kept(line)) in (at * FAN..).zip(&lines[at * FAN..(at + 1) * FAN]) {
                     if N::has(line) && among.allows(slot) && line.low(among.tokens, among.now) + among.offset < best {
                         best = best.min(cost(slot));
                     }
@@ -223,8 +222,7 @@ impl<N: Node> Tree<N> {
                 continue;
             }
             if level == 0 {
-                for slot in at * FAN..(at + 1) * FAN {
-                    let line = &lines[slot].0;
+                for (slot, Kept(line)) in (at * FAN..).zip(&lines[at * FAN..(at + 1) * FAN]) {
                     let possible = N::has(line) && among.allows(slot);
                     if possible && line.low(among.tokens, among.now) + among.offset <= least && cost(slot) == least {
                         ties.push_slot(slot as u32);

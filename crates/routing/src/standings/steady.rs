@@ -54,8 +54,7 @@ impl Steady {
 }
 
 impl Node for Steady {
-    const EMPTY: Self =
-        Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], is_free: [false; SPANS] };
+    const EMPTY: Self = Self { least: [i64::MAX; SPANS], slope: i64::MAX, shared: [0; SPANS], is_free: [false; SPANS] };
 
     #[inline]
     fn has(line: &Line) -> bool {
@@ -78,6 +77,7 @@ impl Node for Steady {
         }
     }
 
+    #[expect(clippy::needless_range_loop, reason = "several arrays at the same place")]
     fn over(nodes: &[Self; FAN]) -> Self {
         let mut all = Self::EMPTY;
         for node in nodes {

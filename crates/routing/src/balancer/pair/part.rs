@@ -2,6 +2,7 @@
 
 use super::side::{Listed, NEVER, Side, Who};
 use super::{Ask, Balancer};
+use crate::adapter::Sought;
 use crate::endpoint::Role;
 use crate::evidence::{self, Held, Wide};
 use crate::line::Tokens;
@@ -18,6 +19,8 @@ pub(super) struct Part<'a> {
     pub(super) pool: &'a Pool,
     pub(super) held: &'a Held,
     known: Known<'a>,
+    /// Where the request's adapter is, if that matters.
+    sought: Sought<'a>,
 }
 
 /// Kept for its memory.
@@ -30,7 +33,8 @@ pub(super) struct Work {
 impl<'a> Part<'a> {
     pub(super) fn new(balancer: &'a Balancer, ask: &'a Ask<'a>, role: Role, held: &'a Held) -> Self {
         let pool = balancer.pool_of(ask.policy, role);
-        Self { balancer, ask, role, pool, held, known: balancer.known(&pool.policy) }
+        let sought = balancer.sought(pool, &ask.of(role));
+        Self { balancer, ask, role, pool, held, known: balancer.known(&pool.policy), sought }
     }
 
     /// Levels of what many hold, deepest first.
@@ -78,7 +82,9 @@ impl<'a> Part<'a> {
             Tokens::new(self.ask.request.prompt_tokens, if self.role == Role::Decode { u32::MAX } else { held });
         let line = self.pool.standings.line(at);
         let exactly = if line.is_never() { None } else { line.exactly(tokens, self.ask.now) };
-        exactly.unwrap_or_else(|| price::cost(self.pool.policy.combination(), &self.known, at, tokens, self.ask.now))
+        let combination = self.pool.policy.combination();
+        let cost = exactly.unwrap_or_else(|| price::cost(combination, &self.known, at, tokens, self.ask.now));
+        if self.sought.is_any() { cost + price::adapter_cost(combination, self.sought.state(at)) } else { cost }
     }
 
     /// What the lines of a class are asked, for those that hold so much.

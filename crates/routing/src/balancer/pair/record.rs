@@ -3,21 +3,18 @@
 use core::time::Duration;
 
 use super::{Balancer, Found};
+use crate::adapter::AdapterId;
 use crate::endpoint::EndpointId;
 use crate::log::{Leg, Legs, id};
 use crate::pair::PairRequest;
-use crate::request::{Refusal, Request};
+use crate::request::Refusal;
 use crate::reservation::Reservation;
 
 impl Balancer {
     pub(super) fn record_pair(&mut self, request: &PairRequest<'_>, now: Duration, found: &Result<Found, Refusal>) {
         // An unknown pair has no pool; what is asked of it is written all the same.
         let pool = self.pairs.get(request.pair.index()).map_or(crate::PoolId(0), |policy| policy.decode);
-        let mut asked = Request::new(pool, request.key, request.prompt_tokens);
-        asked = asked.with_evidence(request.evidence).with_excluded(request.excluded);
-        if let Some(subset) = request.subset {
-            asked = asked.with_subset(subset);
-        }
+        let asked = request.of_pool(pool);
         let answer = found.as_ref().map_err(Clone::clone).map(|found| self.legs(request, found));
         self.recording.decide_pair(request.pair.0, &asked, now, &self.pairing.scratch.held, answer);
     }
@@ -52,9 +49,13 @@ impl Balancer {
         endpoint: EndpointId,
         (prompt, uncached): (u32, u32),
         computes: bool,
+        adapter: Option<AdapterId>,
     ) -> Option<Reservation> {
         let at = self.columns.at(endpoint)?;
         let reservation = self.book(at, (prompt, uncached.min(prompt)));
+        if let Some(adapter) = adapter {
+            self.promise_adapter(&reservation, adapter);
+        }
         if computes {
             self.note_uncached(uncached);
         }
