@@ -29,8 +29,7 @@ where
     let _live = Child::start(subscribe(source.clone(), seed, sender));
     let mut replay: Option<Replay> = None;
     let mut look: Option<Duration> = None;
-    // Whether a replay was wanted and not had.
-    let mut missing = false;
+    let mut misses = Misses::default();
     loop {
         let due = reader.feed.next_timeout().into_iter().chain(look).min();
         tokio::select! {
@@ -56,12 +55,12 @@ where
                 match answer {
                     Answer::Batch { seq, payload } => reader.feed.on_replayed(ticket, seq, payload, now),
                     Answer::Over(Ok(())) => {
-                        missing = false;
+                        misses = Misses::default();
                         reader.feed.on_replay_end(ticket, now);
                         replay = None;
                     }
                     Answer::Over(Err(error)) => {
-                        missing = true;
+                        misses.add(source.silence, now);
                         reader.on_failure(error);
                         reader.feed.on_replay_failed(ticket);
                         replay = None;
@@ -71,13 +70,17 @@ where
             () = until(due.map(|due| epoch + due)) => {
                 let now = epoch.elapsed();
                 if reader.feed.next_timeout().is_some_and(|due| due <= now) {
-                    missing = true;
+                    misses.add(source.silence, now);
                     reader.feed.on_timeout(now);
                 }
                 if look.is_some_and(|due| due <= now) {
                     look = Some(now + source.silence);
                     if source.replay.is_some() && reader.feed.standing() != Standing::CatchingUp {
-                        if missing { reader.feed.start_over(now) } else { reader.feed.check(now) }
+                        if misses.count == 0 {
+                            reader.feed.check(now);
+                        } else if misses.retry <= now {
+                            reader.feed.start_over(now);
+                        }
                     }
                 }
             }
@@ -94,6 +97,20 @@ where
             }
             is_news
         });
+    }
+}
+
+/// Replays in a row that were wanted and not had. Each costs all entries, so the next try without need is put off.
+#[derive(Clone, Copy, Debug, Default)]
+struct Misses {
+    count: u32,
+    retry: Duration,
+}
+
+impl Misses {
+    fn add(&mut self, silence: Duration, now: Duration) {
+        self.retry = now.saturating_add(silence.saturating_mul(1 << self.count.min(7)));
+        self.count = self.count.saturating_add(1);
     }
 }
 
