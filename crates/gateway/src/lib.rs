@@ -34,21 +34,39 @@
 //! # }
 //! ```
 
+mod accept;
+mod access_log;
 mod answer;
 mod api_error;
 mod ask;
 mod body;
+mod cause;
 mod config;
+mod connection;
 mod desk;
 mod disaggregated;
 mod door;
 mod error;
 mod flight;
+mod limits;
+mod meters;
+mod paths;
+mod patience;
+mod probe;
 mod proxy;
+mod retry;
 mod server;
+mod socket;
+mod sse;
 mod times;
+mod upstream;
+mod visit;
 
-pub use config::{Endpoint, GatewayConfig, Phase, Pool};
+pub use access_log::{AccessLog, LogFormat};
+pub use config::{Endpoint, GatewayConfig, Phase, Pool, Timeouts};
 pub use error::{ConfigError, StartError};
+pub use limits::{Drain, Limits};
+pub use probe::{HealthCheck, HealthCheckError};
+pub use retry::{Retry, RetryError};
 pub use server::{Gateway, GatewayHandle};
 pub use times::DecisionTimes;

@@ -5,7 +5,7 @@ mod support;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Phase, Pool, StartError};
+use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Limits, Phase, Pool, StartError};
 use phalanx_kvcache::{BlockSize, CacheEvent, ChainHasher};
 use phalanx_routing::{ModelRoute, Policy, RouteTable, Target};
 use serde_json::{Value, json};
@@ -96,7 +96,8 @@ async fn models_and_health_are_answered_here() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
-    let gateway = gateway_with(Pool::default(), |config| config.with_max_body(100)).await;
+    let gateway =
+        gateway_with(Pool::default(), |config| config.with_limits(Limits { max_body: 100, ..Limits::default() })).await;
     let body = json!({ "model": "m", "prompt": "x".repeat(200) }).to_string();
     let answer = send(&gateway, Method::POST, CHAT, &body).await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
