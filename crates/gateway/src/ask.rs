@@ -76,7 +76,10 @@ impl Ask {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::bad_request("the body is not a JSON object"));
         }
-        let fields: Fields<'_> = serde_json::from_slice(&body)
+        // All of it, also what is passed on unread: an engine is not the one to find out.
+        let text = std::str::from_utf8(&body)
+            .map_err(|error| ApiError::bad_request(format!("the body is not UTF-8: {error}")))?;
+        let fields: Fields<'_> = serde_json::from_str(text)
             .map_err(|error| ApiError::bad_request(format!("the body is not a JSON object: {error}")))?;
         let raw = fields.model.ok_or_else(|| ApiError::bad_parameter("model", "`model` is missing"))?;
         let model: String = serde_json::from_str(raw.get())

@@ -11,18 +11,11 @@ use phalanx_routing::{ModelRoute, Policy, RouteTable, Target};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use support::{Engine, Script, Seen, events, gateway, gateway_with, nobody, pool, response, send, settled};
+use support::{
+    Engine, Script, Seen, events, gateway, gateway_with, json_ok, nobody, pool, response, send, settled, text,
+};
 
 const CHAT: &str = "/v1/chat/completions";
-
-async fn text(response: http::Response<hyper::body::Incoming>) -> String {
-    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
-    String::from_utf8(body.to_vec()).expect("text")
-}
-
-fn json_ok(body: &str) -> Script {
-    Script::Answer(response("200 OK", "application/json", body))
-}
 
 #[tokio::test]
 async fn the_clients_bytes_reach_the_engine_and_the_engines_reach_the_client() {
