@@ -18,7 +18,7 @@ pub(crate) enum Prefilled {
     /// The prompt's KV can be fetched with these parameters.
     At(Box<RawValue>),
     /// The engine found fault with the request: its client should know.
-    Refused(Relayed),
+    Refused(Box<Relayed>),
     /// No KV will come.
     Nowhere,
 }

@@ -124,7 +124,7 @@ impl Proxy<'_> {
             },
             Prefilled::Refused(relayed) => {
                 decode.settle(Outcome::Unused);
-                return Ok(relayed);
+                return Ok(*relayed);
             }
             Prefilled::Nowhere => decode.settle(Outcome::Unused),
         }
@@ -162,7 +162,7 @@ impl Proxy<'_> {
             }
             Ok(Ok(Err(refusal))) => {
                 visit.is_sent(flight.index());
-                Ok(Prefilled::Refused(self.relay(refusal, flight)))
+                Ok(Prefilled::Refused(Box::new(self.relay(refusal, flight))))
             }
             Ok(Err(())) | Err(Late::Try) => {
                 flight.settle(Outcome::Error);

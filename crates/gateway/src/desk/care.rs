@@ -15,6 +15,8 @@ pub(crate) struct Standing {
     pub(crate) totals: Totals,
     /// Whether the breaker leaves it alone.
     pub(crate) is_out: bool,
+    /// Whether checks find it well.
+    pub(crate) is_up: bool,
 }
 
 impl Desk {
@@ -51,15 +53,15 @@ impl Desk {
         self.is_leaving.load(Ordering::Relaxed)
     }
 
-    /// How each endpoint stands, and whether checks say that it is up.
-    pub(crate) fn standings(&self) -> Vec<(&Endpoint, Standing, bool)> {
+    /// How each endpoint stands.
+    pub(crate) fn standings(&self) -> Vec<(&Endpoint, Standing)> {
         let state = self.lock();
         let balancer = state.router.balancer();
         let rows = self.endpoints.iter().zip(&self.ids).zip(&state.down);
         rows.map(|((endpoint, &id), &is_down)| {
             let is_out = matches!(balancer.health(id), Health::Out { .. });
-            let standing = Standing { in_flight: balancer.load(id).in_flight, totals: balancer.totals(id), is_out };
-            (endpoint, standing, !is_down)
+            let (in_flight, totals) = (balancer.load(id).in_flight, balancer.totals(id));
+            (endpoint, Standing { in_flight, totals, is_out, is_up: !is_down })
         })
         .collect()
     }

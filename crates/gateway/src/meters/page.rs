@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use super::histogram::{Histogram, seconds};
 use super::{Cells, Count, LEAST_STATUS, Line, Path};
 use crate::cause::Cause;
-use crate::desk::Desk;
+use crate::desk::{Desk, Standing};
 
 /// Bounds of the times of decisions, in nanoseconds.
 const DECISION: [u64; 12] =
@@ -23,6 +23,9 @@ pub(crate) struct Page(pub(crate) Arc<Desk>);
 
 /// A label and its value.
 type Label<'a> = (&'static str, &'a str);
+
+/// What is read of an endpoint.
+type Reading = fn(&Standing) -> u64;
 
 impl Page {
     pub(crate) fn text(self) -> String {
@@ -152,20 +155,22 @@ impl Page {
 
     fn endpoints(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let standings = self.0.standings();
-        let rows: [(&str, &str, fn(&(_, crate::desk::Standing, bool)) -> u64); 3] = [
-            ("phalanx_gateway_endpoint_up", "Whether health checks find it well", |row| u64::from(row.2)),
-            ("phalanx_gateway_endpoint_out", "Whether the breaker leaves it alone", |row| u64::from(row.1.is_out)),
-            ("phalanx_gateway_endpoint_requests_in_flight", "Requests under way", |row| row.1.in_flight.into()),
+        let rows: [(&str, &str, Reading); 3] = [
+            ("phalanx_gateway_endpoint_up", "Whether health checks find it well", |standing| u64::from(standing.is_up)),
+            ("phalanx_gateway_endpoint_out", "Whether the breaker leaves it alone", |standing| {
+                u64::from(standing.is_out)
+            }),
+            ("phalanx_gateway_endpoint_requests_in_flight", "Requests under way", |standing| standing.in_flight.into()),
         ];
         for (name, help, value) in rows {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for row in &standings {
-                set(&mut family, &[("endpoint", row.0.name())], value(row))?;
+            for (endpoint, standing) in &standings {
+                set(&mut family, &[("endpoint", endpoint.name())], value(standing))?;
             }
         }
         let (name, help) = ("phalanx_gateway_endpoint_requests", "Tries that ended, by how");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (endpoint, standing, _) in &standings {
+        for (endpoint, standing) in &standings {
             let totals = standing.totals;
             let outcomes = [
                 ("success", totals.success),
