@@ -10,6 +10,12 @@
 //! | `POST /v1/chat/completions`, `POST /v1/completions` | routed by the body's `model`, the headers and the path |
 //! | `GET /v1/models` | the models and adapters that have a route |
 //! | `GET /healthz` | 200 while the gateway serves |
+//! | `GET /readyz` | 200 while it takes requests; 503 from the moment that it is to stop |
+//! | `GET /metrics` | what it has counted, for Prometheus |
+//!
+//! What it does when engines, clients or the network fail it is in its README, with the test of each case: [`Retry`] says
+//! what is tried elsewhere, [`Breaker`](phalanx_routing::Breaker) and [`HealthCheck`] who is left alone, [`Timeouts`] and
+//! [`Limits`] how long and how much, and [`Drain`] how it ends.
 //!
 //! Every routed answer carries `x-phalanx-endpoint`, the name of the endpoint that gave it. Errors of the gateway's own
 //! have OpenAI's shape; an engine's errors are its own.
@@ -48,6 +54,8 @@ mod disaggregated;
 mod door;
 mod error;
 mod flight;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod limits;
 mod meters;
 mod paths;

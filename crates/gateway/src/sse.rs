@@ -34,12 +34,14 @@ impl Events {
         self.complete
     }
 
-    /// What ends the event under way, so that another one can follow.
+    /// What ends the line and the event under way, so that another event can follow.
     pub(crate) fn ending(&self) -> &'static str {
-        match (self.line, self.begun) {
-            (0, false) => "",
-            (0, true) => "\n",
-            _ => "\n\n",
+        match (self.line, self.carriage) {
+            (0, _) if self.begun => "\n",
+            (0, _) => "",
+            // Half the end of a blank line.
+            (_, true) => "\n",
+            (_, false) => "\n\n",
         }
     }
 
@@ -70,7 +72,8 @@ mod tests {
         assert_eq!(noted(&["\n\n\ndata: 1\n\n\n\n"]), (1, ""));
         assert_eq!(noted(&["data: 1\n"]), (0, "\n"));
         assert_eq!(noted(&["data: 1\n\ndata"]), (1, "\n\n"));
-        assert_eq!(noted(&["data: 1\n\r"]), (0, "\n\n"));
+        assert_eq!(noted(&["data: 1\n\r"]), (0, "\n"));
+        assert_eq!(noted(&["data: 1\n\n\r"]), (1, "\n"));
     }
 
     #[test]
