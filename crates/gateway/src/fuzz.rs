@@ -43,7 +43,7 @@ impl Read {
 /// How many events the pieces of a stream complete, and what ends the one under way.
 #[must_use]
 pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (u64, &'static str) {
-    let mut events = Events::default();
+    let mut events = Events::new();
     pieces.into_iter().for_each(|piece| events.note(piece));
     (events.complete(), events.ending())
 }

@@ -7,44 +7,66 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A limit on each wait, and one on all of them. The timer is made when the first wait begins and set anew only when it
-/// fires, so a stream costs one timer, however many chunks it has.
+/// A wait is too long when the timer has fired so often in it.
+const TURNS: u32 = 4;
+/// Without a limit of each wait: as long as any timer lasts.
+const FAR: Duration = Duration::from_secs(86_400);
+
+/// A limit on each wait, and one on all of them. A wait ends no sooner than its limit says, and a quarter of it later at
+/// most. There is one timer, made when the first wait begins; no wait reads a clock, and only a timer that fires is set
+/// anew, so a stream of many chunks costs no more than one of few. Polled by one task only.
 #[derive(Debug)]
 pub(crate) struct Patience {
     each: Option<Duration>,
     all: Option<Instant>,
-    /// When the wait under way began.
-    since: Option<Instant>,
+    /// How often the timer has fired in this wait.
+    turns: u32,
+    /// Whether something came since the timer was set.
+    came: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patience {
     pub(crate) fn new(each: Option<Duration>, all: Option<Instant>) -> Self {
-        Self { each, all, since: None, timer: None }
+        Self { each, all, turns: 0, came: false, timer: None }
     }
 
     /// What was waited for is here.
     pub(crate) fn rest(&mut self) {
-        self.since = None;
+        self.came = true;
     }
 
     /// Waits on: ready when a limit has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.each.is_none() && self.all.is_none() {
-            return Poll::Pending;
+        match &self.timer {
+            // It wakes the task that it was set by.
+            Some(timer) if !timer.is_elapsed() => return Poll::Pending,
+            Some(_) => {}
+            None if self.each.is_none() && self.all.is_none() => return Poll::Pending,
+            None => self.came = false,
         }
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let each = self.each.map(|limit| since + limit);
-        let Some(due) = each.into_iter().chain(self.all).min() else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        while timer.as_mut().poll(context).is_ready() {
-            if Instant::now() >= due {
+        let mut now = Instant::now();
+        loop {
+            if self.all.is_some_and(|all| now >= all) {
                 return Poll::Ready(());
             }
-            // It was set for an earlier wait.
-            timer.as_mut().reset(due);
+            let turn = self.each.map_or(FAR, |each| each / TURNS).max(Duration::from_millis(1));
+            let due = self.all.map_or(now + turn, |all| all.min(now + turn));
+            match &mut self.timer {
+                None => self.timer = Some(Box::pin(sleep_until(due))),
+                Some(timer) => {
+                    self.turns = if std::mem::take(&mut self.came) { 0 } else { self.turns + 1 };
+                    if self.each.is_some() && self.turns >= TURNS {
+                        return Poll::Ready(());
+                    }
+                    timer.as_mut().reset(due);
+                }
+            }
+            match self.timer.as_mut().map(|timer| timer.as_mut().poll(context)) {
+                Some(Poll::Ready(())) => now = Instant::now(),
+                _ => return Poll::Pending,
+            }
         }
-        Poll::Pending
     }
 }
 
@@ -56,32 +78,49 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Waits for `time`; `false` when patience ends before.
-    async fn waits(patience: &mut Patience, time: Duration) -> bool {
-        let came = tokio::select! {
+    /// Waits for `time`; how long when patience ends before.
+    async fn wait(patience: &mut Patience, time: Duration) -> Option<Duration> {
+        let start = Instant::now();
+        let late = tokio::select! {
             biased;
-            () = poll_fn(|context| patience.poll(context)) => false,
-            () = tokio::time::sleep(time) => true,
+            () = poll_fn(|context| patience.poll(context)) => Some(start.elapsed()),
+            () = tokio::time::sleep(time) => None,
         };
         patience.rest();
-        came
+        late
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_wait_has_its_limit_and_all_have_one() {
-        let mut patience = Patience::new(Some(3 * SECOND), Some(Instant::now() + 10 * SECOND));
-        assert!(waits(&mut patience, 2 * SECOND).await);
-        assert!(waits(&mut patience, 2 * SECOND).await);
-        assert!(!waits(&mut patience, 4 * SECOND).await);
-        assert!(waits(&mut patience, 2 * SECOND).await);
-        // Nine seconds have passed: a wait of two is too long for all.
-        assert!(!waits(&mut patience, 2 * SECOND).await);
+    async fn a_wait_lasts_its_limit_and_a_quarter_at_most() {
+        for early in 0..12 {
+            let mut patience = Patience::new(Some(4 * SECOND), None);
+            for _ in 0..early {
+                assert_eq!(wait(&mut patience, SECOND * 7 / 10).await, None);
+            }
+            // Nobody waits meanwhile.
+            tokio::time::sleep(early * SECOND * 3).await;
+            assert_eq!(wait(&mut patience, 3 * SECOND).await, None);
+            let late = wait(&mut patience, 10 * SECOND).await.expect("too long");
+            assert!(late >= 4 * SECOND && late <= 5 * SECOND + SECOND / 100, "{early}: {late:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_waits_have_a_limit() {
+        for each in [None, Some(4 * SECOND)] {
+            let mut patience = Patience::new(each, Some(Instant::now() + 9 * SECOND));
+            for _ in 0..8 {
+                assert_eq!(wait(&mut patience, SECOND).await, None);
+            }
+            let late = wait(&mut patience, 3 * SECOND).await.expect("too long");
+            assert!(late >= SECOND && late < 2 * SECOND, "{late:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_limits_it_has_no_end_and_no_timer() {
         let mut patience = Patience::new(None, None);
-        assert!(waits(&mut patience, 86_400 * SECOND).await);
+        assert_eq!(wait(&mut patience, 86_400 * SECOND).await, None);
         assert!(patience.timer.is_none());
     }
 }

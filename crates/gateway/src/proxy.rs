@@ -278,6 +278,6 @@ impl Proxy<'_> {
         head.extensions.clear();
         head.version = http::Version::HTTP_11;
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
-        (head, Answer { body, flight: Some(flight), end, events: follows.then(Events::default), patience })
+        (head, Answer { body, flight: Some(flight), end, events: follows.then(Events::new), patience })
     }
 }

@@ -12,7 +12,7 @@ use crate::meters::{Path, Went};
 
 /// What becomes of a request. Counted and logged when it is dropped, on whatever path that happens.
 #[derive(Debug)]
-pub(crate) struct Visit(Option<Account>);
+pub(crate) struct Visit(Option<Box<Account>>);
 
 #[derive(Debug)]
 struct Account {
@@ -40,7 +40,7 @@ impl Visit {
 
     pub(crate) fn new(desk: Arc<Desk>, path: Path, entry: Option<Box<Entry>>) -> Self {
         desk.meters.active.add(1);
-        Self(Some(Account {
+        Self(Some(Box::new(Account {
             desk,
             path,
             arrived: Instant::now(),
@@ -53,7 +53,7 @@ impl Visit {
             first_byte: None,
             events: 0,
             entry,
-        }))
+        })))
     }
 
     /// When the request's head had come.
