@@ -162,7 +162,7 @@ impl Balancer {
     /// ```
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
-        self.columns.means[slot] = self.usual.means();
+        self.columns.account[slot].means = self.usual.means();
         self.classes.join(slot, &endpoint);
         self.kinds.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {
@@ -450,7 +450,12 @@ impl Balancer {
 
     fn known_as(&self, unknown: Unknown) -> Known<'_> {
         let sought = Sought::NOTHING;
-        Known { columns: &self.columns, flights: &self.flights, unknown, sought }
+        Known { columns: &self.columns, unknown, sought }
+    }
+
+    /// With the request's adapter, whether a policy looks at it or not.
+    fn known_of(&self, unknown: Unknown, request: &Request<'_>) -> Known<'_> {
+        Known { sought: self.adapters.sought(request.adapter, unknown), ..self.known_as(unknown) }
     }
 }
 

@@ -17,6 +17,55 @@ pub(crate) const UNKNOWN: u32 = u32::MAX;
 pub(crate) const MOST_REQUESTS: u32 = (1 << 14) - 1;
 const MOST_TOKENS: u64 = (1 << 40) - 1;
 
+/// What prices are made from, side by side, since all of it is read and written together.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Account {
+    pub(crate) load: Load,
+    /// Prompts without a first token, and when the first of them had its turn.
+    pub(crate) row: Row,
+    /// Signals, [`UNKNOWN`] where they are.
+    pub(crate) waiting: u32,
+    pub(crate) running: u32,
+    pub(crate) kv_used: u32,
+    /// Requests of others that ran and that waited there when the signals were read: what the engine had beyond this
+    /// router's own, in the proportion of all. Less than 2^15 each; with one router they are nothing.
+    pub(crate) others_running: u32,
+    pub(crate) others_waiting: u32,
+    pub(crate) head_since: Duration,
+    pub(crate) pace: Pace,
+    /// What was usual when its load last changed, or later.
+    pub(crate) means: Means,
+}
+
+impl Account {
+    fn new(endpoint: &Endpoint) -> Self {
+        Self {
+            load: Load::default(),
+            row: Row::EMPTY,
+            waiting: UNKNOWN,
+            running: UNKNOWN,
+            kv_used: UNKNOWN,
+            others_running: 0,
+            others_waiting: 0,
+            head_since: Duration::ZERO,
+            pace: Pace::expected(endpoint.prefill_token()),
+            means: Means::default(),
+        }
+    }
+
+    /// Finds the requests of others in what the engine says.
+    fn note_others(&mut self) {
+        let (running, waiting) = (self.running.min(MOST_REQUESTS), self.waiting.min(MOST_REQUESTS));
+        let all = running + waiting;
+        let is_known = self.running != UNKNOWN && self.waiting != UNKNOWN;
+        let others = if is_known { all.saturating_sub(self.load.in_flight) } else { 0 };
+        // Less than 2^29: 15 bits times 14.
+        let part = |of: u32| (others * of).checked_div(all).unwrap_or(0);
+        (self.others_running, self.others_waiting) = (part(running), part(waiting));
+    }
+}
+
 /// A row a slot. A slot whose endpoint left stays until the next one joins.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
@@ -24,28 +73,17 @@ pub(crate) struct Columns {
     live: Vec<bool>,
     free: Vec<u32>,
     pub(crate) endpoint: Vec<Endpoint>,
-    pub(crate) load: Vec<Load>,
+    pub(crate) account: Vec<Account>,
     pub(crate) totals: Vec<Totals>,
     /// The number of the last decision that chose it; 0 when none did.
     pub(crate) turn: Vec<u64>,
     /// The same, of those that were sent there with nothing of the prompt held.
     pub(crate) cold_turn: Vec<u64>,
-    /// Prompts without a first token, and when the first of them had its turn.
-    pub(crate) row: Vec<Row>,
-    pub(crate) head_since: Vec<Duration>,
-    pub(crate) pace: Vec<Pace>,
-    /// What was usual when its load last changed, or later.
-    pub(crate) means: Vec<Means>,
     pub(crate) step: Vec<Step>,
-    /// Signals, [`UNKNOWN`] where they are; those of a time are latencies in microseconds.
-    pub(crate) waiting: Vec<u32>,
-    pub(crate) running: Vec<u32>,
-    pub(crate) kv_used: Vec<u32>,
+    /// Latencies in microseconds, [`UNKNOWN`] where they are.
     pub(crate) ttft: Vec<u32>,
     pub(crate) tpot: Vec<u32>,
     pub(crate) read: Vec<Option<Duration>>,
-    /// Requests of this router's when the signals were read.
-    pub(crate) own_then: Vec<u32>,
     pub(crate) record: Vec<Record>,
 }
 
@@ -70,7 +108,7 @@ impl Columns {
         }
         self.live[at] = true;
         self.endpoint[at] = endpoint;
-        self.pace[at] = Pace::expected(endpoint.prefill_token());
+        self.account[at] = Account::new(&endpoint);
         self.step[at] = Step::expected(endpoint.decode_token());
         Some(EndpointId::new(at as u32, self.generation[at]))
     }
@@ -79,32 +117,24 @@ impl Columns {
         self.generation.push(0);
         self.live.push(false);
         self.endpoint.push(Endpoint::new());
-        self.load.push(Load::default());
+        self.account.push(Account::new(&Endpoint::new()));
         self.totals.push(Totals::default());
         self.turn.push(0);
         self.cold_turn.push(0);
-        self.row.push(Row::EMPTY);
-        self.head_since.push(Duration::ZERO);
-        self.pace.push(Pace::expected(Endpoint::new().prefill_token()));
-        self.means.push(Means::default());
         self.step.push(Step::expected(Endpoint::new().decode_token()));
-        for column in [&mut self.waiting, &mut self.running, &mut self.kv_used, &mut self.ttft, &mut self.tpot] {
-            column.push(UNKNOWN);
-        }
+        self.ttft.push(UNKNOWN);
+        self.tpot.push(UNKNOWN);
         self.read.push(None);
-        self.own_then.push(0);
         self.record.push(Record::default());
     }
 
     pub(crate) fn leave(&mut self, id: EndpointId) -> bool {
         let Some(at) = self.at(id) else { return false };
         self.live[at] = false;
-        self.load[at] = Load::default();
+        self.account[at] = Account::new(&self.endpoint[at]);
         self.totals[at] = Totals::default();
         self.turn[at] = 0;
         self.cold_turn[at] = 0;
-        self.row[at] = Row::EMPTY;
-        self.head_since[at] = Duration::ZERO;
         self.record[at] = Record::default();
         self.forget_signals(at);
         // A slot that has used up its generations is given up, so that no id ever comes back.
@@ -139,52 +169,43 @@ impl Columns {
         let micros = |time: Option<Duration>| {
             time.map_or(UNKNOWN, |time| u32::try_from(time.as_micros()).unwrap_or(UNKNOWN).min(UNKNOWN - 1))
         };
-        self.waiting[at] = count(signals.waiting);
-        self.running[at] = count(signals.running);
-        self.kv_used[at] = signals.kv_used_ppm.map_or(UNKNOWN, |used| used.min(1_000_000));
+        self.account[at].waiting = count(signals.waiting);
+        self.account[at].running = count(signals.running);
+        self.account[at].kv_used = signals.kv_used_ppm.map_or(UNKNOWN, |used| used.min(1_000_000));
         self.ttft[at] = micros(signals.ttft);
         self.tpot[at] = micros(signals.tpot);
         self.read[at] = Some(signals.read);
-        self.own_then[at] = self.load[at].in_flight;
+        self.account[at].note_others();
     }
 
     pub(crate) fn forget_signals(&mut self, at: usize) {
-        self.waiting[at] = UNKNOWN;
-        self.running[at] = UNKNOWN;
-        self.kv_used[at] = UNKNOWN;
+        self.account[at].waiting = UNKNOWN;
+        self.account[at].running = UNKNOWN;
+        self.account[at].kv_used = UNKNOWN;
         self.ttft[at] = UNKNOWN;
         self.tpot[at] = UNKNOWN;
         self.read[at] = None;
-        self.own_then[at] = 0;
-    }
-
-    /// Requests of others that were there when the signals were read.
-    pub(crate) fn foreign(&self, at: usize) -> u32 {
-        let (running, waiting) = (self.running[at], self.waiting[at]);
-        if running == UNKNOWN || waiting == UNKNOWN {
-            return 0;
-        }
-        (running.min(MOST_REQUESTS) + waiting.min(MOST_REQUESTS)).saturating_sub(self.own_then[at])
+        self.account[at].note_others();
     }
 
     /// Requests in flight, as far as they count.
     pub(crate) fn in_flight(&self, at: usize) -> i64 {
-        self.load[at].in_flight.min(MOST_REQUESTS).into()
+        self.account[at].load.in_flight.min(MOST_REQUESTS).into()
     }
 
     pub(crate) fn prefilling(&self, at: usize) -> i64 {
-        self.load[at].prefilling.min(MOST_REQUESTS).into()
+        self.account[at].load.prefilling.min(MOST_REQUESTS).into()
     }
 
     pub(crate) fn decoding(&self, at: usize) -> i64 {
-        self.load[at].decoding().min(MOST_REQUESTS).into()
+        self.account[at].load.decoding().min(MOST_REQUESTS).into()
     }
 
     pub(crate) fn pending_tokens(&self, at: usize) -> i64 {
-        self.load[at].pending_tokens.min(MOST_TOKENS) as i64
+        self.account[at].load.pending_tokens.min(MOST_TOKENS) as i64
     }
 
     pub(crate) fn held_tokens(&self, at: usize) -> i64 {
-        self.load[at].prompt_tokens.min(MOST_TOKENS) as i64
+        self.account[at].load.prompt_tokens.min(MOST_TOKENS) as i64
     }
 }

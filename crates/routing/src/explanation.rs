@@ -32,11 +32,11 @@ pub struct Explanation {
     pub(crate) parts: Parts,
 }
 
-/// The parts of all costs, one column a part.
+/// The parts of all costs, one row a candidate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) factors: Vec<Factor>,
-    /// The first part of every candidate, then the second: what was found.
+    /// All parts of the first candidate, then those of the second: what was found.
     pub(crate) values: Vec<i64>,
     /// Likewise what it adds; empty where that is what was found.
     pub(crate) amounts: Vec<i64>,
@@ -80,9 +80,9 @@ impl Explanation {
     pub fn contributions(&self, endpoint: EndpointId) -> impl DoubleEndedIterator<Item = Contribution> + '_ {
         let Parts { factors, values, amounts } = &self.parts;
         let amounts = if amounts.is_empty() { values } else { amounts };
-        let (rows, place) = (self.candidates.len(), self.place(endpoint));
+        let (count, place) = (factors.len(), self.place(endpoint));
         let of = move |(part, &factor): (usize, &Factor)| {
-            let at = part * rows + place?;
+            let at = place? * count + part;
             Some(Contribution { factor, value: *values.get(at)?, amount: *amounts.get(at)? })
         };
         factors.iter().enumerate().filter_map(of)

@@ -40,10 +40,17 @@ pub(crate) struct Flights {
 pub(crate) struct Row {
     first: u32,
     last: u32,
+    /// Tokens that the first of them has to compute; 0 when there is none.
+    head: u32,
 }
 
 impl Row {
-    pub(crate) const EMPTY: Self = Self { first: NONE, last: NONE };
+    pub(crate) const EMPTY: Self = Self { first: NONE, last: NONE, head: 0 };
+
+    /// Tokens that the first prompt has to compute; 0 when there is none.
+    pub(crate) fn head(self) -> u32 {
+        self.head
+    }
 }
 
 impl Flights {
@@ -54,12 +61,6 @@ impl Flights {
 
     pub(crate) fn get(&self, place: u32, serial: u64) -> Option<&Flight> {
         self.flights.get(place as usize)?.as_ref().filter(|flight| flight.serial == serial)
-    }
-
-    /// Tokens that the first prompt of a row has to compute.
-    pub(crate) fn head(&self, row: Row) -> Option<u32> {
-        let flight = self.flights.get(row.first as usize)?.as_ref()?;
-        Some(flight.uncached_tokens)
     }
 
     /// A new flight at the end of its endpoint's row: its place and serial number.
@@ -90,7 +91,7 @@ impl Flights {
         self.flights[place as usize] = Some(flight);
         match self.flight(row.last) {
             Some(last) => last.after = place,
-            None => row.first = place,
+            None => (row.first, row.head) = (place, uncached_tokens),
         }
         row.last = place;
         (place, self.serial)
@@ -99,13 +100,19 @@ impl Flights {
     /// Takes a flight out of its row, as one whose prompt waits no longer; says whether it was the first in it.
     pub(crate) fn unrow(&mut self, row: &mut Row, place: u32) -> bool {
         let Some(&mut Flight { before, after, .. }) = self.flight(place) else { return false };
+        let head = match self.flight(after) {
+            Some(flight) => {
+                flight.before = before;
+                flight.uncached_tokens
+            }
+            None => {
+                row.last = before;
+                0
+            }
+        };
         match self.flight(before) {
             Some(flight) => flight.after = after,
-            None => row.first = after,
-        }
-        match self.flight(after) {
-            Some(flight) => flight.before = before,
-            None => row.last = before,
+            None => (row.first, row.head) = (after, head),
         }
         before == NONE
     }

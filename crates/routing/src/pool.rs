@@ -35,9 +35,7 @@ pub(crate) struct Pool {
     pub(crate) is_local: bool,
     /// Whether it matters where a request's adapter is.
     pub(crate) sees_adapter: bool,
-    /// Those whose cost does not fall with time, and those whose cost does.
-    pub(crate) steady: Standings,
-    pub(crate) falling: Standings,
+    pub(crate) standings: Standings,
     /// The same class by class, for each part that pair policies have for the pool.
     pub(crate) sorted: Vec<(Role, Sorted)>,
     /// Who is cheapest where scores compare the members.
@@ -65,8 +63,7 @@ impl Pool {
             out: 0,
             is_local,
             sees_adapter,
-            steady: Standings::default(),
-            falling: Standings::falling(),
+            standings: Standings::default(),
             sorted: Vec::new(),
             board,
             ring: Ring::default(),
@@ -93,8 +90,7 @@ impl Pool {
         self.members[at / 64] ^= 1 << (at % 64);
         self.count = if member { self.count + 1 } else { self.count - 1 };
         if self.is_local {
-            self.steady.grow(at + 1);
-            self.falling.grow(at + 1);
+            self.standings.grow(at + 1);
         }
         if let Some(board) = &mut self.board {
             board.grow(at + 1);
@@ -110,10 +106,8 @@ impl Pool {
     }
 
     /// The line of a slot, whose endpoint has a class of that number and that role, is `line` from now on.
-    pub(crate) fn stand(&mut self, at: usize, class: usize, role: Role, line: Line) {
-        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
-        self.steady.set(at, steady);
-        self.falling.set(at, falling);
+    pub(crate) fn stand(&mut self, at: usize, class: usize, role: Role, line: &Line) {
+        self.standings.set(at, line);
         for (_, sorted) in &mut self.sorted {
             sorted.set(at, class, role, line);
         }

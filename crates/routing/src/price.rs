@@ -6,10 +6,9 @@ mod term;
 
 pub(crate) use self::adapter::{cost as adapter_cost, score as adapter_score, sees as sees_adapter};
 pub(crate) use self::measure::{value as measure, values as measures};
-pub(crate) use self::term::{columns as terms, forecast};
+pub(crate) use self::term::{forecast, rows as terms};
 use crate::adapter::Sought;
 use crate::columns::Columns;
-use crate::flights::Flights;
 use crate::line::{LONGEST, Line, MOST, Tokens};
 use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Unknown, Weighted};
 
@@ -17,7 +16,6 @@ use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Unknown
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     pub(crate) columns: &'a Columns,
-    pub(crate) flights: &'a Flights,
     pub(crate) unknown: Unknown,
     /// Where the request's adapter is; without a request there is none.
     pub(crate) sought: Sought<'a>,
@@ -80,10 +78,7 @@ pub(crate) fn line(combination: &Combination, known: &Known<'_>, at: usize) -> L
             }
             measures => measures.first().map_or(Line::ZERO, |measure| measure::line(known, *measure, at)),
         },
-        Combination::Cost(terms) => {
-            let seen = term::see(known, at);
-            terms.iter().fold(Line::ZERO, |sum, priced| sum.plus(term::line(known, *priced, &seen, at)))
-        }
+        Combination::Cost(terms) => term::sum(known, terms, at),
         Combination::Total(measures) => {
             measures.iter().fold(Line::ZERO, |sum, measured| sum.plus(priced_line(known, measured, at)))
         }

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use phalanx_routing::{
-    Balancer, Combination, Endpoint, EndpointId, Evidence, Measure, Outcome, Policy, PoolId, Request, Scorer, Seed,
-    Signals, Weighted,
+    AdapterId, AdapterReading, Balancer, Combination, Endpoint, EndpointId, Evidence, Measure, Outcome, Policy, PoolId,
+    Request, Scorer, Seed, Signals, Weighted,
 };
 
 use super::Task;
@@ -14,12 +14,16 @@ use crate::random::Random;
 /// Endpoints that a request may go to, where they are named.
 pub const SUBSET: u32 = 100;
 
+/// Different adapters that those requests ask for, and how many of them each endpoint has.
+const ADAPTERS: u32 = 50;
+const LOADED: usize = 4;
+
 /// What the candidates of a request are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Among {
     /// All of the pool.
     All,
-    /// A random subset, less one that failed the request already. Classes of adapters will come here, too.
+    /// A random subset, less one that failed the request already; the request asks for one of many adapters.
     Subset,
 }
 
@@ -49,7 +53,10 @@ impl Requests {
         let request = request.with_evidence(Evidence::Tokens(&self.evidence[turn]));
         match self.among {
             Among::All => request,
-            Among::Subset => request.with_subset(&self.subsets[turn]).with_excluded(&self.subsets[turn][..1]),
+            Among::Subset => request
+                .with_subset(&self.subsets[turn])
+                .with_excluded(&self.subsets[turn][..1])
+                .with_adapter(AdapterId::from(self.count as u32 % ADAPTERS)),
         }
     }
 }
@@ -64,7 +71,10 @@ fn fleet(endpoints: u32, policy: Policy, waiting: (u32, u32), among: Among) -> (
         (pool, id)
     };
     let members = (0..endpoints).map(join).collect();
-    let fleet = Fleet::new(balancer, members, waiting);
+    let mut fleet = Fleet::new(balancer, members, waiting);
+    if among == Among::Subset {
+        load_adapters(&mut fleet);
+    }
     let evidence = fleet.evidence(0..endpoints as usize, HOLDERS);
     let mut random = Random::new(13);
     let subset = |_| {
@@ -73,6 +83,16 @@ fn fleet(endpoints: u32, policy: Policy, waiting: (u32, u32), among: Among) -> (
     };
     let subsets = (0..PROMPTS).map(subset).collect();
     (fleet, Requests { pool, evidence, subsets, among, count: 0 })
+}
+
+/// Puts adapters on each endpoint, as many as it has room for, on every other one.
+fn load_adapters(fleet: &mut Fleet) {
+    for at in 0..fleet.members.len() {
+        let count = LOADED / (1 + at % 2);
+        let loaded: Vec<_> = (0..count).map(|_| AdapterId::from(fleet.random.below(ADAPTERS))).collect();
+        let reading = AdapterReading { loaded: &loaded, queued: &[], slots: Some(LOADED as u32), read: fleet.now };
+        fleet.balancer.adapters(fleet.members[at].1, &reading);
+    }
 }
 
 /// Choice, booking and settlement.

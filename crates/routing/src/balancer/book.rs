@@ -42,9 +42,10 @@ impl Balancer {
     pub(super) fn put(&mut self, at: usize, tokens: (u32, u32)) -> Reservation {
         let endpoint = self.columns.id(at);
         let columns = &mut self.columns;
-        let load = &mut columns.load[at];
+        let account = &mut columns.account[at];
+        let load = &mut account.load;
         if load.prefilling == 0 {
-            columns.head_since[at] = self.elapsed;
+            account.head_since = self.elapsed;
         }
         load.in_flight = load.in_flight.saturating_add(1);
         load.prefilling = load.prefilling.saturating_add(1);
@@ -56,7 +57,7 @@ impl Balancer {
         if tokens.0 == tokens.1 {
             columns.cold_turn[at] = self.decisions;
         }
-        let (flight, serial) = self.flights.begin(&mut columns.row[at], endpoint, tokens, self.elapsed);
+        let (flight, serial) = self.flights.begin(&mut columns.account[at].row, endpoint, tokens, self.elapsed);
         Reservation { endpoint, flight, serial, prefilling: true }
     }
 
@@ -71,15 +72,15 @@ impl Balancer {
         }
         let at = self.columns.at(flight.endpoint)?;
         let columns = &mut self.columns;
-        let since = columns.head_since[at];
-        let was_first = self.flights.unrow(&mut columns.row[at], place);
+        let since = columns.account[at].head_since;
+        let was_first = self.flights.unrow(&mut columns.account[at].row, place);
         if came {
-            columns.pace[at].learn(flight.uncached_tokens, self.elapsed.saturating_sub(since));
+            columns.account[at].pace.learn(flight.uncached_tokens, self.elapsed.saturating_sub(since));
         }
         if came || was_first {
-            columns.head_since[at] = self.elapsed;
+            columns.account[at].head_since = self.elapsed;
         }
-        let load = &mut columns.load[at];
+        let load = &mut columns.account[at].load;
         load.prefilling = load.prefilling.saturating_sub(1);
         load.pending_tokens = load.pending_tokens.saturating_sub(flight.uncached_tokens.into());
         Some(at)
@@ -100,7 +101,7 @@ impl Balancer {
                 let time = self.elapsed.saturating_sub(first) / (flight.generated - 1);
                 self.columns.step[at].learn(time, sequences, context);
             }
-            let load = &mut self.columns.load[at];
+            let load = &mut self.columns.account[at].load;
             load.in_flight = load.in_flight.saturating_sub(1);
             load.prompt_tokens = load.prompt_tokens.saturating_sub(flight.prompt_tokens.into());
             let totals = &mut self.columns.totals[at];

@@ -5,13 +5,13 @@ use super::layers::{Layer, Layers};
 use super::weigh::{self, Weighed};
 use crate::evidence::{self, Held};
 use crate::kinds::and;
-use crate::line::Tokens;
+use crate::line::{Line, Tokens};
 use crate::policy::{Combination, Picker, Term};
 use crate::pool::Pool;
 use crate::price;
 use crate::request::{Evidence, Refusal, Request};
 use crate::seed::Stage;
-use crate::standings::{Among, Standings, Ties};
+use crate::standings::{Among, Ties};
 
 /// Who was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Tied {
 
 impl Tied {
     pub(super) fn new(pool: &Pool, at: u32, held: u32, state: usize, is_of_many: bool) -> Self {
-        Self { is_of_many, lack: u32::MAX - held, state, is_falling: !pool.falling.line(at as usize).is_never(), at }
+        Self { is_of_many, lack: u32::MAX - held, state, is_falling: pool.standings.line(at as usize).falling, at }
     }
 }
 
@@ -48,6 +48,8 @@ pub(super) struct Scratch {
     pub(super) weighed: Weighed,
     pub(super) mask: Vec<u64>,
     pub(super) layers: Layers,
+    /// Lines of those that the evidence names.
+    pub(super) named: Vec<Line>,
     ties: Vec<Ties>,
     pub(super) groups: Vec<u32>,
     pub(super) tied: Vec<Tied>,
@@ -248,41 +250,52 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Option<Choice> {
-        let combination = pool.policy.combination();
+        let (combination, standings) = (pool.policy.combination(), &pool.standings);
         let sees = sees_cache(combination);
-        let Scratch { held, mask, layers, ties: groups, tied, .. } = scratch;
+        let Scratch { held, mask, layers, named, ties: groups, tied, .. } = scratch;
         self.lay(pool, request, layers);
         let layers = &*layers;
         let known = self.known(&pool.policy);
         let full = request.full_tokens();
         let evidence = if sees { request.evidence } else { Evidence::None };
-        let touched = if sees { held.touched() } else { &[] };
         let tokens = |held: u32| Tokens::new(request.prompt_tokens, held);
         let share = |held: u32| price::share_cost(combination, held, full);
         let cost = |at: usize, held: u32| {
-            let steady = pool.steady.line(at);
-            let line = if steady.is_never() { pool.falling.line(at) } else { steady };
-            let exactly = line.exactly(tokens(held), now);
+            let exactly = standings.line(at).exactly(tokens(held), now);
             exactly.unwrap_or_else(|| price::cost(combination, &known, at, tokens(held), now))
         };
         let excluded: &[_] = request.excluded;
-        let stands = |at: usize| {
-            let is_never = pool.steady.line(at).is_never() && pool.falling.line(at).is_never();
-            !is_never && !excluded.contains(&self.columns.id(at))
-        };
-        // The layer of one that stands, if he is in any.
-        let layer_of = |at: usize| if stands(at) { layers.of(at) } else { None };
 
-        // The least cost. Who holds more than the level that he is looked at in costs less than it says there, and is
-        // looked at again in his own.
+        // Those that the evidence names. Who holds more than the level that he is looked at in below costs less than it
+        // says there.
         let mut least = i64::MAX;
-        for &at in touched {
-            let (at, held) = (at as usize, held.of(evidence, at as usize));
-            if let Some(layer) = layer_of(at) {
-                least = least.min(cost(at, held) + share(held) + layer.offset);
+        let touched = if sees { held.touched() } else { &[] };
+        // All at once, since each of them is far from the others in memory.
+        named.clear();
+        named.extend(touched.iter().map(|&at| *standings.line(at as usize)));
+        tied.clear();
+        for ((at, held), line) in held.pairs().zip(&*named) {
+            let slot = at as usize;
+            if line.is_never() || (!excluded.is_empty() && excluded.contains(&self.columns.id(slot))) {
+                continue;
+            }
+            let Some(layer) = layers.of(slot) else { continue };
+            let exactly = line.exactly(tokens(held), now);
+            let cost = exactly.unwrap_or_else(|| price::cost(combination, &known, slot, tokens(held), now));
+            let cost = cost + share(held) + layer.offset;
+            if cost < least {
+                least = cost;
+                tied.clear();
+            }
+            if cost == least {
+                tied.push(Tied::new(pool, at, held, layer.state, false));
             }
         }
+        let of_named = least;
+
+        // Those of whom many hold the same, and those who hold nothing: as much as the least so far, or less.
         let no_mask = excluded.is_empty();
+        let mut beyond = least.saturating_add(1);
         let mut search = |held: u32, slots: Option<&[u64]>, layer: &Layer, mask: &mut Vec<u64>| {
             let mask: Option<&[u64]> = if no_mask && (slots.is_none() || layer.slots().is_none()) {
                 slots.or(layer.slots())
@@ -291,11 +304,9 @@ impl Balancer {
                 excluded.iter().filter_map(|id| self.columns.at(*id)).for_each(|at| clear(mask, at));
                 Some(mask)
             };
-            for standings in [&pool.steady, &pool.falling] {
-                let offset = share(held) + layer.offset;
-                let among = Among { mask, tokens: tokens(held), offset, now };
-                least = standings.least(&among, least, |at| cost(at, held) + offset);
-            }
+            let offset = share(held) + layer.offset;
+            let among = Among { mask, tokens: tokens(held), offset, now };
+            beyond = standings.least(&among, beyond, |at| cost(at, held) + offset);
         };
         for layer in layers.iter() {
             for wide in evidence::wide(evidence) {
@@ -303,26 +314,22 @@ impl Balancer {
             }
             search(0, None, layer, mask);
         }
+        let is_above = beyond > least;
+        least = least.min(beyond);
         if least == i64::MAX {
             return None;
         }
 
         // Who has it.
-        tied.clear();
-        for &at in touched {
-            let (at, held) = (at as usize, held.of(evidence, at as usize));
-            if let Some(layer) = layer_of(at)
-                && cost(at, held) + share(held) + layer.offset == least
-            {
-                tied.push(Tied::new(pool, at as u32, held, layer.state, false));
-            }
+        if least < of_named {
+            tied.clear();
         }
         tied.sort_unstable();
-        let mut total = tied.len() as u32;
-        let narrow = total;
+        let narrow = tied.len() as u32;
+        let mut total = narrow;
         let mut count = 0;
         let plain = no_mask && touched.is_empty();
-        for_each_level(evidence, layers, |held, layer, slots, deeper| {
+        let mut tie = |held: u32, layer: &Layer, slots: Option<&[u64]>, deeper: Option<&[u64]>| {
             let mask: Option<&[u64]> = if plain && slots.is_none() && deeper.is_none() {
                 layer.slots()
             } else {
@@ -334,40 +341,35 @@ impl Balancer {
                 }
                 Some(mask)
             };
-            for standings in [&pool.steady, &pool.falling] {
-                if groups.len() == count {
-                    // Room for most decisions that will come, so that few of those ask for memory in the middle of them.
-                    groups.resize_with(count + 32, Ties::with_room);
-                }
-                let ties = &mut groups[count];
-                ties.clear();
-                let offset = share(held) + layer.offset;
-                let among = Among { mask, tokens: tokens(held), offset, now };
-                standings.tied(&among, least, |at| cost(at, held) + offset, ties);
-                total += ties.total;
-                count += 1;
+            if groups.len() == count {
+                // Room for most decisions that will come, so that few of those ask for memory in the middle of them.
+                groups.resize_with(count + 32, Ties::with_room);
             }
-        });
+            let offset = share(held) + layer.offset;
+            let among = Among { mask, tokens: tokens(held), offset, now };
+            standings.tied(&among, least, |at| cost(at, held) + offset, &mut groups[count]);
+            total += groups[count].total;
+            count += 1;
+        };
+        if !is_above {
+            for_each_level(evidence, layers, &mut tie);
+        }
         let mut place = self.seed.draw(Stage::Tie, request.key, total);
         if place < narrow {
             let Tied { at, lack, .. } = tied[place as usize];
             return Some(Choice { at: at as usize, held: u32::MAX - lack, cost: least, ties: total });
         }
         place -= narrow;
-        let (mut found, mut at) = (None, 0);
+        let mut groups = groups.iter();
+        let mut found = None;
         for_each_level(evidence, layers, |held, layer, _, _| {
-            for standings in [&pool.steady, &pool.falling] {
-                let ties = &groups[at];
-                at += 1;
-                if found.is_none() {
-                    if place < ties.total {
-                        let offset = share(held) + layer.offset;
-                        let among = Among { mask: None, tokens: tokens(held), offset, now };
-                        found = pick(standings, &among, ties, place).map(|at| (at, held));
-                    } else {
-                        place -= ties.total;
-                    }
-                }
+            let Some(ties) = groups.next().filter(|_| found.is_none()) else { return };
+            if place < ties.total {
+                let offset = share(held) + layer.offset;
+                let among = Among { mask: None, tokens: tokens(held), offset, now };
+                found = standings.slot(&among, ties, place).map(|at| (at, held));
+            } else {
+                place -= ties.total;
             }
         });
         found.map(|(at, cached)| {
@@ -375,10 +377,6 @@ impl Balancer {
             Choice { at, held, cost: least, ties: total }
         })
     }
-}
-
-fn pick(standings: &Standings, among: &Among<'_>, ties: &Ties, place: u32) -> Option<usize> {
-    standings.slot(among, ties, place)
 }
 
 /// Each wide level, deepest first, with the slots of the deeper one, and at the end all that hold nothing; of each all

@@ -47,7 +47,7 @@ impl Balancer {
         let listed = self.listed(pool, request, now, scratch)?;
         let slots = &scratch.weighed.slots;
         let is_candidate = |at: usize| !listed || slots.binary_search(&(at as u32)).is_ok();
-        let load = |at: usize| u64::from(self.columns.load[at].in_flight);
+        let load = |at: usize| u64::from(self.columns.account[at].load.in_flight);
         let (count, in_flight) = match listed {
             true => (slots.len() as u64, slots.iter().map(|&at| load(at as usize)).sum()),
             false => (u64::from(pool.count), pool.in_flight),
@@ -102,7 +102,7 @@ impl Balancer {
         self.candidates(pool, request, &mut weighed.slots)?;
         let held = |at: usize| held.of(request.evidence, at);
         self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
-        let loads = || weighed.slots.iter().map(|&at| u64::from(self.columns.load[at as usize].in_flight));
+        let loads = || weighed.slots.iter().map(|&at| u64::from(self.columns.account[at as usize].load.in_flight));
         let (least, most) = (loads().min().unwrap_or(0), loads().max().unwrap_or(0));
         let is_uneven = most - least > u64::from(above) && most * 1000 > least * u64::from(permille);
         match pool.lengths.as_ref().filter(|_| !is_uneven) {

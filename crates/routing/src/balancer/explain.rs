@@ -7,7 +7,7 @@ use super::choose::Scratch;
 use super::weigh;
 use crate::endpoint::EndpointId;
 use crate::explanation::{Candidate, Explanation, Factor, Omission, Parts};
-use crate::line::{MOST, Tokens};
+use crate::line::Tokens;
 use crate::policy::{Combination, FailMode, Policy};
 use crate::pool::Pool;
 use crate::price::{self, Known};
@@ -108,7 +108,7 @@ impl Balancer {
             };
             Candidate {
                 endpoint: self.columns.id(at),
-                load: self.columns.load[at],
+                load: self.columns.account[at].load,
                 cached_tokens,
                 uncached_tokens: request.prompt_tokens - cached_tokens,
                 signal_age: self.columns.read[at].map(|read| now.saturating_sub(read)),
@@ -133,38 +133,38 @@ impl Balancer {
         let (mut values, mut amounts) = (Vec::new(), Vec::new());
         let mut totals = vec![0; slots.len()];
         let each = || slots.iter().map(|&at| at as usize).zip(tokens.iter().copied());
-        let factors = match combination {
+        let factors: Vec<_> = match combination {
             Combination::Sum(parts) => {
                 let mut scores = Vec::new();
-                for part in parts {
+                values = vec![0; parts.len() * slots.len()];
+                amounts = values.clone();
+                for (place, part) in parts.iter().enumerate() {
                     weigh::score(known, self.seed, part, request, slots, &held, &mut scores);
-                    amounts.extend(scores.iter().map(|&score| -price::weighed(part, score)));
-                    values.append(&mut scores);
+                    for (row, &score) in scores.iter().enumerate() {
+                        let at = row * parts.len() + place;
+                        (values[at], amounts[at]) = (score, -price::weighed(part, score));
+                        totals[row] += amounts[at];
+                    }
                 }
-                add(&amounts, &mut totals);
                 parts.iter().map(|part| Factor::Scorer(part.scorer)).collect()
             }
             Combination::Product(measures) | Combination::Lexicographic(measures) => {
-                for &measure in measures {
-                    values.extend(each().map(|(at, tokens)| price::measure(known, measure, at, tokens)));
-                }
                 for ((at, tokens), total) in each().zip(&mut totals) {
+                    values.extend(measures.iter().map(|&measure| price::measure(known, measure, at, tokens)));
                     *total = price::cost(combination, known, at, tokens, now);
                 }
                 measures.iter().map(|measure| Factor::Measure(*measure)).collect()
             }
             Combination::Cost(terms) => {
-                values = price::terms(known, terms, slots, tokens, now);
-                add(&values, &mut totals);
-                totals.iter_mut().for_each(|total| *total = (*total).min(MOST));
+                values = price::terms(known, terms, slots, tokens, now, &mut totals);
                 terms.iter().map(|priced| Factor::Term(priced.term)).collect()
             }
             Combination::Total(measures) => {
-                for priced in measures {
-                    values.extend(each().map(|(at, tokens)| price::measure(known, priced.measure, at, tokens)));
-                    amounts.extend(each().map(|(at, tokens)| price::measured(known, priced, at, tokens)));
+                for ((at, tokens), total) in each().zip(&mut totals) {
+                    values.extend(measures.iter().map(|priced| price::measure(known, priced.measure, at, tokens)));
+                    let priced = measures.iter().map(|priced| price::measured(known, priced, at, tokens));
+                    amounts.extend(priced.inspect(|amount| *total += amount));
                 }
-                add(&amounts, &mut totals);
                 measures.iter().map(|priced| Factor::Measure(priced.measure)).collect()
             }
         };
@@ -206,7 +206,7 @@ impl Balancer {
                 !excluded
             });
         }
-        if slots.iter().any(|&at| !self.is_out(at as usize)) {
+        if pool.out > 0 && slots.iter().any(|&at| !self.is_out(at as usize)) {
             slots.retain(|&at| {
                 let is_out = self.is_out(at as usize);
                 if is_out {
@@ -240,15 +240,6 @@ impl Balancer {
                 }
                 kept
             });
-        }
-    }
-}
-
-/// Adds every column to the totals.
-fn add(columns: &[i64], totals: &mut [i64]) {
-    if !totals.is_empty() {
-        for column in columns.chunks(totals.len()) {
-            totals.iter_mut().zip(column).for_each(|(total, amount)| *total += amount);
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The choice among a few: by their lines in the standings, without a look at the others.
 
 use super::Balancer;
-use super::choose::{Choice, Scratch};
+use super::choose::{Choice, Scratch, Tied, sees_cache};
+use super::layers::end;
+use crate::adapter::STATES;
 use crate::line::Tokens;
 use crate::pool::Pool;
 use crate::price;
 use crate::request::{Refusal, Request};
+use crate::seed::Stage;
 
 impl Balancer {
-    /// The best of a subset, in a pool that has standings. Linear in the subset, but for putting it in order.
+    /// The best of a subset, in a pool that has standings. Linear in the subset, as long as one of it stands.
     pub(super) fn choose_from_few(
         &self,
         pool: &Pool,
@@ -16,23 +19,71 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
-        let Scratch { held, weighed, .. } = scratch;
-        self.candidates(pool, request, &mut weighed.slots)?;
-        let combination = pool.policy.combination();
-        let (known, sought, full) = (self.known(&pool.policy), self.sought(pool, request), request.full_tokens());
-        let cost = |at: usize| {
-            let held = held.of(request.evidence, at);
+        if let Some(choice) = self.choose_from_standing(pool, request, now, scratch) {
+            return Ok(choice);
+        }
+        // One that is here because a filter is open has no line.
+        self.candidates(pool, request, &mut scratch.weighed.slots)?;
+        Ok(self.best_of_weighed(pool, None, request, now, scratch))
+    }
+
+    /// The same, where one stands whom nothing leaves out: then nobody is a candidate who does not stand.
+    fn choose_from_standing(
+        &self,
+        pool: &Pool,
+        request: &Request<'_>,
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Option<Choice> {
+        let (subset, excluded) = (request.subset?, request.excluded);
+        let (combination, full) = (pool.policy.combination(), request.full_tokens());
+        let (known, sought) = (self.known(&pool.policy), self.sought(pool, request));
+        let (sees, fit_all, is_any) = (sees_cache(combination), self.fit_all(request), sought.is_any());
+        let of_state: [i64; STATES] =
+            core::array::from_fn(|state| if pool.sees_adapter { price::adapter_cost(combination, state) } else { 0 });
+        let end = if is_any { end(pool) } else { STATES };
+
+        let Scratch { held: told, weighed, named, tied, .. } = scratch;
+        let told = &*told;
+        let held = |at: usize| told.of(request.evidence, at);
+        // All at once, since each of them is far from the others in memory.
+        weighed.slots.clear();
+        weighed.slots.extend(subset.iter().filter_map(|id| self.columns.at(*id)).map(|at| at as u32));
+        named.clear();
+        named.extend(weighed.slots.iter().map(|&at| *pool.standings.line(at as usize)));
+        tied.clear();
+        let mut least = i64::MAX;
+        for (&slot, line) in weighed.slots.iter().zip(&*named) {
+            let at = slot as usize;
+            if line.is_never() || (!excluded.is_empty() && excluded.contains(&self.columns.id(at))) {
+                continue;
+            }
+            let state = if is_any { sought.state(at) } else { 0 };
+            if state >= end || (!fit_all && self.misfit(request, at).is_some()) {
+                continue;
+            }
+            let held = held(at);
             let tokens = Tokens::new(request.prompt_tokens, held);
-            let steady = pool.steady.line(at);
-            let line = if steady.is_never() { pool.falling.line(at) } else { steady };
-            // One that is here because a filter is open has no line.
-            let exactly = if line.is_never() { None } else { line.exactly(tokens, now) };
+            let exactly = line.exactly(tokens, now);
             let cost = exactly.unwrap_or_else(|| price::cost(combination, &known, at, tokens, now));
-            let of_adapter = if pool.sees_adapter { price::adapter_cost(combination, sought.state(at)) } else { 0 };
-            cost + price::share_cost(combination, held, full) + of_adapter
-        };
-        weighed.costs.clear();
-        weighed.costs.extend(weighed.slots.iter().map(|&at| cost(at as usize)));
-        Ok(self.least_of(pool, combination, request, scratch))
+            let cost = cost + price::share_cost(combination, held, full) + of_state[state];
+            if cost < least {
+                least = cost;
+                tied.clear();
+            }
+            if cost == least {
+                let (held, is_of_many) = if sees { (held, !told.is_named(at)) } else { (0, true) };
+                tied.push(Tied::new(pool, slot, held, state, is_of_many));
+            }
+        }
+        tied.sort_unstable();
+        // The subset may name one twice.
+        tied.dedup();
+        let ties = tied.len() as u32;
+        if ties == 0 {
+            return None;
+        }
+        let at = tied[self.seed.draw(Stage::Tie, request.key, ties) as usize].at as usize;
+        Some(Choice { at, held: held(at), cost: least, ties })
     }
 }

@@ -47,6 +47,9 @@ impl Balancer {
 
     /// Leaves those who can, and says why of the others.
     pub(super) fn unfit(&self, request: &Request<'_>, left: &mut Vec<u32>, omitted: &mut Vec<(EndpointId, Omission)>) {
+        if self.fit_all(request) {
+            return;
+        }
         left.retain(|&at| {
             let why = self.misfit(request, at as usize);
             omitted.extend(why.map(|why| (self.columns.id(at as usize), why)));

@@ -43,7 +43,7 @@ impl Layers {
 }
 
 /// The first state that a filter of the policy's does not keep.
-fn end(pool: &Pool) -> usize {
+pub(super) fn end(pool: &Pool) -> usize {
     let filters = pool.policy.filters().iter().filter(|filter| filter.measure == Measure::Adapter);
     filters.map(|filter| filter.below as usize).min().unwrap_or(STATES).min(STATES)
 }

@@ -29,7 +29,7 @@ impl Balancer {
     /// The load of an endpoint; none at all for one that left.
     #[must_use]
     pub fn load(&self, endpoint: EndpointId) -> Load {
-        self.columns.at(endpoint).map_or_else(Load::default, |at| self.columns.load[at])
+        self.columns.at(endpoint).map_or_else(Load::default, |at| self.columns.account[at].load)
     }
 
     /// How the settled requests of an endpoint ended; none for one that left.

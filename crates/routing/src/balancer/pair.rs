@@ -15,6 +15,7 @@ use self::side::{Order, Side};
 use super::Balancer;
 use super::choose::Scratch;
 use crate::endpoint::Role;
+use crate::evidence::Held;
 use crate::pair::{
     Class, PairDecision, PairError, PairId, PairLeg, PairOrder, PairPolicy, PairRequest, Sorted, Transfer,
 };
@@ -50,6 +51,19 @@ struct Ask<'a> {
     request: &'a PairRequest<'a>,
     policy: &'a PairPolicy,
     now: i64,
+}
+
+impl<'a> Ask<'a> {
+    /// The request as it is asked of the pool for a part, among those that are looked at there.
+    fn of(&self, role: Role) -> Request<'a> {
+        let pool = if role == Role::Prefill { self.policy.prefill } else { self.policy.decode };
+        Request { subset: None, ..self.request.of_pool(pool) }
+    }
+
+    /// What counts as held by a candidate for a part: one that answers has what was computed for it.
+    fn held(&self, role: Role, held: &Held, at: usize) -> u32 {
+        if role == Role::Decode { u32::MAX } else { held.of(self.request.evidence, at) }
+    }
 }
 
 impl Found {
@@ -132,9 +146,8 @@ impl Balancer {
         let of = &self.pools[pool];
         let mut sorted = Sorted::new(role);
         for at in of.slots() {
-            let (class, steady) = (self.classes.of(at), of.steady.line(at));
-            let line = if steady.is_never() { of.falling.line(at) } else { steady };
-            sorted.set(at, class, self.classes.class(class).role, line);
+            let class = self.classes.of(at);
+            sorted.set(at, class, self.classes.class(class).role, of.standings.line(at));
         }
         self.pools[pool].sorted.push((role, sorted));
     }
@@ -210,6 +223,9 @@ impl Balancer {
         let cached_tokens = held.min(prompt.saturating_sub(1));
         let uncached_tokens = if computes { prompt - cached_tokens } else { prompt.min(1) };
         let reservation = self.book(at, (prompt, uncached_tokens));
+        if let Some(adapter) = request.adapter() {
+            self.promise_adapter(&reservation, adapter);
+        }
         // What one endpoint computes for another is no prompt of its own.
         if computes {
             self.note_uncached(uncached_tokens);
@@ -226,6 +242,7 @@ impl Balancer {
         let is_walk = matches!(policy.order, PairOrder::Walk { .. });
         if request.subset.is_none()
             && !is_walk
+            && self.is_plain(&ask)
             && let Some(found) = self.pair_from_standings(&ask, pairing)
         {
             return Ok(found);
@@ -262,18 +279,17 @@ impl Balancer {
     fn pair_from_all(&self, ask: &Ask<'_>, pairing: &mut Pairing) -> Result<Found, Refusal> {
         let local = ask.policy.local;
         let Pairing { scratch, order, prefill, decode, meeting } = pairing;
-        let of_role = |role, slots: &mut Vec<u32>| {
-            self.of_role(ask, role, slots).map_err(|why| Refusal::OfRole { role, why: Box::new(why) })
+        let of_role = |role, held: &Held, slots: &mut Vec<u32>| {
+            self.of_role(ask, role, held, slots).map_err(|why| Refusal::OfRole { role, why: Box::new(why) })
         };
-        let computes = of_role(Role::Prefill, &mut prefill.slots);
-        of_role(Role::Decode, &mut decode.slots)?;
+        let computes = of_role(Role::Prefill, &scratch.held, &mut prefill.slots);
+        of_role(Role::Decode, &scratch.held, &mut decode.slots)?;
         let mut stays = None;
         if local.is_allowed {
-            let found = self.local(ask, &decode.slots, scratch);
-            if self.is_few(ask, &found, scratch) {
+            stays = self.local(ask, &decode.slots, scratch);
+            if let Some(found) = stays.filter(|found| self.is_few(ask, found, scratch)) {
                 return Ok(found);
             }
-            stays = Some(found);
         }
         let found = computes.and_then(|()| {
             let parts = [Role::Prefill, Role::Decode].map(|role| Part::new(self, ask, role, &scratch.held));
@@ -306,19 +322,34 @@ impl Balancer {
             let part = Part::new(self, ask, Role::Decode, &scratch.held);
             slots.clear();
             slots.extend(pool.slots().map(|at| at as u32).filter(|&at| part.stands(at)));
-            return (!slots.is_empty()).then(|| self.local(ask, slots, scratch));
+            return self.local(ask, slots, scratch);
         }
-        let choice = self.choose_from_standings(pool, &local_request(ask), ask.now, scratch)?;
+        let choice = self.choose_from_standings(pool, &ask.of(Role::Decode), ask.now, scratch)?;
         Some(Found { prefill: None, decode: (choice.at, choice.cost), transfer: 0, ties: choice.ties.into() })
     }
 
-    /// The one of some, at least one, that computes the prompt at the least cost.
-    fn local(&self, ask: &Ask<'_>, slots: &[u32], scratch: &mut Scratch) -> Found {
-        let pool = self.pool_of(ask.policy, Role::Decode);
-        scratch.weighed.slots.clear();
-        scratch.weighed.slots.extend_from_slice(slots);
-        let choice = self.best_of_weighed(pool, None, &local_request(ask), ask.now, scratch);
-        Found { prefill: None, decode: (choice.at, choice.cost), transfer: 0, ties: choice.ties.into() }
+    /// The decode candidate that would compute the prompt at the least cost, and is expected to be in time with it.
+    fn local(&self, ask: &Ask<'_>, slots: &[u32], scratch: &mut Scratch) -> Option<Found> {
+        let (pool, request) = (self.pool_of(ask.policy, Role::Decode), ask.of(Role::Decode));
+        let Scratch { held, weighed, .. } = &mut *scratch;
+        weighed.slots.clear();
+        weighed.slots.extend_from_slice(slots);
+        let held = |at: usize| held.of(request.evidence, at);
+        self.keep_timely(&pool.policy, &request, ask.now, held, &mut weighed.slots).ok()?;
+        if weighed.slots.is_empty() {
+            return None;
+        }
+        let choice = self.best_of_weighed(pool, None, &request, ask.now, scratch);
+        Some(Found { prefill: None, decode: (choice.at, choice.cost), transfer: 0, ties: choice.ties.into() })
+    }
+
+    /// Whether all who stand in both pools can take a request, and cost what they cost any other one.
+    fn is_plain(&self, ask: &Ask<'_>) -> bool {
+        [Role::Prefill, Role::Decode].into_iter().all(|role| {
+            let (pool, request) = (self.pool_of(ask.policy, role), ask.of(role));
+            let is_promised = Self::promise(&pool.policy, &request).is_some();
+            !is_promised && !self.sought(pool, &request).is_any() && self.fit_all(&request)
+        })
     }
 
     /// The pool of a part.
@@ -328,7 +359,7 @@ impl Balancer {
     }
 
     /// The endpoints that may have a part, ascending, by a look at everyone.
-    fn of_role(&self, ask: &Ask<'_>, role: Role, slots: &mut Vec<u32>) -> Result<(), Refusal> {
+    fn of_role(&self, ask: &Ask<'_>, role: Role, held: &Held, slots: &mut Vec<u32>) -> Result<(), Refusal> {
         let pool = self.pool_of(ask.policy, role);
         let fits = |at: &usize| {
             let has = self.classes.class(self.classes.of(*at)).role;
@@ -348,23 +379,21 @@ impl Balancer {
             return Err(Refusal::NoCandidates { subset: ask.request.subset.map_or(0, |subset| subset.len() as u32) });
         };
         slots.retain(|&at| knows(self.classes.class(self.classes.of(at as usize))));
-        let candidates = slots.len() as u32;
         if slots.is_empty() {
             let domain = self.classes.class(self.classes.of(first as usize)).domain;
             return Err(Refusal::UnknownDomain { domain, domains: ask.policy.links.domains() });
         }
+        let request = ask.of(role);
+        self.keep_fitting(&request, slots)?;
+        let candidates = slots.len() as u32;
         slots.retain(|&at| !ask.request.excluded.contains(&self.columns.id(at as usize)));
         if slots.is_empty() {
             return Err(Refusal::AllExcluded { candidates });
         }
-        self.filter(pool, slots)
+        self.leave_alone(pool, slots);
+        self.filter_for(pool, &self.known_for(pool, &request), slots)?;
+        self.keep_timely_for(role, &pool.policy, &request, ask.now, |at| ask.held(role, held, at), slots)
     }
-}
-
-/// The whole request, to the pool of those who answer.
-fn local_request<'a>(ask: &Ask<'a>) -> Request<'a> {
-    let PairRequest { key, prompt_tokens, evidence, excluded, .. } = *ask.request;
-    Request::new(ask.policy.decode, key, prompt_tokens).with_evidence(evidence).with_excluded(excluded)
 }
 
 #[cfg(test)]

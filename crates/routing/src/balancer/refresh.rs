@@ -8,14 +8,14 @@ use crate::price;
 impl Balancer {
     /// Brings the standings of a slot up to date in all its pools.
     pub(super) fn refresh(&mut self, at: usize) {
-        self.columns.means[at] = self.usual.means();
+        self.columns.account[at].means = self.usual.means();
         for place in 0..self.pools_of[at].len() {
             self.refresh_in(self.pools_of[at][place] as usize, at);
         }
     }
 
     pub(super) fn refresh_in(&mut self, pool: usize, at: usize) {
-        self.pools[pool].note(at, self.columns.load[at].in_flight);
+        self.pools[pool].note(at, self.columns.account[at].load.in_flight);
         if self.pools[pool].board.is_some() {
             self.score_in(pool, at);
         }
@@ -29,7 +29,7 @@ impl Balancer {
             Line::NEVER
         };
         let class = self.classes.of(at);
-        self.pools[pool].stand(at, class, self.classes.class(class).role, line);
+        self.pools[pool].stand(at, class, self.classes.class(class).role, &line);
     }
 
     /// Brings the scores of a slot up to date, in a pool that keeps them.

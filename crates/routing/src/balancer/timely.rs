@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Balancer;
-use crate::endpoint::EndpointId;
+use crate::endpoint::{EndpointId, Role};
 use crate::line::Tokens;
 use crate::policy::{FailMode, Policy};
 use crate::price::{self, Known};
@@ -25,7 +25,7 @@ impl Balancer {
         let elapsed = self.nanos(now);
         let unknown = self.pools.get(request.pool.index()).map_or_else(Default::default, |pool| pool.policy.unknown());
         let tokens = Tokens::new(request.prompt_tokens, held.of(request.evidence, at));
-        Some(forecast(&self.known_as(unknown), at, tokens, elapsed))
+        Some(forecast(&self.known_of(unknown, request), at, tokens, elapsed))
     }
 
     /// What the policy wants of an answer; nothing if it does not care.
@@ -38,7 +38,8 @@ impl Balancer {
     /// Whether somebody who is the best of all is the best of those who keep the promise, too.
     pub(super) fn is_timely(&self, policy: &Policy, request: &Request<'_>, now: i64, at: usize, held: u32) -> bool {
         let Some((slo, _)) = Self::promise(policy, request) else { return true };
-        forecast(&self.known(policy), at, Tokens::new(request.prompt_tokens, held), now).meets(slo)
+        let known = self.known_of(policy.unknown(), request);
+        forecast(&known, at, Tokens::new(request.prompt_tokens, held), now).meets(slo)
     }
 
     /// Leaves out those who are expected to be too late.
@@ -50,8 +51,36 @@ impl Balancer {
         held: impl Fn(usize) -> u32,
         slots: &mut Vec<u32>,
     ) -> Result<(), Refusal> {
+        let Some(promise) = Self::promise(policy, request) else { return Ok(()) };
+        self.keep_promise(promise, policy, request, now, held, slots)
+    }
+
+    /// The same for a part of a pair: who computes the prompt has to do with the time to the first token, and who answers
+    /// with the time for each further one.
+    pub(super) fn keep_timely_for(
+        &self,
+        role: Role,
+        policy: &Policy,
+        request: &Request<'_>,
+        now: i64,
+        held: impl Fn(usize) -> u32,
+        slots: &mut Vec<u32>,
+    ) -> Result<(), Refusal> {
         let Some((slo, fail)) = Self::promise(policy, request) else { return Ok(()) };
-        let known = self.known(policy);
+        let slo = if role == Role::Prefill { Slo { tpot: None, ..slo } } else { Slo { ttft: None, ..slo } };
+        self.keep_promise((slo, fail), policy, request, now, held, slots)
+    }
+
+    fn keep_promise(
+        &self,
+        (slo, fail): (Slo, FailMode),
+        policy: &Policy,
+        request: &Request<'_>,
+        now: i64,
+        held: impl Fn(usize) -> u32,
+        slots: &mut Vec<u32>,
+    ) -> Result<(), Refusal> {
+        let known = self.known_of(policy.unknown(), request);
         let tokens = |at: usize| Tokens::new(request.prompt_tokens, held(at));
         let is_timely = |at: u32| forecast(&known, at as usize, tokens(at as usize), now).meets(slo);
         if slots.iter().any(|&at| is_timely(at)) {

@@ -6,8 +6,8 @@ use crate::price::Means;
 
 /// Endpoints that hear of a change with each decision, and those that are looked at for it: a change never costs a look at
 /// everyone at once.
-const FEW: usize = 2;
-const LOOKED_AT: usize = 16;
+const FEW: usize = 1;
+const LOOKED_AT: usize = 8;
 
 /// Decayed means of the fleet, and the steps of them that prices are made of.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +81,9 @@ impl Balancer {
             self.usual.left -= 1;
             self.usual.next = (self.usual.next + 1) % self.columns.len();
             let at = self.usual.next;
-            let (then, now) = (self.columns.means[at], self.usual.means());
+            let (then, now) = (self.columns.account[at].means, self.usual.means());
             // What prompts are like only counts where others' prompts wait.
-            let is_same = then.output_tokens == now.output_tokens && self.columns.foreign(at) == 0;
+            let is_same = then.output_tokens == now.output_tokens && self.columns.account[at].others_waiting == 0;
             if then == now || is_same {
                 continue;
             }

@@ -61,12 +61,8 @@ impl Balancer {
         }
     }
 
-    /// Leaves out those who do not pass the filters, for a request without an adapter.
-    pub(super) fn filter(&self, pool: &Pool, slots: &mut Vec<u32>) -> Result<(), Refusal> {
-        self.filter_for(pool, &self.known(&pool.policy), slots)
-    }
-
-    fn filter_for(&self, pool: &Pool, known: &Known<'_>, slots: &mut Vec<u32>) -> Result<(), Refusal> {
+    /// Leaves out those who do not pass the filters.
+    pub(super) fn filter_for(&self, pool: &Pool, known: &Known<'_>, slots: &mut Vec<u32>) -> Result<(), Refusal> {
         for (filter, place) in pool.policy.filters().iter().zip(0..) {
             let kept = |at: u32| {
                 price::measure(known, filter.measure, at as usize, Tokens::new(1, 0)) < i64::from(filter.below)

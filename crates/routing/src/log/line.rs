@@ -1,5 +1,7 @@
 //! A line of a log as it is written.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::pair::{Legs, Place};
@@ -9,6 +11,7 @@ use crate::pair::PairPolicy;
 use crate::policy::Policy;
 use crate::request::Refusal;
 use crate::reservation::Outcome;
+use crate::slo::Slo;
 
 /// The name in the first line.
 pub(super) const NAME: &str = "phalanx-routing";
@@ -172,6 +175,14 @@ pub(super) struct Decide {
     /// Where a list was asked for, of so many: who is on it besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) others: Option<(u32, Vec<Id>)>,
+}
+
+impl Decide {
+    /// What was promised.
+    pub(super) fn slo(&self) -> Slo {
+        let time = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
+        Slo { ttft: time(self.ttft), tpot: time(self.tpot) }
+    }
 }
 
 fn one() -> u32 {

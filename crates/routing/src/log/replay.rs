@@ -18,7 +18,6 @@ use crate::request::{Evidence, Refusal, Request};
 use crate::reservation::Reservation;
 use crate::seed::Seed;
 use crate::signals::Signals;
-use crate::slo::Slo;
 
 /// How far the slot of an endpoint may be above the number of those that joined: a fleet has fewer gaps, and what lies
 /// between takes memory.
@@ -203,8 +202,7 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
             request = request.with_adapter(adapter.into());
         }
         request = request.with_labels(Labels::from(asked.labels)).with_output_tokens(asked.output_tokens);
-        let time = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
-        request = request.with_slo(Slo { ttft: time(asked.ttft), tpot: time(asked.tpot) });
+        request = request.with_slo(asked.slo());
         let at = Duration::from_nanos(asked.now);
         let now = Answer::from(self.balancer.redecide(&request, at));
         let was = Answer::from(&asked.answer);
@@ -251,6 +249,11 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         if let Some(subset) = &subset {
             request = request.with_subset(subset);
         }
+        if let Some(adapter) = asked.adapter {
+            request = request.with_adapter(adapter.into());
+        }
+        request = request.with_labels(Labels::from(asked.labels)).with_output_tokens(asked.output_tokens);
+        request = request.with_slo(asked.slo());
         let (was, now) = (Answer::from(&asked.answer), self.balancer.redecide_pair(&request, at));
         let same = match (&asked.answer, &now) {
             (Said::Paired(was), Ok(now)) if self.others => was.ends() == now.ends(),

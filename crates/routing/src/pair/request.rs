@@ -3,9 +3,13 @@
 use core::time::Duration;
 
 use super::PairId;
+use crate::adapter::AdapterId;
 use crate::endpoint::EndpointId;
-use crate::request::Evidence;
+use crate::label::Labels;
+use crate::pool::PoolId;
+use crate::request::{Evidence, Request};
 use crate::reservation::Reservation;
+use crate::slo::Slo;
 
 /// One request that may be served by two endpoints.
 ///
@@ -18,6 +22,10 @@ pub struct PairRequest<'a> {
     pub(crate) evidence: Evidence<'a>,
     pub(crate) subset: Option<&'a [EndpointId]>,
     pub(crate) excluded: &'a [EndpointId],
+    adapter: Option<AdapterId>,
+    labels: Labels,
+    output_tokens: u32,
+    slo: Slo,
 }
 
 impl<'a> PairRequest<'a> {
@@ -25,7 +33,18 @@ impl<'a> PairRequest<'a> {
     /// hash of its id.
     #[must_use]
     pub const fn new(pair: PairId, key: u64, prompt_tokens: u32) -> Self {
-        Self { pair, key, prompt_tokens, evidence: Evidence::None, subset: None, excluded: &[] }
+        Self {
+            pair,
+            key,
+            prompt_tokens,
+            evidence: Evidence::None,
+            subset: None,
+            excluded: &[],
+            adapter: None,
+            labels: Labels::NONE,
+            output_tokens: 0,
+            slo: Slo { ttft: None, tpot: None },
+        }
     }
 
     /// With what is known of the caches of both pools' endpoints.
@@ -49,10 +68,79 @@ impl<'a> PairRequest<'a> {
         self
     }
 
+    /// With an adapter, which both parts need: see [`Request::with_adapter`]. Where a pool's policy looks at it, the choice
+    /// is by a look at all candidates.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{
+    ///     AdapterId, AdapterReading, Balancer, Endpoint, Link, LinkCosts, Local, PairPolicy, PairRequest, Policy, Seed,
+    /// };
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// let pools = [Policy::phalanx(), Policy::phalanx()].map(|policy| balancer.add_pool(policy));
+    /// let fleet = [(0, false), (0, true), (1, true), (1, false)].map(|(pool, has)| {
+    ///     let id = balancer.join(Endpoint::new());
+    ///     balancer.enter(pools[pool], id);
+    ///     let loaded = [AdapterId::from(3)];
+    ///     let loaded = if has { &loaded[..] } else { &[] };
+    ///     balancer.adapters(id, &AdapterReading { loaded, queued: &[], slots: Some(4), read: Duration::ZERO });
+    ///     id
+    /// });
+    /// let links = LinkCosts::uniform(1, Link::new(Duration::ZERO, 0), Link::new(Duration::ZERO, 0))?;
+    /// let policy = PairPolicy::new(pools[0], pools[1], links, 131_072).with_local(Local::NEVER);
+    /// let pair = balancer.add_pair(policy)?;
+    /// let request = PairRequest::new(pair, 1, 1000).with_adapter(AdapterId::from(3));
+    /// let explanation = balancer.explain_pair(&request, Duration::ZERO)?;
+    /// assert_eq!((explanation.prefill.chosen, explanation.decode.chosen), (Some(fleet[1]), Some(fleet[2])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn with_adapter(mut self, adapter: AdapterId) -> Self {
+        self.adapter = Some(adapter);
+        self
+    }
+
+    /// Among endpoints that have all of these labels only, for both parts.
+    #[must_use]
+    pub const fn with_labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// With the tokens that the answer may have: see [`Request::with_output_tokens`].
+    #[must_use]
+    pub const fn with_output_tokens(mut self, tokens: u32) -> Self {
+        self.output_tokens = tokens;
+        self
+    }
+
+    /// With the most that the answer should take. [`Targets`](crate::Targets) of the pools' policies look at it: those of the
+    /// prefill pool at the time to the first token, which is that of the prompt there without the transfer; those of the
+    /// decode pool at the time for each further one.
+    #[must_use]
+    pub const fn with_slo(mut self, slo: Slo) -> Self {
+        self.slo = slo;
+        self
+    }
+
     /// Tokens of the prompt.
     #[must_use]
     pub const fn prompt_tokens(&self) -> u32 {
         self.prompt_tokens
+    }
+
+    /// The adapter that both parts need.
+    pub(crate) const fn adapter(&self) -> Option<AdapterId> {
+        self.adapter
+    }
+
+    /// The same, as it is asked of one pool.
+    pub(crate) fn of_pool(&self, pool: PoolId) -> Request<'a> {
+        let Self { key, prompt_tokens, evidence, subset, excluded, adapter, labels, output_tokens, slo, .. } = *self;
+        let request = Request::new(pool, key, prompt_tokens).with_evidence(evidence).with_excluded(excluded);
+        let request = request.with_labels(labels).with_output_tokens(output_tokens).with_slo(slo);
+        Request { subset, adapter, ..request }
     }
 }
 

@@ -16,16 +16,14 @@ pub(crate) struct Sorted {
 }
 
 /// Members of a class.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     /// Ascending; some may not stand any more.
     slots: Vec<u32>,
-    /// How many stand, and how many of them fall.
+    /// How many stand.
     count: u32,
-    falls: u32,
-    /// By place: those whose cost does not fall with time, and those whose cost does.
-    pub(crate) steady: Standings,
-    pub(crate) falling: Standings,
+    /// By place.
+    pub(crate) standings: Standings,
 }
 
 impl Sorted {
@@ -36,12 +34,12 @@ impl Sorted {
     }
 
     /// The line of a slot, whose endpoint has a class of this number and this role, is `line` from now on.
-    pub(crate) fn set(&mut self, at: usize, class: usize, role: Role, line: Line) {
+    pub(crate) fn set(&mut self, at: usize, class: usize, role: Role, line: &Line) {
         if role != self.role && role != Role::Both {
             self.others.set(at as u32, line);
             return;
         }
-        let line = if self.role == Role::Decode { line.answering() } else { line };
+        let line = if self.role == Role::Decode { &line.answering() } else { line };
         if self.classes.len() <= class {
             if line.is_never() {
                 return;
@@ -63,15 +61,8 @@ impl Sorted {
     }
 }
 
-impl Default for Members {
-    fn default() -> Self {
-        let (steady, falling) = (Standings::default(), Standings::falling());
-        Self { slots: Vec::new(), count: 0, falls: 0, steady, falling }
-    }
-}
-
 impl Members {
-    fn set(&mut self, slot: u32, line: Line) {
+    fn set(&mut self, slot: u32, line: &Line) {
         let place = match self.slots.binary_search(&slot) {
             Ok(place) => place,
             Err(_) if line.is_never() => return,
@@ -79,10 +70,7 @@ impl Members {
         };
         let before = self.line(place);
         self.count = self.count + u32::from(!line.is_never()) - u32::from(!before.is_never());
-        self.falls = self.falls + u32::from(line.falling) - u32::from(before.falling);
-        let (steady, falling) = if line.falling { (Line::NEVER, line) } else { (line, Line::NEVER) };
-        self.steady.set(place, steady);
-        self.falling.set(place, falling);
+        self.standings.set(place, line);
     }
 
     /// Moves those behind a place by one. Where most have gone, they give up their places first.
@@ -101,8 +89,7 @@ impl Members {
             place = self.slots.partition_point(|&of| of < slot);
         }
         self.slots.insert(place, slot);
-        self.steady.grow(self.slots.len());
-        self.falling.grow(self.slots.len());
+        self.standings.grow(self.slots.len());
         for to in (place + 1..self.slots.len()).rev() {
             self.move_line(to - 1, to);
         }
@@ -111,10 +98,9 @@ impl Members {
 
     fn move_line(&mut self, from: usize, to: usize) {
         if from != to {
-            for standings in [&mut self.steady, &mut self.falling] {
-                standings.set(to, standings.line(from));
-                standings.set(from, Line::NEVER);
-            }
+            let line = *self.line(from);
+            self.standings.set(to, &line);
+            self.standings.set(from, &Line::NEVER);
         }
     }
 
@@ -125,15 +111,12 @@ impl Members {
 
     /// A bound of what each costs at a time; none if nobody stands.
     pub(crate) fn bound(&self, tokens: Tokens, now: i64) -> Option<i64> {
-        let steady = if self.count > self.falls { self.steady.bound(tokens, now) } else { None };
-        let falling = if self.falls > 0 { self.falling.bound(tokens, now) } else { None };
-        steady.into_iter().chain(falling).min()
+        if self.count > 0 { self.standings.bound(tokens, now) } else { None }
     }
 
     /// The line at a place.
-    pub(crate) fn line(&self, place: usize) -> Line {
-        let steady = self.steady.line(place);
-        if steady.is_never() { self.falling.line(place) } else { steady }
+    pub(crate) fn line(&self, place: usize) -> &Line {
+        self.standings.line(place)
     }
 
     /// The slots, by place.
@@ -161,12 +144,12 @@ mod tests {
             let mut naive = [Line::NEVER; 60];
             for (slot, base, falling) in steps {
                 let line = if base == 0 { Line::NEVER } else { Line { base, falling, ..Line::ZERO } };
-                members.set(slot, line);
+                members.set(slot, &line);
                 naive[slot as usize] = line;
                 for (slot, line) in (0..).zip(&naive) {
                     let place = members.place(slot);
                     prop_assert_eq!(place.is_some(), !line.is_never());
-                    prop_assert!(place.is_none_or(|place| members.line(place) == *line));
+                    prop_assert!(place.is_none_or(|place| members.line(place) == line));
                 }
                 let stand = naive.iter().filter(|line| !line.is_never()).count();
                 prop_assert_eq!(members.count() as usize, stand);

@@ -54,14 +54,15 @@ pub(super) fn line(known: &Known<'_>, measure: Measure, at: usize) -> Line {
         Measure::UncachedTokens => (0, 1),
         Measure::PrefillTokens => (columns.pending_tokens(at), 1),
         Measure::Turn => (columns.turn[at].min(MOST as u64) as i64, 0),
-        Measure::Waiting => (reported(columns.waiting[at], MOST_REPORTED), 0),
-        Measure::Running => (reported(columns.running[at], MOST_REPORTED), 0),
+        Measure::Waiting => (reported(columns.account[at].waiting, MOST_REPORTED), 0),
+        Measure::Running => (reported(columns.account[at].running, MOST_REPORTED), 0),
         Measure::Unstarted => {
-            let running = if columns.running[at] == UNKNOWN { 0 } else { i64::from(columns.running[at]) };
+            let running =
+                if columns.account[at].running == UNKNOWN { 0 } else { i64::from(columns.account[at].running) };
             let ours = columns.in_flight(at);
             (ours + 100 * (ours - running).max(0), 0)
         }
-        Measure::KvUsed => (reported(columns.kv_used[at], 1_000_000), 0),
+        Measure::KvUsed => (reported(columns.account[at].kv_used, 1_000_000), 0),
         Measure::Ttft => (reported(columns.ttft[at], UNKNOWN / 2), 0),
         Measure::Tpot => (reported(columns.tpot[at], UNKNOWN / 2), 0),
         Measure::Adapter => (0, 0),

@@ -3,7 +3,7 @@
 use super::Known;
 use crate::adapter::STATES;
 use crate::columns::{MOST_REQUESTS, UNKNOWN};
-use crate::line::{Line, MOST_ADDED, Tokens};
+use crate::line::{Line, MOST, MOST_ADDED, Tokens};
 use crate::policy::{Priced, Term, Unknown};
 use crate::step::{CONTEXT, SEQUENCE};
 
@@ -28,25 +28,17 @@ pub(crate) struct Seen {
     queued: i64,
 }
 
-/// What others do at an endpoint: what its engine ran and held in its queue beyond this router's own requests of that
-/// moment, in the same proportion. With one router it is nothing.
+/// Load with that which others put on the endpoint.
 #[inline]
 pub(crate) fn see(known: &Known<'_>, at: usize) -> Seen {
-    let columns = known.columns;
-    let (mut fd, mut fw) = (0, 0);
-    let others = columns.foreign(at);
-    if others > 0 {
-        let (running, waiting) = (columns.running[at].min(MOST_REQUESTS), columns.waiting[at].min(MOST_REQUESTS));
-        let all = running + waiting;
-        // Less than 2^29: 15 bits times 14.
-        (fd, fw) = ((others * running / all).into(), (others * waiting / all).into());
-    }
+    let (columns, account) = (known.columns, &known.columns.account[at]);
+    let (running, waiting) = (i64::from(account.others_running), i64::from(account.others_waiting));
     Seen {
-        pace: columns.pace[at].token(),
-        in_flight: columns.in_flight(at) + fd + fw,
-        decoding: columns.decoding(at) + fd,
-        prefilling: columns.prefilling(at) + fw,
-        queued: fw,
+        pace: account.pace.token(),
+        in_flight: columns.in_flight(at) + running + waiting,
+        decoding: columns.decoding(at) + running,
+        prefilling: columns.prefilling(at) + waiting,
+        queued: waiting,
     }
 }
 
@@ -60,66 +52,67 @@ fn delay(seen: &Seen, requests: i64, permille: u32) -> i64 {
 #[inline]
 fn wait(known: &Known<'_>, seen: &Seen, at: usize) -> (i64, i64) {
     let (columns, pace) = (known.columns, seen.pace);
-    let others = seen.queued.saturating_mul(columns.means[at].uncached_tokens);
+    let others = seen.queued.saturating_mul(columns.account[at].means.uncached_tokens);
     let full = columns.pending_tokens(at).saturating_add(others).saturating_mul(pace).min(MOST_ADDED);
-    let head = known.flights.head(columns.row[at]).map_or(0, i64::from);
+    let head = i64::from(columns.account[at].row.head());
     (full, full - (head * PROGRESS / 100).saturating_mul(pace).min(full))
 }
 
-/// A term as a line over the tokens to compute: never more than its value.
-#[inline]
-pub(super) fn line(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
-    unlimited(known, priced, seen, at).addend()
+/// All terms as one line.
+pub(super) fn sum(known: &Known<'_>, terms: &[Priced], at: usize) -> Line {
+    let seen = see(known, at);
+    let mut sum = Line::ZERO;
+    for &priced in terms {
+        told(known, priced, &seen, at, |line| sum = sum.plus(line.addend()));
+    }
+    sum
 }
 
-#[inline]
-fn unlimited(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> Line {
+/// Tells a term's line, not limited yet, from where most of it is known to be nothing.
+#[inline(always)]
+fn told<T>(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tell: impl FnOnce(Line) -> T) -> T {
     let permille = i64::from(priced.permille);
     if permille == 0 {
-        return Line::ZERO;
+        return tell(Line::ZERO);
     }
-    let slope = |slope: i64| Line { slope, ..Line::ZERO };
     match priced.term {
         Term::Wait => {
             let (full, least) = wait(known, seen, at);
             if full == least {
-                return Line { base: price(full, permille), ..Line::ZERO };
+                return tell(Line { base: price(full, permille), ..Line::ZERO });
             }
-            if permille != 1000 {
-                return Line { base: price(least, permille), exact_to: 0, ..Line::ZERO };
+            let base = full + known.columns.account[at].head_since.as_nanos() as i64;
+            if permille != 1000 || base > MOST_ADDED {
+                return tell(Line { base: price(least, permille), exact_to: 0, ..Line::ZERO });
             }
-            let base = full + known.columns.head_since[at].as_nanos() as i64;
-            if base > MOST_ADDED {
-                return Line { base: least, exact_to: 0, ..Line::ZERO };
-            }
-            Line { base, falling: true, floor: least, ..Line::ZERO }
+            tell(Line { base, falling: true, floor: least, ..Line::ZERO })
         }
-        Term::Own => slope(delay(seen, 1, priced.permille)),
-        Term::DelayDecoding => slope(delay(seen, seen.decoding, priced.permille)),
-        Term::DelayPrefilling => slope(delay(seen, seen.prefilling, priced.permille)),
+        Term::Own => tell(Line { slope: delay(seen, 1, priced.permille), ..Line::ZERO }),
+        Term::DelayDecoding => tell(Line { slope: delay(seen, seen.decoding, priced.permille), ..Line::ZERO }),
+        Term::DelayPrefilling => tell(Line { slope: delay(seen, seen.prefilling, priced.permille), ..Line::ZERO }),
         Term::Sequence => {
-            let count = seen.in_flight * known.columns.means[at].output_tokens;
+            let count = seen.in_flight * known.columns.account[at].means.output_tokens;
             let context = price(count * CONTEXT, permille);
-            Line { base: price(count * SEQUENCE, permille), slope: context, context, ..Line::ZERO }
+            tell(Line { base: price(count * SEQUENCE, permille), slope: context, context, ..Line::ZERO })
         }
-        Term::MemoryWall => {
-            let Some((beyond, token)) = memory(known, at) else { return Line::ZERO };
-            if beyond >= 0 {
-                return Line { base: price(beyond, permille), slope: price(token, permille), ..Line::ZERO };
+        Term::MemoryWall => tell(match memory(known, at) {
+            None => Line::ZERO,
+            Some((beyond, token)) if beyond >= 0 => {
+                Line { base: price(beyond, permille), slope: price(token, permille), ..Line::ZERO }
             }
             // It costs nothing up to so many tokens.
-            let free = if token == 0 { Line::ALWAYS } else { 2 * (-beyond / token) };
-            Line { exact_to: free, ..Line::ZERO }
-        }
-        Term::AdapterLoad => Line::ZERO,
-        Term::SeatWall | Term::EngineQueue => Line { base: wall(known, priced, seen, at), ..Line::ZERO },
+            Some((_, 0)) => Line::ZERO,
+            Some((beyond, token)) => Line { exact_to: 2 * (-beyond / token), ..Line::ZERO },
+        }),
+        Term::AdapterLoad => tell(Line::ZERO),
+        Term::SeatWall | Term::EngineQueue => tell(Line { base: wall(known, priced, seen, at), ..Line::ZERO }),
     }
 }
 
 /// KV memory in use beyond what is scarce, and that of a token, both as nanoseconds.
 fn memory(known: &Known<'_>, at: usize) -> Option<(i64, i64)> {
     let columns = known.columns;
-    let used = match (columns.kv_used[at], known.unknown) {
+    let used = match (columns.account[at].kv_used, known.unknown) {
         (UNKNOWN, Unknown::Idle) => return None,
         (UNKNOWN, Unknown::Worst) => 1_000_000,
         (used, _) => i64::from(used),
@@ -128,23 +121,23 @@ fn memory(known: &Known<'_>, at: usize) -> Option<(i64, i64)> {
 }
 
 /// A term for a request, in nanoseconds.
-#[inline]
+#[inline(always)]
 pub(super) fn value(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tokens: Tokens, now: i64) -> i64 {
     let permille = i64::from(priced.permille);
     match priced.term {
         Term::Wait => {
             let (full, least) = wait(known, seen, at);
-            let passed = (now - known.columns.head_since[at].as_nanos() as i64).max(0);
+            let passed = (now - known.columns.account[at].head_since.as_nanos() as i64).max(0);
             price((full - passed).max(least), permille).min(MOST_ADDED)
         }
         Term::MemoryWall => match memory(known, at) {
             Some((beyond, token)) if beyond < 0 => {
                 price((beyond + token * i64::from(tokens.uncached)).max(0), permille).min(MOST_ADDED)
             }
-            _ => line(known, priced, seen, at).at(tokens),
+            _ => told(known, priced, seen, at, |line| line.addend().at(tokens)),
         },
         Term::AdapterLoad => adapter_load(&priced, known.sought.state(at)),
-        _ => line(known, priced, seen, at).at(tokens),
+        _ => told(known, priced, seen, at, |line| line.addend().at(tokens)),
     }
 }
 
@@ -157,7 +150,7 @@ pub(super) fn adapter_load(priced: &Priced, state: usize) -> i64 {
 pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -> (i64, i64) {
     let seen = see(known, at);
     let whole = |term| value(known, Priced::new(term, 1000), &seen, at, tokens, now);
-    let ttft = whole(Term::Wait).saturating_add(whole(Term::Own));
+    let ttft = whole(Term::Wait).saturating_add(whole(Term::Own)).saturating_add(whole(Term::AdapterLoad));
     let context = known.columns.held_tokens(at).saturating_add(tokens.prompt.into());
     (ttft, known.columns.step[at].of(seen.in_flight + 1, context))
 }
@@ -165,27 +158,34 @@ pub(crate) fn forecast(known: &Known<'_>, at: usize, tokens: Tokens, now: i64) -
 /// Endpoints that are priced together, so that what is seen of them stays near.
 const TOGETHER: usize = 64;
 
-/// Every term for each of some endpoints, whose tokens are at the same places: the first term of all of them, then the
-/// second.
-pub(crate) fn columns(known: &Known<'_>, terms: &[Priced], slots: &[u32], tokens: &[Tokens], now: i64) -> Vec<i64> {
-    let rows = slots.len();
-    let mut values = vec![0; terms.len() * rows];
+/// Every term for each of some endpoints, whose tokens are at the same places: all terms of the first, then all of the
+/// second. Adds them to `totals`.
+pub(crate) fn rows(
+    known: &Known<'_>,
+    terms: &[Priced],
+    slots: &[u32],
+    tokens: &[Tokens],
+    now: i64,
+    totals: &mut [i64],
+) -> Vec<i64> {
+    let mut values = vec![0; terms.len() * slots.len()];
     let mut seen = Vec::with_capacity(TOGETHER);
-    for first in (0..rows).step_by(TOGETHER) {
-        let places = first..rows.min(first + TOGETHER);
-        let (slots, tokens) = (&slots[places.clone()], &tokens[places.clone()]);
+    let rows = values.chunks_mut(terms.len().max(1) * TOGETHER).zip(totals.chunks_mut(TOGETHER));
+    for ((slots, tokens), (values, totals)) in slots.chunks(TOGETHER).zip(tokens.chunks(TOGETHER)).zip(rows) {
         seen.clear();
         seen.extend(slots.iter().map(|&at| see(known, at as usize)));
         for (part, priced) in terms.iter().enumerate() {
-            let out = &mut values[part * rows + places.start..part * rows + places.end];
+            let permille = priced.permille;
+            let rows = values.chunks_exact_mut(terms.len()).zip(&mut *totals).zip(slots).zip(tokens).zip(&seen);
             // With the term as a constant each loop is of that one term only.
             macro_rules! fill {
                 ($($term:ident),*) => {
                     match priced.term {
                         $(Term::$term => {
-                            let priced = Priced { term: Term::$term, permille: priced.permille };
-                            for (((out, &at), &tokens), seen) in out.iter_mut().zip(slots).zip(tokens).zip(&seen) {
-                                *out = value(known, priced, seen, at as usize, tokens, now);
+                            for ((((row, total), &at), &tokens), seen) in rows {
+                                let priced = Priced { term: Term::$term, permille };
+                                row[part] = value(known, priced, seen, at as usize, tokens, now);
+                                *total += row[part];
                             }
                         })*
                     }
@@ -193,6 +193,7 @@ pub(crate) fn columns(known: &Known<'_>, terms: &[Priced], slots: &[u32], tokens
             }
             fill!(Wait, Own, DelayDecoding, DelayPrefilling, Sequence, MemoryWall, SeatWall, EngineQueue, AdapterLoad);
         }
+        totals.iter_mut().for_each(|total| *total = (*total).min(MOST));
     }
     values
 }
@@ -205,7 +206,7 @@ fn wall(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize) -> i64 {
         let seats = i64::from(columns.endpoint[at].seats());
         return price((seen.in_flight + 1 - seats).max(0) * SECOND, permille);
     }
-    let (waiting, running) = (columns.waiting[at], columns.running[at]);
+    let (waiting, running) = (columns.account[at].waiting, columns.account[at].running);
     let queue = match (waiting, known.unknown) {
         (UNKNOWN, Unknown::Idle) => 0,
         (UNKNOWN, Unknown::Worst) => i64::from(MOST_REQUESTS),

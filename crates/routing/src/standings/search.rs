@@ -1,6 +1,8 @@
 //! The least cost, and who has it.
 
-use super::{FAN, MARKS, Node, SPANS, Standings};
+use super::Kept;
+use super::steady::Steady;
+use super::tree::{FAN, MARKS, Node, SPANS, Tree};
 use crate::line::Tokens;
 
 /// From each mark to the next.
@@ -56,19 +58,9 @@ impl Among<'_> {
         MARKS[1..].partition_point(|&mark| mark < tokens)
     }
 
-    /// Twice a bound of the costs below a node; `i64::MAX` if there are none.
-    #[inline]
-    fn bound(&self, node: &Node, span: usize) -> i64 {
-        let fallen = self.chord(&node.least, node.slope, span);
-        if node.floor[0] == i64::MAX {
-            return fallen;
-        }
-        (fallen - 2 * self.now).max(self.chord(&node.floor, node.slope, span))
-    }
-
     /// What lies between two marks.
     #[inline]
-    fn chord(&self, marks: &[i64; SPANS], slope: i64, span: usize) -> i64 {
+    pub(super) fn chord(&self, marks: &[i64; SPANS], slope: i64, span: usize) -> i64 {
         let start = marks[span];
         if start == i64::MAX {
             return start;
@@ -93,10 +85,10 @@ impl Among<'_> {
     }
 
     /// Whether all slots with a line below a node may be chosen.
-    fn allows_all(&self, standings: &Standings, level: usize, at: usize) -> bool {
+    fn allows_all(&self, lines: &[Kept], level: usize, at: usize) -> bool {
         let Some(mask) = self.mask else { return true };
         let slots = FAN.pow(level as u32 + 1);
-        let (from, to) = (at * slots, ((at + 1) * slots).min(standings.lines.len()));
+        let (from, to) = (at * slots, ((at + 1) * slots).min(lines.len()));
         let mut slot = from;
         while slot < to {
             let some = (64 - slot % 64).min(to - slot);
@@ -106,7 +98,7 @@ impl Among<'_> {
             while left != 0 {
                 let bit = left.trailing_zeros() as usize;
                 left &= left - 1;
-                if !standings.line(slot / 64 * 64 + bit).is_never() {
+                if !lines[slot / 64 * 64 + bit].0.is_never() {
                     return false;
                 }
             }
@@ -133,34 +125,40 @@ impl Among<'_> {
     }
 
     /// What the line that is shared below a node costs, and how many share it, if they may all be chosen.
-    fn shared(&self, standings: &Standings, level: usize, at: usize, span: usize) -> Option<(i64, u32)> {
-        let node = &standings.levels[level][at];
+    #[inline]
+    fn shared<N: Node>(&self, node: &N, lines: &[Kept], level: usize, at: usize, span: usize) -> Option<(i64, u32)> {
+        let (count, is_free) = node.shared(span);
         // A price of what is cached is not in the bounds: without one nobody can be cheaper.
-        let is_all = self.tokens.uncached == self.tokens.prompt || node.is_free[span];
-        if node.shared[span] == 0 || !is_all || !self.allows_all(standings, level, at) {
+        let is_all = self.tokens.uncached == self.tokens.prompt || is_free;
+        if count == 0 || !is_all || !self.allows_all(lines, level, at) {
             return None;
         }
-        Some((self.bound(node, span) / 2 + self.offset, node.shared[span]))
+        Some((node.bound(self, span) / 2 + self.offset, count))
     }
 }
 
-impl Standings {
-    /// A bound of all costs for so many tokens at a time; none if nobody stands.
-    #[inline]
-    pub(crate) fn bound(&self, tokens: Tokens, now: i64) -> Option<i64> {
-        let among = Among { mask: None, tokens, offset: 0, now };
-        let low = among.bound(self.levels.last()?.first()?, among.span());
-        // Twice the cost.
-        (low < i64::MAX).then_some(low >> 1)
+impl<N: Node> Tree<N> {
+    /// Twice a bound of all costs; `i64::MAX` if nobody stands.
+    pub(super) fn bound(&self, among: &Among<'_>) -> i64 {
+        self.levels.last().and_then(|level| level.first()).map_or(i64::MAX, |root| root.bound(among, among.span()))
     }
 
     /// The least cost below `best`, where `cost` tells a slot's own.
-    pub(crate) fn least(&self, among: &Among<'_>, mut best: i64, mut cost: impl FnMut(usize) -> i64) -> i64 {
+    pub(super) fn least(
+        &self,
+        lines: &[Kept],
+        among: &Among<'_>,
+        mut best: i64,
+        cost: &mut impl FnMut(usize) -> i64,
+    ) -> i64 {
         let Some(root) = self.levels.len().checked_sub(1) else { return best };
         let span = among.span();
+        let low = self.levels[root][0].bound(among, span);
+        if low == i64::MAX || low.saturating_add(2 * among.offset) >= best.saturating_mul(2) {
+            return best;
+        }
         let mut stack = Stack::new();
-        let bound = |node: &Node| among.bound(node, span);
-        stack.push(root, 0, bound(&self.levels[root][0]));
+        stack.push(root, 0, low);
         while let Some((level, at, low)) = stack.pop() {
             // Twice the cost: a bound that is no less than the best is of no use.
             if low == i64::MAX || low.saturating_add(2 * among.offset) >= best.saturating_mul(2) {
@@ -169,15 +167,13 @@ impl Standings {
             if !among.allows_any(level, at) {
                 continue;
             }
-            if let Some((least, _)) = among.shared(self, level, at, span) {
+            if let Some((least, _)) = among.shared(&self.levels[level][at], lines, level, at, span) {
                 best = best.min(least);
                 continue;
             }
             if level == 0 {
-                for slot in at * FAN..(at + 1) * FAN {
-                    let line = &self.lines[slot];
-                    if !line.is_never() && among.allows(slot) && line.low(among.tokens, among.now) + among.offset < best
-                    {
+                for (slot, Kept(line)) in (at * FAN..).zip(&lines[at * FAN..(at + 1) * FAN]) {
+                    if N::has(line) && among.allows(slot) && line.low(among.tokens, among.now) + among.offset < best {
                         best = best.min(cost(slot));
                     }
                 }
@@ -185,7 +181,7 @@ impl Standings {
             }
             let mut children: [(i64, usize); FAN] = core::array::from_fn(|child| {
                 let at = at * FAN + child;
-                (self.levels[level - 1].get(at).map_or(i64::MAX, bound), at)
+                (self.levels[level - 1].get(at).map_or(i64::MAX, |node| node.bound(among, span)), at)
             });
             // The most promising is looked at first, so it is pushed last.
             children.sort_unstable_by_key(|child| core::cmp::Reverse(child.0));
@@ -199,11 +195,18 @@ impl Standings {
     }
 
     /// Adds to `ties` all that cost exactly `least`, in the order of their slots.
-    pub(crate) fn tied(&self, among: &Among<'_>, least: i64, mut cost: impl FnMut(usize) -> i64, ties: &mut Ties) {
+    pub(super) fn tied(
+        &self,
+        lines: &[Kept],
+        among: &Among<'_>,
+        least: i64,
+        cost: &mut impl FnMut(usize) -> i64,
+        ties: &mut Ties,
+    ) {
         let Some(root) = self.levels.len().checked_sub(1) else { return };
         let span = among.span();
         let mut stack = Stack::new();
-        stack.push(root, 0, among.bound(&self.levels[root][0], span));
+        stack.push(root, 0, self.levels[root][0].bound(among, span));
         while let Some((level, at, low)) = stack.pop() {
             if low == i64::MAX || low.saturating_add(2 * among.offset) > least.saturating_mul(2) {
                 continue;
@@ -211,7 +214,7 @@ impl Standings {
             if !among.allows_any(level, at) {
                 continue;
             }
-            if let Some((cost, count)) = among.shared(self, level, at, span) {
+            if let Some((cost, count)) = among.shared(&self.levels[level][at], lines, level, at, span) {
                 if cost == least {
                     ties.units.push(Unit { level: Some(level as u8), at: at as u32, count });
                     ties.total += count;
@@ -219,9 +222,8 @@ impl Standings {
                 continue;
             }
             if level == 0 {
-                for slot in at * FAN..(at + 1) * FAN {
-                    let line = &self.lines[slot];
-                    let possible = !line.is_never() && among.allows(slot);
+                for (slot, Kept(line)) in (at * FAN..).zip(&lines[at * FAN..(at + 1) * FAN]) {
+                    let possible = N::has(line) && among.allows(slot);
                     if possible && line.low(among.tokens, among.now) + among.offset <= least && cost(slot) == least {
                         ties.push_slot(slot as u32);
                     }
@@ -230,14 +232,16 @@ impl Standings {
             }
             for child in (at * FAN..(at + 1) * FAN).rev() {
                 if let Some(node) = self.levels[level - 1].get(child) {
-                    stack.push(level - 1, child, among.bound(node, span));
+                    stack.push(level - 1, child, node.bound(among, span));
                 }
             }
         }
     }
+}
 
+impl Tree<Steady> {
     /// The slot at a place among those that are tied.
-    pub(crate) fn slot(&self, among: &Among<'_>, ties: &Ties, mut place: u32) -> Option<usize> {
+    pub(super) fn slot(&self, lines: &[Kept], among: &Among<'_>, ties: &Ties, mut place: u32) -> Option<usize> {
         let unit = ties.units.iter().find(|unit| {
             let is_it = place < unit.count;
             if !is_it {
@@ -248,12 +252,11 @@ impl Standings {
         let (Some(level), mut at) = (unit.level, unit.at as usize) else { return Some(unit.at as usize) };
         let (span, mut level) = (among.span(), usize::from(level));
         let node = self.levels[level][at];
-        let is_it = |of: &Node| of.least[span] == node.least[span] && of.end(span) == node.end(span);
         while level > 0 {
             level -= 1;
             at = (at * FAN..(at + 1) * FAN).find(|&child| {
                 let of = &self.levels[level][child];
-                let count = if is_it(of) { of.shared[span] } else { 0 };
+                let count = if of.is_like(&node, span) { of.shared(span).0 } else { 0 };
                 let here = place < count;
                 if !here {
                     place -= count;
@@ -261,7 +264,8 @@ impl Standings {
                 here
             })?;
         }
-        (at * FAN..(at + 1) * FAN).filter(|&slot| is_it(&Node::of(&self.lines[slot]))).nth(place as usize)
+        let is_it = |slot: &usize| Steady::of(&lines[*slot].0).is_like(&node, span);
+        (at * FAN..(at + 1) * FAN).filter(is_it).nth(place as usize)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use phalanx_routing::{Domain, Link, LinkCosts, Local, Log, PairId, PairPolicy, PairRequest, Report, Role};
+use phalanx_routing::{Domain, Link, LinkCosts, Local, Log, PairId, PairPolicy, PairRequest, Report, Role, Slo};
 
 const ENDPOINTS: u32 = 48;
 /// Requests that are open at the most.
@@ -79,6 +79,13 @@ impl Recorded {
                 let asked = PairRequest::new(self.pair, key, prompt).with_evidence(Evidence::Tokens(&held));
                 let asked = if key.is_multiple_of(5) { asked.with_excluded(&excluded) } else { asked };
                 let asked = if key.is_multiple_of(17) { asked.with_subset(&subset) } else { asked };
+                // Some need an adapter, and some are in a hurry.
+                let in_a_hurry = Slo { ttft: Some(Duration::from_millis(key % 900)), tpot: None };
+                let asked = match key % 12 {
+                    4 => asked.with_adapter((key as u32 % 3).into()).with_output_tokens(key as u32 % 5_000),
+                    8 => asked.with_slo(in_a_hurry),
+                    _ => asked,
+                };
                 if let Ok(decision) = self.balancer.decide_pair(&asked, self.now) {
                     self.open.push_back(decision.decode.reservation);
                     self.open.extend(decision.prefill.map(|leg| leg.reservation));

@@ -9,7 +9,7 @@ use crate::explanation::{Candidate, Explanation, Omission, PairExplanation};
 use crate::line::Tokens;
 use crate::pair::{Class, PairOrder, PairRequest, Transfer};
 use crate::price;
-use crate::request::{Refusal, Request};
+use crate::request::Refusal;
 
 impl Balancer {
     /// The candidates for both parts of `request` with their costs, and the pair that
@@ -78,18 +78,18 @@ impl Balancer {
     /// The candidates for one part.
     fn part(&self, ask: &Ask<'_>, now: Duration, role: Role, pairing: &Pairing) -> Explanation {
         let pool = self.pool_of(ask.policy, role);
-        let id = if role == Role::Prefill { ask.policy.prefill } else { ask.policy.decode };
-        let request = Request::new(id, ask.request.key, ask.request.prompt_tokens).with_evidence(ask.request.evidence);
+        let request = ask.of(role);
         let mut slots = Vec::new();
         let (mut candidates, mut parts) = Default::default();
-        if self.of_role(ask, role, &mut slots).is_ok() {
-            let held = |at: usize| if role == Role::Prefill { pairing.held(ask.request, at) } else { u32::MAX };
+        if self.of_role(ask, role, &pairing.scratch.held, &mut slots).is_ok() {
+            let held = |at: usize| ask.held(role, &pairing.scratch.held, at);
             (candidates, parts) = self.weighed_with(pool, None, &request, (ask.now, now), held, &slots);
             for candidate in &mut candidates {
                 let held = pairing.held(ask.request, candidate.endpoint.index());
                 candidate.cached_tokens = held.min(request.prompt_tokens.saturating_sub(1));
             }
         }
+        let omitted = self.left_out(ask, role, &candidates);
         let least = candidates.iter().map(|candidate: &Candidate| candidate.total).min();
         let ties = candidates.iter().filter(|candidate| Some(candidate.total) == least).count() as u32;
         Explanation {
@@ -99,13 +99,13 @@ impl Balancer {
             gate: None,
             margin: explain::margin(&candidates),
             candidates,
-            omitted: self.left_out(ask, role),
+            omitted,
             parts,
         }
     }
 
     /// Who is not weighed for a part, and why.
-    fn left_out(&self, ask: &Ask<'_>, role: Role) -> Vec<(EndpointId, Omission)> {
+    fn left_out(&self, ask: &Ask<'_>, role: Role, weighed: &[Candidate]) -> Vec<(EndpointId, Omission)> {
         let pool = self.pool_of(ask.policy, role);
         let mut omitted = Vec::new();
         let mut left = Vec::new();
@@ -120,8 +120,6 @@ impl Balancer {
                 omitted.push((id, Omission::OtherRole));
             } else if !ask.policy.links.knows(class.domain) {
                 omitted.push((id, Omission::UnknownDomain));
-            } else if ask.request.excluded.contains(&id) {
-                omitted.push((id, Omission::Excluded));
             } else {
                 left.push(at as u32);
             }
@@ -132,7 +130,23 @@ impl Balancer {
         }
         left.sort_unstable();
         left.dedup();
-        self.filtered(&pool.policy, &self.known(&pool.policy), &mut left, &mut omitted);
+        let request = ask.of(role);
+        self.unfit(&request, &mut left, &mut omitted);
+        let mut omit = |left: &mut Vec<u32>, why: Omission, kept: &dyn Fn(u32) -> bool| {
+            left.retain(|&at| {
+                omitted.extend((!kept(at)).then(|| (self.columns.id(at as usize), why)));
+                kept(at)
+            });
+        };
+        omit(&mut left, Omission::Excluded, &|at| !request.excluded.contains(&self.columns.id(at as usize)));
+        if left.iter().any(|&at| !self.is_out(at as usize)) {
+            omit(&mut left, Omission::Out, &|at| !self.is_out(at as usize));
+        }
+        self.filtered(&pool.policy, &self.known_for(pool, &request), &mut left, &mut omitted);
+        // What else is missing is expected to be late.
+        let late = left.iter().map(|&at| self.columns.id(at as usize));
+        let late = late.filter(|id| weighed.binary_search_by_key(id, |of| of.endpoint).is_err());
+        omitted.extend(late.map(|id| (id, Omission::Late)));
         omitted.sort_unstable_by_key(|(id, _)| *id);
         omitted.dedup();
         omitted
@@ -140,13 +154,18 @@ impl Balancer {
 
     /// What it costs each decode candidate to compute the prompt itself.
     fn locals(&self, ask: &Ask<'_>, decode: &Explanation, pairing: &Pairing) -> Vec<(EndpointId, i64)> {
-        let pool = self.pool_of(ask.policy, Role::Decode);
-        let known = self.known(&pool.policy);
-        let cost = |id: EndpointId| {
-            let tokens = Tokens::new(ask.request.prompt_tokens, pairing.held(ask.request, id.index()));
-            (id, price::cost(pool.policy.combination(), &known, id.index(), tokens, ask.now))
+        let (pool, request) = (self.pool_of(ask.policy, Role::Decode), ask.of(Role::Decode));
+        let known = self.known_for(pool, &request);
+        let held = |at: usize| pairing.held(ask.request, at);
+        let mut slots: Vec<_> = decode.candidates.iter().map(|of| of.endpoint.index() as u32).collect();
+        if self.keep_timely(&pool.policy, &request, ask.now, held, &mut slots).is_err() {
+            return Vec::new();
+        }
+        let cost = |at: usize| {
+            let tokens = Tokens::new(ask.request.prompt_tokens, held(at));
+            (self.columns.id(at), price::cost(pool.policy.combination(), &known, at, tokens, ask.now))
         };
-        decode.candidates.iter().map(|candidate| cost(candidate.endpoint)).collect()
+        slots.into_iter().map(|at| cost(at as usize)).collect()
     }
 
     /// By how much the next total is above the one chosen, if that is the least.

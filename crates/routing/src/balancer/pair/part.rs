@@ -2,13 +2,14 @@
 
 use super::side::{Listed, NEVER, Side, Who};
 use super::{Ask, Balancer};
+use crate::adapter::Sought;
 use crate::endpoint::Role;
 use crate::evidence::{self, Held, Wide};
 use crate::line::Tokens;
 use crate::pair::{Class, Members};
 use crate::pool::Pool;
 use crate::price::{self, Known};
-use crate::standings::{Among, Standings, Ties};
+use crate::standings::{Among, Ties};
 
 /// What is needed to look at candidates for a part.
 pub(super) struct Part<'a> {
@@ -18,19 +19,22 @@ pub(super) struct Part<'a> {
     pub(super) pool: &'a Pool,
     pub(super) held: &'a Held,
     known: Known<'a>,
+    /// Where the request's adapter is, if that matters.
+    sought: Sought<'a>,
 }
 
 /// Kept for its memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Work {
     mask: Vec<u64>,
-    ties: [Ties; 2],
+    ties: Ties,
 }
 
 impl<'a> Part<'a> {
     pub(super) fn new(balancer: &'a Balancer, ask: &'a Ask<'a>, role: Role, held: &'a Held) -> Self {
         let pool = balancer.pool_of(ask.policy, role);
-        Self { balancer, ask, role, pool, held, known: balancer.known(&pool.policy) }
+        let sought = balancer.sought(pool, &ask.of(role));
+        Self { balancer, ask, role, pool, held, known: balancer.known(&pool.policy), sought }
     }
 
     /// Levels of what many hold, deepest first.
@@ -51,9 +55,8 @@ impl<'a> Part<'a> {
     /// Whether a slot is a candidate for all that the standings tell.
     pub(super) fn stands(&self, at: u32) -> bool {
         let (slot, classes) = (at as usize, &self.balancer.classes);
-        let stands = |of: &Standings| !of.line(slot).is_never();
         self.knows(classes.class(classes.of(slot)))
-            && (stands(&self.pool.steady) || stands(&self.pool.falling))
+            && !self.pool.standings.line(slot).is_never()
             && !self.excludes(slot)
     }
 
@@ -70,17 +73,18 @@ impl<'a> Part<'a> {
     }
 
     pub(super) fn is_falling(&self, at: usize) -> bool {
-        !self.pool.falling.line(at).is_never()
+        self.pool.standings.line(at).falling
     }
 
     /// What a slot's endpoint costs if it holds so much.
     pub(super) fn cost(&self, at: usize, held: u32) -> i64 {
         let tokens =
             Tokens::new(self.ask.request.prompt_tokens, if self.role == Role::Decode { u32::MAX } else { held });
-        let steady = self.pool.steady.line(at);
-        let line = if steady.is_never() { self.pool.falling.line(at) } else { steady };
+        let line = self.pool.standings.line(at);
         let exactly = if line.is_never() { None } else { line.exactly(tokens, self.ask.now) };
-        exactly.unwrap_or_else(|| price::cost(self.pool.policy.combination(), &self.known, at, tokens, self.ask.now))
+        let combination = self.pool.policy.combination();
+        let cost = exactly.unwrap_or_else(|| price::cost(combination, &self.known, at, tokens, self.ask.now));
+        if self.sought.is_any() { cost + price::adapter_cost(combination, self.sought.state(at)) } else { cost }
     }
 
     /// What the lines of a class are asked, for those that hold so much.
@@ -145,8 +149,7 @@ impl<'a> Part<'a> {
         let tokens = self.tokens(held);
         let cost = |place: usize| self.cost_at(members, place, held);
         let now = self.ask.now;
-        let least = members.steady.least(&Among { mask, tokens, offset: 0, now }, NEVER, cost);
-        members.falling.least(&Among { mask, tokens, offset: 0, now }, least, cost)
+        members.standings.least(&Among { mask, tokens, offset: 0, now }, NEVER, cost)
     }
 
     /// How many of a unit have a cost, without somebody. It is the least of theirs.
@@ -157,7 +160,7 @@ impl<'a> Part<'a> {
         }
         let Some(members) = self.members(side, unit) else { return 0 };
         self.tie(side, (unit, members), cost, without, work);
-        work.ties.iter().map(|ties| ties.total).sum()
+        work.ties.total
     }
 
     /// The nth of those of a unit that have a cost, without somebody. It is the least of theirs.
@@ -176,14 +179,9 @@ impl<'a> Part<'a> {
         }
         let members = self.members(side, unit)?;
         self.tie(side, (unit, members), cost, without, work);
-        let [steady, falling] = &work.ties;
         let tokens = self.tokens(side.units[unit].held);
         let among = Among { mask: None, tokens, offset: 0, now: self.ask.now };
-        let place = match nth.checked_sub(steady.total) {
-            None => members.steady.slot(&among, steady, nth),
-            Some(nth) => members.falling.slot(&among, falling, nth),
-        };
-        Some(members.slots()[place?])
+        Some(members.slots()[members.standings.slot(&among, &work.ties, nth)?])
     }
 
     fn tie(
@@ -192,16 +190,12 @@ impl<'a> Part<'a> {
         (unit, members): (usize, &Members),
         least: i64,
         without: Option<u32>,
-        Work { mask, ties: [steady, falling] }: &mut Work,
+        Work { mask, ties }: &mut Work,
     ) {
         let (held, mask) = (side.units[unit].held, self.mask((side, unit, members), without, mask));
         let tokens = self.tokens(held);
         let cost = |place: usize| self.cost_at(members, place, held);
-        steady.clear();
-        falling.clear();
-        let now = self.ask.now;
-        members.steady.tied(&Among { mask, tokens, offset: 0, now }, least, cost, steady);
-        members.falling.tied(&Among { mask, tokens, offset: 0, now }, least, cost, falling);
+        members.standings.tied(&Among { mask, tokens, offset: 0, now: self.ask.now }, least, cost, ties);
     }
 
     /// Whether a slot is of a unit and has a cost.

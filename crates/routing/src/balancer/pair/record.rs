@@ -6,18 +6,14 @@ use super::{Balancer, Found};
 use crate::endpoint::EndpointId;
 use crate::log::{Leg, Legs, id};
 use crate::pair::PairRequest;
-use crate::request::{Refusal, Request};
+use crate::request::Refusal;
 use crate::reservation::Reservation;
 
 impl Balancer {
     pub(super) fn record_pair(&mut self, request: &PairRequest<'_>, now: Duration, found: &Result<Found, Refusal>) {
         // An unknown pair has no pool; what is asked of it is written all the same.
         let pool = self.pairs.get(request.pair.index()).map_or(crate::PoolId(0), |policy| policy.decode);
-        let mut asked = Request::new(pool, request.key, request.prompt_tokens);
-        asked = asked.with_evidence(request.evidence).with_excluded(request.excluded);
-        if let Some(subset) = request.subset {
-            asked = asked.with_subset(subset);
-        }
+        let asked = request.of_pool(pool);
         let answer = found.as_ref().map_err(Clone::clone).map(|found| self.legs(request, found));
         self.recording.decide_pair(request.pair.0, &asked, now, &self.pairing.scratch.held, answer);
     }

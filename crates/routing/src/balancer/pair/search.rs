@@ -11,6 +11,8 @@ use crate::seed::{Seed, Stage};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meeting {
     pub(super) kinds: Vec<Kind>,
+    /// The prefill groups of each kind, the cheapest first, by what they were known to cost at the least in the beginning.
+    ranks: Vec<(i64, u32)>,
     /// Those that have the least cost, in the order in which they are drawn: by class and unit of the decode endpoint.
     pub(super) entries: Vec<Entry>,
     pub(super) ranked: Vec<(i64, u32, u32)>,
@@ -80,8 +82,10 @@ impl Search<'_> {
 
     /// Finds the groups that may go together.
     fn line_up(&mut self) {
-        let (kinds, prefills) = (&mut self.meeting.kinds, &self.prefill.groups);
+        let (kinds, ranks, prefills) = (&mut self.meeting.kinds, &mut self.meeting.ranks, &self.prefill.groups);
         kinds.clear();
+        ranks.clear();
+        ranks.extend(prefills.iter().zip(0..).map(|(group, at)| (group.least, at)));
         let (mut from, mut first) = (0, 0);
         for decodes in self.decode.groups.chunk_by(|one, other| one.kind == other.kind) {
             let last = first + decodes.len();
@@ -92,6 +96,7 @@ impl Search<'_> {
             while prefills.get(from).is_some_and(|of| of.kind == decodes[0].kind) {
                 from += 1;
             }
+            ranks[begin..from].sort_unstable();
             let least = |groups: &[Group], first: usize| {
                 let least = groups.iter().zip(first as u32..).min_by_key(|(group, _)| group.least);
                 least.map(|(group, at)| (at, group.least))
@@ -116,7 +121,7 @@ impl Search<'_> {
         let promising = self.meeting.kinds.iter().min_by_key(|kind| kind.computes + kind.answers).copied()?;
         self.compare(promising.prefills, promising.decode as usize);
         for decode in range(promising.decodes) {
-            self.compare((promising.prefill, promising.prefill + 1), decode);
+            self.compare_with(promising.prefill as usize, decode);
         }
         self.meeting.entries.clear();
         for kind in 0..self.meeting.kinds.len() {
@@ -130,25 +135,38 @@ impl Search<'_> {
                 }
             }
         }
+        let place = |of: &Entry| {
+            let groups = (self.decode.units[of.decode as usize].group, self.prefill.units[of.prefill as usize].group);
+            (groups, of.decode, of.prefill, matches!(of.who, Of::Computes(_)))
+        };
+        self.meeting.entries.sort_unstable_by_key(place);
         let ties = self.count();
         let (prefill, decode) = self.draw(self.seed.draw_wide(Stage::Tie, self.ask.request.key, ties))?;
         Some(self.found(prefill, decode, ties))
     }
 
-    /// Compares the pairs of a decode group with the best so far.
+    /// Some prefill groups with a decode group: those that may be as good as the best so far.
     fn compare(&mut self, prefills: (u32, u32), decode: usize) {
-        let (policy, prompt) = (self.ask.policy, self.ask.request.prompt_tokens);
-        let &Group { rank, domain, least, most_held, .. } = &self.decode.groups[decode];
-        let (links, bytes) = (policy.links.to(Domain::from(domain)), policy.bytes(prompt, most_held));
-        for prefill in range(prefills) {
-            let from = &self.prefill.groups[prefill];
-            if from.least + least > self.best || !Class::fits(from.rank, rank) {
-                continue;
+        for place in range(prefills) {
+            let (least, prefill) = self.meeting.ranks[place];
+            if least + self.decode.groups[decode].least > self.best {
+                break;
             }
-            let link = links[from.domain as usize];
-            if from.least + least + link.nanos(bytes) <= self.best {
-                self.compare_groups(prefill, decode, link);
-            }
+            self.compare_with(prefill as usize, decode);
+        }
+    }
+
+    /// Two groups, if they fit together and may be as good as the best so far.
+    fn compare_with(&mut self, prefill: usize, decode: usize) {
+        let policy = self.ask.policy;
+        let (from, to) = (&self.prefill.groups[prefill], &self.decode.groups[decode]);
+        let least = from.least + to.least;
+        if least > self.best || !Class::fits(from.rank, to.rank) {
+            return;
+        }
+        let link = policy.links.to(Domain::from(to.domain))[from.domain as usize];
+        if least + link.nanos(policy.bytes(self.ask.request.prompt_tokens, to.most_held)) <= self.best {
+            self.compare_groups(prefill, decode, link);
         }
     }
 

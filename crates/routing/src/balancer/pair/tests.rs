@@ -73,7 +73,8 @@ proptest! {
                 let ask = Ask { request, policy: &balancer.pairs[0], now };
                 pairing.scratch.held.fill(request.evidence, &balancer.columns);
                 pairing.order.follow(&balancer.classes);
-                if request.subset.is_some() || matches!(case.order, PairOrder::Walk { .. }) {
+                let is_walk = matches!(case.order, PairOrder::Walk { .. });
+                if request.subset.is_some() || is_walk || !balancer.is_plain(&ask) {
                     return;
                 }
                 let long = balancer.pair_from_all(&ask, &mut pairing).ok();
@@ -206,7 +207,7 @@ proptest! {
                     let local = |at: u32| {
                         world.cost(request, Role::Decode, at, world.held(request, at as usize), now)
                     };
-                    totals.extend(world.candidates(request, Role::Decode).into_iter().map(local));
+                    totals.extend(world.alone(request).into_iter().map(local));
                 }
                 let least = totals.iter().all(|total| *total >= of.cost);
                 let next = totals.into_iter().filter(|total| *total > of.cost).min();

@@ -8,16 +8,20 @@ use phalanx_kvcache::{BlockHash, BlockSize, CacheEvent, Change, FleetIndex, Over
 
 use super::super::*;
 use crate::Seed;
+use crate::adapter::{AdapterId, AdapterReading};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::evidence::Held;
+use crate::health::Breaker;
+use crate::label::Labels;
 use crate::line::Tokens;
 use crate::link::{Domain, Link, LinkCosts};
 use crate::pair::{Class, Local};
-use crate::policy::{FailMode, Filter, Measure, Policy, Priced, Term, Unknown};
+use crate::policy::{FailMode, Filter, Measure, Policy, Priced, Targets, Term, Unknown};
 use crate::price;
 use crate::request::Evidence;
 use crate::reservation::{Outcome, Reservation};
 use crate::signals::Signals;
+use crate::slo::Slo;
 
 /// A fleet and what it is asked. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -37,17 +41,42 @@ pub(super) struct Case {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Decide { key: u64, prompt: u32, held: Vec<(usize, u32)>, excluded: Vec<usize>, subset: Option<Vec<usize>> },
+    Decide {
+        key: u64,
+        prompt: u32,
+        held: Vec<(usize, u32)>,
+        excluded: Vec<usize>,
+        subset: Option<Vec<usize>>,
+        needs: Needs,
+    },
     FirstToken(usize),
     Settle(usize),
+    Fail(usize),
     Signals(usize, u32, u32),
+    Adapters(usize, Vec<u32>, Option<u32>),
     Leave(usize),
     Wait(u64),
 }
 
+/// What not every request asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Needs {
+    adapter: Option<u32>,
+    labels: u64,
+    output: u32,
+    slo: Slo,
+}
+
+fn needs() -> impl Strategy<Value = Needs> {
+    let millis = |most: u64| maybe((0..most).prop_map(Duration::from_millis));
+    let some = (maybe(0..3_u32), 0..4_u64, 0..4_000_u32, millis(900), millis(30))
+        .prop_map(|(adapter, labels, output, ttft, tpot)| Needs { adapter, labels, output, slo: Slo { ttft, tpot } });
+    prop_oneof![3 => Just(Needs::default()), 2 => some]
+}
+
 fn policy() -> impl Strategy<Value = Policy> {
     let terms = vec![Term::Wait, Term::Own, Term::DelayDecoding, Term::DelayPrefilling];
-    let others = vec![Term::Sequence, Term::MemoryWall, Term::SeatWall, Term::EngineQueue];
+    let others = vec![Term::Sequence, Term::MemoryWall, Term::SeatWall, Term::EngineQueue, Term::AdapterLoad];
     let term = prop::sample::select([terms, others].concat());
     let cost = vec((term, prop_oneof![3 => Just(1000), 1 => 0..2000_u32]), 1..6).prop_map(|mut terms| {
         terms.sort_by_key(|priced| priced.0 as u8);
@@ -56,12 +85,17 @@ fn policy() -> impl Strategy<Value = Policy> {
     });
     let filter = (1..4_u32, prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)])
         .prop_map(|(below, fail)| Filter { measure: Measure::InFlight, below, fail });
+    let filter = prop_oneof![3 => filter, 1 => (1..4_u32, Just(FailMode::Open))
+        .prop_map(|(below, fail)| Filter { measure: Measure::Adapter, below, fail })];
     let made = (cost, vec(filter, 0..2), any::<bool>()).prop_map(|(cost, filters, idle)| {
         let policy =
             Policy::new("made", Combination::Cost(cost)).expect("in range").with_filters(filters).expect("few");
         policy.with_unknown(if idle { Unknown::Idle } else { Unknown::Worst })
     });
-    prop_oneof![2 => Just(Policy::phalanx()), 3 => made]
+    let fail = prop_oneof![Just(FailMode::Closed), Just(FailMode::Open)];
+    let targets = proptest::option::weighted(0.3, fail.prop_map(|fail| Targets { fail, ..Targets::default() }));
+    (prop_oneof![2 => Just(Policy::phalanx()), 3 => made], targets)
+        .prop_map(|(policy, targets)| targets.map_or(policy.clone(), |targets| policy.with_targets(targets)))
 }
 
 pub(super) fn tokens() -> impl Strategy<Value = u32> {
@@ -73,10 +107,13 @@ fn endpoint() -> impl Strategy<Value = (Endpoint, u8)> {
     // One domain in many is unknown.
     let domain = prop_oneof![9 => 0..3_u32, 1 => 3..5_u32];
     let rest = (maybe(0..2_u32), 0..8_u32, maybe(0..2_u32), prop_oneof![Just(70_u64), 1..100_u64]);
-    (role, domain, rest, 0..16_u8).prop_map(|(role, domain, (group, connector, rank, pace), pools)| {
+    let limits = (prop_oneof![2 => Just(3_u64), 1 => 0..4_u64], proptest::option::weighted(0.2, 1000..9000_u32));
+    (role, domain, rest, 0..16_u8, limits).prop_map(|(role, domain, (group, connector, rank, pace), pools, limits)| {
         let endpoint = Endpoint::new().with_role(role).with_domain(Domain::from(domain)).with_connector(connector / 7);
         let endpoint = endpoint.with_prefill_token(Duration::from_micros(pace));
         let endpoint = group.map_or(endpoint, |group| endpoint.with_group(group));
+        let endpoint = endpoint.with_labels(Labels::from(limits.0));
+        let endpoint = limits.1.map_or(endpoint, |most| endpoint.with_context_tokens(most));
         // Mostly in the pool of its role.
         let pools = match (pools, role) {
             (0..4, _) => pools,
@@ -92,13 +129,16 @@ fn step() -> impl Strategy<Value = Step> {
     let held = vec((0..40_usize, tokens()), 0..6);
     let subset = proptest::option::weighted(0.2, vec(0..40_usize, 0..12));
     prop_oneof![
-        8 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..4), subset).prop_map(
-            |(key, prompt, held, excluded, subset)| Step::Decide { key, prompt, held, excluded, subset }
+        8 => (any::<u64>(), tokens(), held, vec(0..40_usize, 0..4), subset, needs()).prop_map(
+            |(key, prompt, held, excluded, subset, needs)| Step::Decide { key, prompt, held, excluded, subset, needs }
         ),
         3 => any::<usize>().prop_map(Step::FirstToken),
         2 => any::<usize>().prop_map(Step::Settle),
         1 => (any::<usize>(), 0..20_u32, 0..1_000_000_u32).prop_map(|(at, waiting, kv)| Step::Signals(at, waiting, kv)),
         1 => any::<usize>().prop_map(Step::Leave),
+        1 => any::<usize>().prop_map(Step::Fail),
+        2 => (any::<usize>(), vec(0..3_u32, 0..3), maybe(0..4_u32))
+            .prop_map(|(at, loaded, slots)| Step::Adapters(at, loaded, slots)),
         2 => (0..2_000_000_000_u64).prop_map(Step::Wait),
     ]
 }
@@ -146,7 +186,8 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(case: &Case) -> Self {
-        let mut balancer = Balancer::new(Seed::from(5)).with_max_age(Duration::from_secs(4));
+        let breaker = Breaker::new().with_failures(1).expect("in range");
+        let mut balancer = Balancer::new(Seed::from(5)).with_max_age(Duration::from_secs(4)).with_breaker(breaker);
         let first = balancer.add_pool(case.policies[0].clone());
         let second = if case.one_pool { first } else { balancer.add_pool(case.policies[1].clone()) };
         let links = LinkCosts::from_rows(&case.rows).expect("a square");
@@ -176,7 +217,7 @@ impl World {
         check: &mut impl FnMut(&mut Self, &PairRequest<'_>, &Result<PairDecision, Refusal>),
     ) {
         match step {
-            Step::Decide { key, prompt, held, excluded, subset } => {
+            Step::Decide { key, prompt, held, excluded, subset, needs } => {
                 let mut held: Vec<_> =
                     held.iter().filter_map(|(at, tokens)| Some((*self.ids.get(*at)?, *tokens))).collect();
                 held.sort_unstable();
@@ -195,6 +236,11 @@ impl World {
                 if let Some(subset) = &subset {
                     request = request.with_subset(subset);
                 }
+                if let Some(adapter) = needs.adapter {
+                    request = request.with_adapter(adapter.into());
+                }
+                request = request.with_labels(Labels::from(needs.labels)).with_output_tokens(needs.output);
+                request = request.with_slo(needs.slo);
                 let before = self.balancer.clone();
                 let decision = self.balancer.decide_pair(&request, self.now);
                 let after = core::mem::replace(&mut self.balancer, before);
@@ -213,7 +259,16 @@ impl World {
                 let reservation = self.open.swap_remove(which % self.open.len());
                 let _ = self.balancer.settle(reservation, Outcome::Success, self.now);
             }
-            Step::FirstToken(_) | Step::Settle(_) => {}
+            Step::Fail(which) if !self.open.is_empty() => {
+                let reservation = self.open.swap_remove(which % self.open.len());
+                let _ = self.balancer.settle(reservation, Outcome::Error, self.now);
+            }
+            Step::FirstToken(_) | Step::Settle(_) | Step::Fail(_) => {}
+            Step::Adapters(which, loaded, slots) => {
+                let loaded: Vec<_> = loaded.iter().copied().map(AdapterId::from).collect();
+                let reading = AdapterReading { loaded: &loaded, queued: &[], slots: *slots, read: self.now };
+                self.balancer.adapters(self.ids[which % self.ids.len()], &reading);
+            }
             Step::Signals(which, waiting, kv) => {
                 let signals = Signals {
                     waiting: Some(*waiting),
@@ -243,7 +298,10 @@ impl World {
         let may = |id: &EndpointId| {
             let Some(at) = balancer.columns.at(*id) else { return false };
             let endpoint = &balancer.columns.endpoint[at];
+            let needs = request.of_pool(policy.prefill);
             pool.has(at)
+                && endpoint.labels().contains(needs.labels)
+                && endpoint.takes(needs.context_tokens())
                 && [role, Role::Both].contains(&endpoint.role())
                 && endpoint.domain() < Domain::from(3)
                 && !request.excluded.contains(id)
@@ -251,12 +309,41 @@ impl World {
         };
         let mut slots: Vec<_> = self.ids.iter().filter(|id| may(id)).map(|id| id.index() as u32).collect();
         slots.sort_unstable();
-        balancer.filter(pool, &mut slots).map_or(Vec::new(), |()| slots)
+        if slots.iter().any(|&at| !balancer.is_out(at as usize)) {
+            slots.retain(|&at| !balancer.is_out(at as usize));
+        }
+        let known = balancer.known_for(pool, &request.of_pool(policy.prefill));
+        if balancer.filter_for(pool, &known, &mut slots).is_err() {
+            return Vec::new();
+        }
+        self.in_time(request, role, slots, if role == Role::Prefill { [true, false] } else { [false, true] })
+    }
+
+    /// The slots that may answer without another one.
+    pub(super) fn alone(&self, request: &PairRequest<'_>) -> Vec<u32> {
+        self.in_time(request, Role::Decode, self.candidates(request, Role::Decode), [true, true])
+    }
+
+    /// Those who are expected to be in time with what is asked of them.
+    fn in_time(&self, request: &PairRequest<'_>, role: Role, slots: Vec<u32>, aspects: [bool; 2]) -> Vec<u32> {
+        let policy = &self.balancer.pairs[0];
+        let pool = if role == Role::Prefill { policy.prefill } else { policy.decode };
+        let Some(targets) = self.balancer.pools[pool.index()].policy.targets() else { return slots };
+        let asked = request.of_pool(pool);
+        let slo = Slo { ttft: asked.slo.ttft.filter(|_| aspects[0]), tpot: asked.slo.tpot.filter(|_| aspects[1]) };
+        let is_late = |at: &u32| {
+            let forecast = self.balancer.forecast(self.balancer.columns.id(*at as usize), &asked, self.now);
+            !forecast.expect("it is there").meets(slo)
+        };
+        if slots.iter().all(is_late) {
+            return if targets.fail == FailMode::Closed { Vec::new() } else { slots };
+        }
+        slots.into_iter().filter(|at| !is_late(at)).collect()
     }
 
     pub(super) fn cost(&self, request: &PairRequest<'_>, role: Role, at: u32, held: u32, now: i64) -> i64 {
         let pool = self.balancer.pool_of(&self.balancer.pairs[0], role);
-        let known = self.balancer.known(&pool.policy);
+        let known = self.balancer.known_for(pool, &request.of_pool(self.balancer.pairs[0].prefill));
         price::cost(pool.policy.combination(), &known, at as usize, Tokens::new(request.prompt_tokens, held), now)
     }
 
@@ -303,7 +390,7 @@ impl World {
         let class = |at: u32| *self.balancer.classes.class(self.balancer.classes.of(at as usize));
         let unit = |at: u32| (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
         let falls =
-            |role, at: u32| !self.balancer.pool_of(&self.balancer.pairs[0], role).falling.line(at as usize).is_never();
+            |role, at: u32| self.balancer.pool_of(&self.balancer.pairs[0], role).standings.line(at as usize).falling;
         let units = (class(decode), class(prefill), unit(decode), unit(prefill));
         (units, answers, (falls(Role::Decode, decode), decode), (falls(Role::Prefill, prefill), prefill))
     }
@@ -313,16 +400,18 @@ impl World {
         let pool = self.balancer.pool_of(&self.balancer.pairs[0], Role::Decode);
         let mut held = Held::default();
         held.fill(request.evidence, &self.balancer.columns);
-        let falls = !pool.falling.line(at as usize).is_never();
+        let falls = pool.standings.line(at as usize).falling;
         let holds = (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
         let sees = super::super::super::choose::sees_cache(pool.policy.combination());
-        (if sees { holds } else { (true, core::cmp::Reverse(0)) }, falls, at)
+        let request = request.of_pool(self.balancer.pairs[0].decode);
+        let state = self.balancer.sought(pool, &request).state(at as usize);
+        (if sees { holds } else { (true, core::cmp::Reverse(0)) }, state, falls, at)
     }
 
     /// The decode candidates that would compute the prompt at the least cost, and that cost.
     pub(super) fn locals(&mut self, request: &PairRequest<'_>) -> (Vec<u32>, i64) {
         let now = self.balancer.advance(self.now);
-        let decodes = self.candidates(request, Role::Decode);
+        let decodes = self.alone(request);
         let cost = |at: u32| self.cost(request, Role::Decode, at, self.held(request, at as usize), now);
         let costs: Vec<_> = decodes.iter().map(|at| cost(*at)).collect();
         let least = costs.iter().copied().min().unwrap_or(i64::MAX);
