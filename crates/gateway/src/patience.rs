@@ -81,11 +81,8 @@ mod tests {
     /// Waits for `time`; how long when patience ends before.
     async fn wait(patience: &mut Patience, time: Duration) -> Option<Duration> {
         let start = Instant::now();
-        let late = tokio::select! {
-            biased;
-            () = poll_fn(|context| patience.poll(context)) => Some(start.elapsed()),
-            () = tokio::time::sleep(time) => None,
-        };
+        let late = tokio::time::timeout(time, poll_fn(|context| patience.poll(context))).await;
+        let late = late.ok().map(|()| start.elapsed());
         patience.rest();
         late
     }
@@ -98,7 +95,7 @@ mod tests {
                 assert_eq!(wait(&mut patience, SECOND * 7 / 10).await, None);
             }
             // Nobody waits meanwhile.
-            tokio::time::sleep(early * SECOND * 3).await;
+            tokio::time::advance(early * SECOND * 3).await;
             assert_eq!(wait(&mut patience, 3 * SECOND).await, None);
             let late = wait(&mut patience, 10 * SECOND).await.expect("too long");
             assert!(late >= 4 * SECOND && late <= 5 * SECOND + SECOND / 100, "{early}: {late:?}");
