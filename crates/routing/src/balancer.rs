@@ -225,7 +225,7 @@ impl Balancer {
 
     fn set_member(&mut self, id: PoolId, endpoint: EndpointId, member: bool) -> bool {
         let (Some(at), Some(pool)) = (self.columns.at(endpoint), self.pools.get_mut(id.index())) else { return false };
-        if !pool.set(endpoint, member) {
+        if !pool.set(endpoint, self.columns.endpoint[at].name_hash(), member) {
             return false;
         }
         let out = u32::from(!self.columns.record[at].is_in());

@@ -69,6 +69,8 @@ pub struct Endpoint {
     rank: Option<u32>,
     labels: Labels,
     context_tokens: Option<u32>,
+    /// A hash of its name.
+    name: Option<u64>,
 }
 
 /// The part of a request that an endpoint may have where prefill and decode are two endpoints' work.
@@ -87,7 +89,7 @@ pub enum Role {
 impl Endpoint {
     /// An engine with 256 seats, room for 400,000 tokens of KV, 70 µs for a prompt token and 8 ms for a step of decoding: an
     /// 8B model in 16 bits on an accelerator of the A100's class. It has either role, is in domain 0 and in no group, moves KV
-    /// by connector class 0, is bound to no rank, and has no labels and no limit of its context.
+    /// by connector class 0, is bound to no rank, and has no labels, no limit of its context and no name.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -102,6 +104,7 @@ impl Endpoint {
             rank: None,
             labels: Labels::NONE,
             context_tokens: None,
+            name: None,
         }
     }
 
@@ -208,6 +211,42 @@ impl Endpoint {
     pub const fn with_context_tokens(mut self, most: u32) -> Self {
         self.context_tokens = Some(most);
         self
+    }
+
+    /// A name that it has wherever it joins: its points on [rings](crate::Picker::Ring) are made of it, so that routers
+    /// which know the same endpoints agree on who owns a key, in whatever order these joined. Without one they are made of
+    /// its id. Only a hash of it is kept (64 bits of FNV-1a).
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Policy, Request, Seed};
+    ///
+    /// let owner = |seed: u64, names: [&'static str; 3]| {
+    ///     let mut router = Balancer::new(Seed::from(seed));
+    ///     let pool = router.add_pool(Policy::ring());
+    ///     let ids = names.map(|name| router.join(Endpoint::new().with_name(name)));
+    ///     ids.map(|id| router.enter(pool, id));
+    ///     let chosen = router.explain(&Request::new(pool, 1, 100).with_affinity(42), Duration::ZERO)?.chosen;
+    ///     Ok::<_, phalanx_routing::Refusal>(ids.iter().position(|id| Some(*id) == chosen).map(|at| names[at]))
+    /// };
+    /// assert_eq!(owner(1, ["a", "b", "c"])?, owner(2, ["c", "a", "b"])?);
+    /// # Ok::<(), phalanx_routing::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn with_name(self, name: &str) -> Self {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        self.with_name_hash(name.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    }
+
+    /// The same, of a name whose hash is known.
+    pub(crate) const fn with_name_hash(mut self, hash: u64) -> Self {
+        self.name = Some(hash);
+        self
+    }
+
+    /// The hash of its name.
+    pub(crate) const fn name_hash(&self) -> Option<u64> {
+        self.name
     }
 
     /// Requests that it can run at once.

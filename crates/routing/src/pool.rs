@@ -79,7 +79,7 @@ impl Pool {
     }
 
     /// Takes an endpoint in or out; says whether that is a change.
-    pub(crate) fn set(&mut self, id: EndpointId, member: bool) -> bool {
+    pub(crate) fn set(&mut self, id: EndpointId, name: Option<u64>, member: bool) -> bool {
         let at = id.index();
         if self.has(at) == member {
             return false;
@@ -97,9 +97,9 @@ impl Pool {
         }
         if let Some(points) = self.policy.picker().points() {
             if member {
-                self.ring.insert(id, points);
+                self.ring.insert(id, name, points);
             } else {
-                self.ring.remove(id, points);
+                self.ring.remove(id, name, points);
             }
         }
         true

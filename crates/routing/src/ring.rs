@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::endpoint::EndpointId;
 use crate::seed::mix;
 
-/// Points of endpoints on a circle of 2^64. They are made of an endpoint's id alone, so each keeps its own.
+/// Points of endpoints on a circle of 2^64. They are made of an endpoint's name or id alone, so each keeps its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ring {
     /// With the slots that they belong to.
@@ -13,12 +13,12 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(crate) fn insert(&mut self, id: EndpointId, points: u32) {
-        self.points.extend(points_of(id, points));
+    pub(crate) fn insert(&mut self, id: EndpointId, name: Option<u64>, points: u32) {
+        self.points.extend(points_of(id, name, points));
     }
 
-    pub(crate) fn remove(&mut self, id: EndpointId, points: u32) {
-        for point in points_of(id, points) {
+    pub(crate) fn remove(&mut self, id: EndpointId, name: Option<u64>, points: u32) {
+        for point in points_of(id, name, points) {
             self.points.remove(&point);
         }
     }
@@ -30,8 +30,8 @@ impl Ring {
     }
 }
 
-fn points_of(id: EndpointId, points: u32) -> impl Iterator<Item = (u64, u32)> {
+fn points_of(id: EndpointId, name: Option<u64>, points: u32) -> impl Iterator<Item = (u64, u32)> {
     let slot = id.index() as u32;
-    let own = mix(u64::from(slot) << 32 | u64::from(id.generation()));
+    let own = mix(name.unwrap_or(u64::from(slot) << 32 | u64::from(id.generation())));
     (0..points).map(move |nth| (mix(own ^ u64::from(nth)), slot))
 }

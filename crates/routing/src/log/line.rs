@@ -62,6 +62,8 @@ pub(super) enum Line {
         labels: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         context_tokens: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<u64>,
         #[serde(default, skip_serializing_if = "Place::is_any")]
         place: Place,
     },

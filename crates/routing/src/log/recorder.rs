@@ -94,6 +94,7 @@ impl Recording {
                 decode_token: nanos(of.decode_token())?,
                 labels: of.labels().bits(),
                 context_tokens: of.context_tokens(),
+                name: of.name_hash(),
                 place: Place::of(of),
             })
         });

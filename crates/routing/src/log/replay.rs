@@ -76,11 +76,22 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
-            Line::Join { endpoint, seats, kv_tokens, prefill_token, decode_token, labels, context_tokens, place } => {
+            Line::Join {
+                endpoint,
+                seats,
+                kv_tokens,
+                prefill_token,
+                decode_token,
+                labels,
+                context_tokens,
+                name,
+                place,
+            } => {
                 let of = Endpoint::new().with_seats(*seats).with_kv_tokens(*kv_tokens);
                 let of = of.with_prefill_token(time(*prefill_token)).with_decode_token(time(*decode_token));
                 let of = of.with_labels(Labels::from(*labels));
                 let of = context_tokens.map_or(of, |most| of.with_context_tokens(most));
+                let of = name.map_or(of, |name| of.with_name_hash(name));
                 self.join(*endpoint, place.put(of))?;
             }
             Line::Leave { endpoint } => {
@@ -278,7 +289,8 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
         for (leg, computes) in [(Some(legs.decode), alone), (legs.prefill, true)] {
             let Some(leg) = leg else { continue };
             let tokens = (asked.prompt_tokens, leg.uncached_tokens);
-            let reservation = self.balancer.follow_part(line::endpoint(leg.endpoint), tokens, computes);
+            let (endpoint, adapter) = (line::endpoint(leg.endpoint), asked.adapter.map(Into::into));
+            let reservation = self.balancer.follow_part(endpoint, tokens, computes, adapter);
             let reservation = reservation.ok_or_else(|| gone(leg.endpoint))?;
             self.open.insert(reservation.serial, reservation);
         }

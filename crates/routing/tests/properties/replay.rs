@@ -23,6 +23,7 @@ struct Recorded {
 fn endpoint(at: u32) -> Endpoint {
     let role = [Role::Both, Role::Prefill, Role::Decode][at as usize % 3];
     let endpoint = Endpoint::new().with_seats(16 + at % 5).with_role(role).with_domain(Domain::from(at % 4));
+    let endpoint = if at.is_multiple_of(5) { endpoint } else { endpoint.with_name(&format!("engine-{at}")) };
     if at.is_multiple_of(7) { endpoint.with_rank(at % 2) } else { endpoint }
 }
 

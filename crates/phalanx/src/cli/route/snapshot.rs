@@ -170,7 +170,7 @@ impl Group {
 
 impl Engine {
     fn endpoint(&self) -> Endpoint {
-        let mut endpoint = Endpoint::new();
+        let mut endpoint = Endpoint::new().with_name(&self.name.value);
         if let Some(seats) = self.seats {
             endpoint = endpoint.with_seats(seats);
         }

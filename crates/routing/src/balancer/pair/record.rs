@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Balancer, Found};
+use crate::adapter::AdapterId;
 use crate::endpoint::EndpointId;
 use crate::log::{Leg, Legs, id};
 use crate::pair::PairRequest;
@@ -48,9 +49,13 @@ impl Balancer {
         endpoint: EndpointId,
         (prompt, uncached): (u32, u32),
         computes: bool,
+        adapter: Option<AdapterId>,
     ) -> Option<Reservation> {
         let at = self.columns.at(endpoint)?;
         let reservation = self.book(at, (prompt, uncached.min(prompt)));
+        if let Some(adapter) = adapter {
+            self.promise_adapter(&reservation, adapter);
+        }
         if computes {
             self.note_uncached(uncached);
         }
