@@ -12,7 +12,7 @@ pub(crate) use self::budget::Budget;
 /// reached its client, and always to another endpoint.
 ///
 /// A connection that is refused, and one that breaks before the response head, lead to another try; so does a head that
-/// comes later than [`Pool::with_try_timeout`](crate::Pool::with_try_timeout) allows. An answer of a status does so when
+/// comes later than [`Timeouts::per_try`](crate::Timeouts::per_try) allows. An answer of a status does so when
 /// [`with_statuses`](Self::with_statuses) names it: by default none does, and an engine's 400, 429 or 500 reaches the client
 /// as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
