@@ -62,6 +62,11 @@ fn policy_yaml() {
 }
 
 #[test]
+fn rewrite() {
+    replay("rewrite", phalanx_fuzz::rewrite::run);
+}
+
+#[test]
 fn route_log() {
     replay("route_log", phalanx_fuzz::route_log::run);
 }
@@ -74,6 +79,11 @@ fn route_ops() {
 #[test]
 fn snapshot() {
     replay("snapshot", phalanx_fuzz::snapshot::run);
+}
+
+#[test]
+fn sse() {
+    replay("sse", phalanx_fuzz::sse::run);
 }
 
 #[test]

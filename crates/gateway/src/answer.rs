@@ -6,16 +6,15 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
 use crate::api_error::ApiError;
-use crate::body::GatewayBody;
 
-pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<GatewayBody> {
-    let mut response = Response::new(GatewayBody::from(Bytes::from(value.to_string())));
+pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(value.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-impl From<ApiError> for Response<GatewayBody> {
+impl From<ApiError> for Response<Bytes> {
     fn from(error: ApiError) -> Self {
         let mut response = json_response(error.status(), &error.json());
         if let Some(allowed) = error.allowed() {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use phalanx_kvcache::text::{chat_text, join_parts, text_tokens};
 use phalanx_kvcache::{BlockHash, ChainHasher};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::api_error::ApiError;
@@ -35,8 +35,13 @@ struct Fields<'a> {
     prompt: Option<&'a RawValue>,
     #[serde(borrow)]
     messages: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     kv_transfer_params: Option<&'a RawValue>,
+}
+
+/// A value that stands there, null included: it has a place in the body.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Which field holds the prompt.
@@ -77,7 +82,10 @@ impl Ask {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::bad_request("the body is not a JSON object"));
         }
-        let fields: Fields<'_> = serde_json::from_slice(&body)
+        // All of it, also what is passed on unread: an engine is not the one to find out.
+        let text = std::str::from_utf8(&body)
+            .map_err(|error| ApiError::bad_request(format!("the body is not UTF-8: {error}")))?;
+        let fields: Fields<'_> = serde_json::from_str(text)
             .map_err(|error| ApiError::bad_request(format!("the body is not a JSON object: {error}")))?;
         let raw = fields.model.ok_or_else(|| ApiError::bad_parameter("model", "`model` is missing"))?;
         let model: String = serde_json::from_str(raw.get())
@@ -196,6 +204,8 @@ mod tests {
         let without = read(r#" {"model":"m","temperature":1.0}"#).expect("valid");
         let expected = r#" {"kv_transfer_params":{"remote_port":1},"model":"m","temperature":1.0}"#;
         assert_eq!(without.body_for(Some("m"), Some(&parameters)), expected);
+        let null = read(r#"{"kv_transfer_params":null,"model":"m"}"#).expect("valid");
+        assert_eq!(null.body_for(None, Some(&parameters)), r#"{"kv_transfer_params":{"remote_port":1},"model":"m"}"#);
         let with = read(r#"{"kv_transfer_params": {"remote_host":"me"}, "model":"m"}"#).expect("valid");
         let expected = r#"{"kv_transfer_params": {"remote_port":1}, "model":"other"}"#;
         assert_eq!(with.body_for(Some("other"), Some(&parameters)), expected);

@@ -1,7 +1,7 @@
 //! The body of a response: bytes of our own, or an engine's, followed to its last byte.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -9,43 +9,61 @@ use hyper::body::Incoming;
 use phalanx_routing::Outcome;
 
 use crate::api_error::ApiError;
+use crate::cause::Cause;
 use crate::flight::Flight;
+use crate::patience::Patience;
+use crate::sse::Events;
+use crate::visit::Visit;
 
-/// What the gateway sends to a client.
+/// What the gateway sends to a client. The visit ends with it, or with its drop.
 #[derive(Debug)]
-pub(crate) struct GatewayBody(Source);
+pub(crate) struct GatewayBody {
+    source: Source,
+    visit: Visit,
+}
 
 #[derive(Debug)]
 enum Source {
     /// `None` once sent.
     Own(Option<Bytes>),
-    Engine(Relayed),
+    Engine(Answer),
 }
 
 /// An engine's body and the flight that ends with it.
 #[derive(Debug)]
-struct Relayed {
-    body: Incoming,
+pub(crate) struct Answer {
+    pub(crate) body: Incoming,
     /// `None` once settled.
-    flight: Option<Flight>,
+    pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
-    end: Outcome,
-    /// A stream of events that breaks ends with an event that says so.
-    events: bool,
-    /// The last two bytes that came.
-    tail: [u8; 2],
+    pub(crate) end: Outcome,
+    /// Followed where it is a stream of events: one that breaks ends with an event that says so.
+    pub(crate) events: Option<Events>,
+    pub(crate) patience: Patience,
+}
+
+/// Why a body was cut.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Upstream(#[from] hyper::Error),
+    #[error("the endpoint did not go on in time")]
+    Stalled,
 }
 
 impl GatewayBody {
-    /// Relays `body` and settles `flight`: as `end` with the body's end, and otherwise with its error or its drop.
-    pub(crate) fn relay(body: Incoming, flight: Flight, end: Outcome, events: bool) -> Self {
-        let mut relayed = Relayed { body, flight: Some(flight), end, events, tail: *b"\n\n" };
-        relayed.settle_at_end();
-        Self(Source::Engine(relayed))
+    pub(crate) fn own(bytes: Bytes, visit: Visit) -> Self {
+        Self { source: Source::Own(Some(bytes)), visit }
+    }
+
+    /// Passes an answer on and settles its flight with the body's end, its error or its drop.
+    pub(crate) fn relay(mut answer: Answer, visit: Visit) -> Self {
+        answer.settle_at_end();
+        Self { source: Source::Engine(answer), visit }
     }
 }
 
-impl Relayed {
+impl Answer {
     /// A body of known length is over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
         if self.body.is_end_stream()
@@ -55,80 +73,96 @@ impl Relayed {
         }
     }
 
-    /// Remembers how `data` ends.
-    fn note(&mut self, data: &[u8]) {
-        match *data {
-            [] => {}
-            [last] => self.tail = [self.tail[1], last],
-            [.., before, last] => self.tail = [before, last],
-        }
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(flight) = &mut self.flight else { return Poll::Ready(None) };
-        match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            Some(Ok(frame)) => {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.patience.rest();
                 if let Some(data) = frame.data_ref() {
-                    flight.first_token();
-                    self.note(data);
+                    // The body of an error says nothing about how fast prompts are computed.
+                    if self.end == Outcome::Success {
+                        flight.first_token();
+                    }
+                    visit.begin_answer();
+                    if let Some(events) = &mut self.events {
+                        events.note(data);
+                    }
                 }
                 self.settle_at_end();
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => {
-                let message = format!("endpoint {} broke off: {error}", flight.endpoint());
-                if let Some(flight) = self.flight.take() {
-                    flight.settle(Outcome::Cut);
-                }
-                if !self.events {
-                    return Poll::Ready(Some(Err(error)));
-                }
-                // An event that was cut in its middle is ended first, or the two would be read as one.
-                let gap = if self.tail == *b"\n\n" { "" } else { "\n\n" };
-                let event = format!("{gap}data: {}\n\n", ApiError::bad_gateway(message).json());
-                Poll::Ready(Some(Ok(Frame::data(event.into()))))
+            Poll::Ready(Some(Err(error))) => {
+                let told = ApiError::cut(flight.endpoint(), &error);
+                self.break_off(&told, Broken::Upstream(error), visit)
             }
-            None => {
+            Poll::Ready(None) => {
                 if let Some(flight) = self.flight.take() {
                     flight.settle(self.end);
                 }
                 Poll::Ready(None)
             }
+            Poll::Pending => {
+                if self.patience.poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                let told = ApiError::stalled(flight.endpoint());
+                self.break_off(&told, Broken::Stalled, visit)
+            }
         }
     }
-}
 
-impl From<Bytes> for GatewayBody {
-    fn from(bytes: Bytes) -> Self {
-        Self(Source::Own(Some(bytes)))
+    /// Ends a stream of events with one that tells why, and cuts any other body.
+    fn break_off(
+        &mut self,
+        told: &ApiError,
+        why: Broken,
+        visit: &mut Visit,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        visit.fail(told.cause());
+        if let Some(flight) = self.flight.take() {
+            flight.settle(Outcome::Cut);
+        }
+        let Some(events) = &self.events else { return Poll::Ready(Some(Err(why))) };
+        // An event that was cut in its middle is ended first, or the two would be read as one.
+        let event = format!("{}data: {}\n\n", events.ending(), told.json());
+        Poll::Ready(Some(Ok(Frame::data(event.into()))))
     }
 }
 
 impl Body for GatewayBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.0 {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Self { source, visit } = &mut *self;
+        match source {
             Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Source::Engine(relayed) => relayed.poll(context),
+            Source::Engine(answer) => answer.poll(context, visit),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.source {
             Source::Own(bytes) => bytes.is_none(),
-            Source::Engine(relayed) => relayed.flight.is_none(),
+            Source::Engine(answer) => answer.flight.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Source::Engine(relayed) => relayed.body.size_hint(),
+            Source::Engine(answer) => answer.body.size_hint(),
+        }
+    }
+}
+
+impl Drop for GatewayBody {
+    fn drop(&mut self) {
+        if let Source::Engine(answer) = &self.source {
+            if answer.flight.is_some() {
+                self.visit.fail(Cause::ClientGone);
+            }
+            self.visit.end_answer(answer.events.as_ref().map_or(0, Events::complete));
         }
     }
 }

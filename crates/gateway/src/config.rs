@@ -1,5 +1,7 @@
 //! What a gateway serves: routes, pools of endpoints, a policy and limits.
 
+mod care;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use phalanx_kvcache::BlockSize;
 use phalanx_routing::{Listeners, Policy, RouteTable, Seed};
 use phalanx_signals::{EventSource, MetricsSource};
 
+pub(crate) use self::care::Care;
+pub use self::care::Timeouts;
 use crate::door::Door;
 
 /// One engine that takes requests.
@@ -38,7 +42,7 @@ pub enum Phase {
 pub struct Pool {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) served_model: Option<String>,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeouts: Timeouts,
 }
 
 /// Settings of one [`Gateway`](crate::Gateway).
@@ -49,10 +53,9 @@ pub struct GatewayConfig {
     pub(crate) seed: Seed,
     pub(crate) block_size: BlockSize,
     pub(crate) pools: BTreeMap<String, Pool>,
-    pub(crate) max_body: usize,
     pub(crate) max_index_bytes: usize,
-    pub(crate) tries: usize,
     pub(crate) door: Door,
+    pub(crate) care: Care,
 }
 
 impl Endpoint {
@@ -142,17 +145,34 @@ impl Pool {
         self
     }
 
-    /// How long an engine may take until its response head; without it there is no limit.
+    /// How long an engine may take until its response head, over all tries; without it there is no limit. The same as that
+    /// field of [`Timeouts`].
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeouts.head = Some(timeout);
+        self
+    }
+
+    /// How long an engine may take for the parts of an answer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use phalanx_gateway::{Pool, Timeouts};
+    ///
+    /// let timeouts = Timeouts { per_try: Some(Duration::from_secs(10)), ..Timeouts::default() };
+    /// let pool = Pool::default().with_timeouts(timeouts);
+    /// ```
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 }
 
 impl GatewayConfig {
-    /// A gateway for `routes` that decides by `policy`. Defaults: blocks of 16 tokens, bodies up to 64 MiB, an index of
-    /// at most 512 MiB, three endpoints tried before the first byte, seed 0.
+    /// A gateway for `routes` that decides by `policy`. Defaults: blocks of 16 tokens, an index of at most 512 MiB,
+    /// seed 0, and those of [`Limits`](crate::Limits), [`Retry`](crate::Retry), [`Drain`](crate::Drain) and
+    /// [`Breaker`](phalanx_routing::Breaker).
     ///
     /// ```
     /// use phalanx_gateway::{GatewayConfig, Pool};
@@ -170,10 +190,9 @@ impl GatewayConfig {
             seed: Seed::from(0),
             block_size: BlockSize::new(16).expect("16 is a block size"),
             pools: BTreeMap::new(),
-            max_body: 64 << 20,
             max_index_bytes: 512 << 20,
-            tries: 3,
             door: Door::Default,
+            care: Care::default(),
         }
     }
 
@@ -225,25 +244,11 @@ impl GatewayConfig {
         self
     }
 
-    /// How many endpoints may fail a request before its first byte until the client is told; at least 1 is tried.
-    #[must_use]
-    pub fn with_tries(mut self, tries: usize) -> Self {
-        self.tries = tries.max(1);
-        self
-    }
-
     /// The memory of the fleet index in bytes: about 25 for each block that an endpoint holds, and next to none for the
     /// further endpoints that hold it too. At the bound new blocks are left out.
     #[must_use]
     pub fn with_max_index_bytes(mut self, bytes: usize) -> Self {
         self.max_index_bytes = bytes;
-        self
-    }
-
-    /// The largest request body in bytes; a larger one is answered 413.
-    #[must_use]
-    pub fn with_max_body(mut self, bytes: usize) -> Self {
-        self.max_body = bytes;
         self
     }
 }

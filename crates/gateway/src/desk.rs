@@ -1,9 +1,11 @@
 //! Where decisions are made: routes, the fleet index and the router behind one short lock.
 
+mod care;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::request::Parts;
 use phalanx_kvcache::{Applied, ChainHasher, Change, IndexConfig};
@@ -11,25 +13,37 @@ use phalanx_routing::{
     Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router, Signals,
 };
 
+pub(crate) use self::care::Standing;
+use crate::access_log::OpenLog;
 use crate::api_error::ApiError;
 use crate::ask::Ask;
-use crate::config::{Endpoint, GatewayConfig, Phase};
+use crate::config::{Endpoint, GatewayConfig, Phase, Timeouts};
 use crate::door::{self, Door, Sent};
 use crate::error::ConfigError;
 use crate::follow;
+use crate::limits::Limits;
+use crate::meters::Meters;
+use crate::retry::{Budget, Retry};
 use crate::times::DecisionTimes;
 
 /// Everything that requests share.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) hasher: ChainHasher,
-    pub(crate) max_body: usize,
-    pub(crate) tries: usize,
+    pub(crate) limits: Limits,
+    pub(crate) retry: Retry,
+    pub(crate) meters: Meters,
+    pub(crate) access_log: Option<OpenLog>,
+    /// Whether it is about to stop.
+    is_leaving: AtomicBool,
+    seed: u64,
     routes: RouteTable,
     door: Door,
     servers: BTreeMap<String, Server>,
     endpoints: Vec<Endpoint>,
     ids: Vec<EndpointId>,
+    /// The pools of each endpoint.
+    pools: Vec<Vec<PoolId>>,
     epoch: Instant,
     requests: AtomicU64,
     state: Mutex<State>,
@@ -40,13 +54,17 @@ pub(crate) struct Desk {
 struct State {
     router: Router,
     times: DecisionTimes,
+    /// Endpoints that checks have found down.
+    down: Vec<bool>,
 }
 
 /// The endpoints behind one ModelServer, by what they run.
 #[derive(Debug)]
 pub(crate) struct Server {
+    name: String,
     served_model: Option<String>,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) budget: Budget,
     /// Endpoints that run whole requests.
     pub(crate) whole: PoolId,
     pub(crate) decode: PoolId,
@@ -75,7 +93,7 @@ pub(crate) enum Work<'a> {
 }
 
 impl Desk {
-    pub(crate) fn open(config: GatewayConfig) -> Result<Arc<Self>, ConfigError> {
+    pub(crate) fn open(config: GatewayConfig, access_log: Option<OpenLog>) -> Result<Arc<Self>, ConfigError> {
         for route in config.routes.routes() {
             for target in route.targets() {
                 if let Some(server) = target.server().filter(|server| !config.pools.contains_key(*server)) {
@@ -90,12 +108,17 @@ impl Desk {
         if let Some(age) = follow::max_age(&config.pools) {
             router = router.with_max_age(age);
         }
-        let (mut known, mut ids, mut servers) = (Known::default(), Vec::new(), BTreeMap::new());
+        if let Some(breaker) = config.care.breaker {
+            router = router.with_breaker(breaker);
+        }
+        let (mut known, mut ids, mut pools, mut servers) = (Known::default(), Vec::new(), Vec::new(), BTreeMap::new());
         for (name, pool) in config.pools {
             let mut pool_for = || router.balancer_mut().add_pool(config.policy.clone());
             let mut server = Server {
+                name: name.clone(),
                 served_model: pool.served_model,
-                timeout: pool.timeout,
+                timeouts: pool.timeouts,
+                budget: Budget::new(&config.care.retry),
                 whole: pool_for(),
                 decode: pool_for(),
                 is_disaggregated: is_disaggregated(&pool.endpoints),
@@ -104,9 +127,11 @@ impl Desk {
             };
             for endpoint in pool.endpoints {
                 let (phase, group) = (endpoint.phase, endpoint.group.clone());
+                let named = phalanx_routing::Endpoint::new().with_name(&endpoint.name);
                 let index = known.index_of(endpoint)?;
                 if index == ids.len() {
-                    ids.push(router.join(phalanx_routing::Endpoint::new()));
+                    ids.push(router.join(named));
+                    pools.push(Vec::new());
                 }
                 let pool = match phase {
                     Phase::Both => server.whole,
@@ -121,19 +146,25 @@ impl Desk {
                     }
                 };
                 router.balancer_mut().enter(pool, ids[index]);
+                pools[index].push(pool);
             }
             servers.insert(name, server);
         }
-        let state = State { router, times: DecisionTimes::new() };
+        let state = State { router, times: DecisionTimes::new(), down: vec![false; ids.len()] };
         Ok(Arc::new(Self {
             hasher: ChainHasher::new(config.block_size),
-            max_body: config.max_body,
-            tries: config.tries,
+            limits: config.care.limits,
+            retry: config.care.retry,
+            meters: Meters::new(&config.routes, |name| servers.get(name).and_then(Server::served_model)),
+            access_log,
+            is_leaving: AtomicBool::new(false),
+            seed: config.seed.into(),
             routes: config.routes.with_seed(config.seed),
             door: config.door,
             servers,
             endpoints: known.endpoints,
             ids,
+            pools,
             epoch: Instant::now(),
             requests: AtomicU64::new(0),
             state: Mutex::new(state),
@@ -277,6 +308,14 @@ fn is_disaggregated(endpoints: &[Endpoint]) -> bool {
 }
 
 impl Server {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn served_model(&self) -> Option<&str> {
+        self.served_model.as_deref()
+    }
+
     /// The prefill endpoints that can hand their KV to the decode endpoint at `index`.
     pub(crate) fn prefill_for(&self, index: usize) -> Option<PoolId> {
         let group = self.decode_groups.get(&index);

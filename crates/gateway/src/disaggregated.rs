@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::body::GatewayBody;
+use crate::proxy::Relayed;
 
 /// The largest answer of a prefill leg: one token and the transfer's parameters.
 const MAX_PREFILL_ANSWER: usize = 8 << 20;
@@ -18,7 +18,7 @@ pub(crate) enum Prefilled {
     /// The prompt's KV can be fetched with these parameters.
     At(Box<RawValue>),
     /// The engine found fault with the request: its client should know.
-    Refused(Response<GatewayBody>),
+    Refused(Box<Relayed>),
     /// No KV will come.
     Nowhere,
 }

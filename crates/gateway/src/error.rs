@@ -27,4 +27,7 @@ pub enum StartError {
     /// The listener has no local address: it is not bound.
     #[error("the listener has no address: {0}")]
     Address(#[source] std::io::Error),
+    /// The access log's thread could not start.
+    #[error("the access log could not start: {0}")]
+    AccessLog(#[source] std::io::Error),
 }

@@ -13,6 +13,12 @@
 //! | `POST /v1/chat/completions`, `POST /v1/completions` | routed by the body's `model`, the headers and the path |
 //! | `GET /v1/models` | the models and adapters that have a route |
 //! | `GET /healthz` | 200 while the gateway serves |
+//! | `GET /readyz` | 200 while it takes requests; 503 from the moment that it is to stop |
+//! | `GET /metrics` | what it has counted, for Prometheus |
+//!
+//! What it does when engines, clients or the network fail it is in its README, with the test of each case: [`Retry`] says
+//! what is tried elsewhere, [`Breaker`](phalanx_routing::Breaker) and [`HealthCheck`] who is left alone, [`Timeouts`] and
+//! [`Limits`] how long and how much, and [`Drain`] how it ends.
 //!
 //! Every routed answer carries `x-phalanx-endpoint`, the name of the endpoint that gave it. Errors of the gateway's own
 //! have OpenAI's shape; an engine's errors are its own.
@@ -37,22 +43,42 @@
 //! # }
 //! ```
 
+mod accept;
+mod access_log;
 mod answer;
 mod api_error;
 mod ask;
 mod body;
+mod cause;
 mod config;
+mod connection;
 mod desk;
 mod disaggregated;
 mod door;
 mod error;
 mod flight;
 mod follow;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
+mod limits;
+mod meters;
+mod paths;
+mod patience;
+mod probe;
 mod proxy;
+mod retry;
 mod server;
+mod socket;
+mod sse;
 mod times;
+mod upstream;
+mod visit;
 
-pub use config::{Endpoint, GatewayConfig, Phase, Pool};
+pub use access_log::{AccessLog, LogFormat};
+pub use config::{Endpoint, GatewayConfig, Phase, Pool, Timeouts};
 pub use error::{ConfigError, StartError};
+pub use limits::{Drain, Limits};
+pub use probe::{HealthCheck, HealthCheckError};
+pub use retry::{Retry, RetryError};
 pub use server::{Gateway, GatewayHandle};
 pub use times::DecisionTimes;

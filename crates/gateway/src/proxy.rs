@@ -3,42 +3,28 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http::response;
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use phalanx_routing::{EndpointId, Outcome, PoolId};
 use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
 
 use crate::api_error::ApiError;
 use crate::ask::Ask;
-use crate::body::GatewayBody;
+use crate::body::Answer;
 use crate::desk::{Desk, Server, Work};
 use crate::disaggregated::{self, Prefilled};
 use crate::flight::Flight;
+use crate::patience::Patience;
+use crate::sse::Events;
+use crate::upstream::{self, Upstream};
+use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
 const ENDPOINT: HeaderName = HeaderName::from_static("x-phalanx-endpoint");
-
-/// Headers that belong to one connection, not to the message (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
-/// A client of engines, with its pool of connections.
-pub(crate) type Upstream = Client<HttpConnector, Full<Bytes>>;
 
 /// A request that has been read, on its way.
 #[derive(Debug)]
@@ -51,7 +37,19 @@ pub(crate) struct Proxy<'a> {
     /// The name to ask the server for, where it is not the client's.
     pub(crate) model: Option<&'a str>,
     pub(crate) key: u64,
+    /// The ends of the time for a response head, and for all.
+    pub(crate) due: Due,
 }
+
+/// Until when something has to be there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due {
+    head: Option<Instant>,
+    all: Option<Instant>,
+}
+
+/// The head of an answer, and what is to come.
+pub(crate) type Relayed = (response::Parts, Answer);
 
 /// The endpoints that failed a request before their response head, in id order, and what the last one did.
 #[derive(Debug, Default)]
@@ -67,51 +65,78 @@ struct Broken {
     error: ApiError,
 }
 
+/// Which limit has passed.
+#[derive(Clone, Copy, Debug)]
+enum Late {
+    /// That of one try.
+    Try,
+    /// That of the request.
+    Request,
+}
+
+impl Due {
+    /// The ends for a request to `server` that came then.
+    pub(crate) fn new(server: &Server, arrived: Option<std::time::Instant>) -> Self {
+        let limits = server.timeouts;
+        if limits.head.or(limits.total).is_none() {
+            return Self { head: None, all: None };
+        }
+        let start = arrived.map_or_else(Instant::now, Instant::from_std);
+        let (head, all) = (limits.head.map(|limit| start + limit), limits.total.map(|limit| start + limit));
+        Self { head: head.into_iter().chain(all).min(), all }
+    }
+}
+
 impl Tried {
-    fn note(&mut self, desk: &Desk, broken: Broken) {
-        let id = desk.id(broken.index);
+    fn note(&mut self, desk: &Desk, index: usize, error: Option<ApiError>) {
+        let id = desk.id(index);
         let place = self.endpoints.partition_point(|&other| other < id);
         self.endpoints.insert(place, id);
-        self.last = Some(broken.error);
+        self.last = error.or(self.last.take());
     }
 }
 
 impl Proxy<'_> {
-    pub(crate) async fn run(&self) -> Result<Response<GatewayBody>, ApiError> {
-        if self.server.is_disaggregated() { self.run_pair().await } else { self.run_whole().await }
+    pub(crate) async fn run(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        self.server.budget.request();
+        if self.server.is_disaggregated() { self.run_pair(visit).await } else { self.run_whole(visit).await }
     }
 
     /// Tries endpoints, best first, until one gives a response head.
-    async fn run_whole(&self) -> Result<Response<GatewayBody>, ApiError> {
-        self.try_each(self.server.whole, Tried::default()).await
+    async fn run_whole(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        let flight = self.choose(Work::Prompt(self.ask), self.server.whole, &[])?;
+        self.try_each(flight, self.server.whole, Tried::default(), visit).await
     }
 
     /// Runs the prompt on one endpoint and the rest on another that it hands its KV to.
-    async fn run_pair(&self) -> Result<Response<GatewayBody>, ApiError> {
+    async fn run_pair(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
         let decode = self.choose(Work::Decode, self.server.decode, &[])?;
         let prefill = self.server.prefill_for(decode.index());
         let prefilled = match prefill.map(|pool| self.choose(Work::Prompt(self.ask), pool, &[])) {
-            Some(Ok(flight)) => self.prefill(flight).await?,
+            Some(Ok(flight)) => self.prefill(flight, visit).await?,
             Some(Err(_)) | None => Prefilled::Nowhere,
         };
         let mut tried = Tried::default();
         match prefilled {
-            Prefilled::At(parameters) => match self.try_one(decode, Some(&parameters)).await? {
-                Ok(response) => return Ok(response),
-                Err(broken) => tried.note(self.desk, broken),
+            Prefilled::At(parameters) => match self.try_one(decode, Some(&parameters), visit).await? {
+                Ok((response, flight)) => return Ok(self.relay(response, flight)),
+                Err(broken) => tried.note(self.desk, broken.index, Some(broken.error)),
             },
-            Prefilled::Refused(response) => {
+            Prefilled::Refused(relayed) => {
                 decode.settle(Outcome::Unused);
-                return Ok(response);
+                return Ok(*relayed);
             }
             Prefilled::Nowhere => decode.settle(Outcome::Unused),
         }
         // No KV comes: a decode endpoint computes the prompt itself.
-        self.try_each(self.server.decode, tried).await
+        match self.choose(Work::Prompt(self.ask), self.server.decode, &tried.endpoints) {
+            Ok(flight) => self.try_each(flight, self.server.decode, tried, visit).await,
+            Err(refusal) => Err(tried.last.unwrap_or(refusal)),
+        }
     }
 
     /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
-    async fn prefill(&self, mut flight: Flight) -> Result<Prefilled, ApiError> {
+    async fn prefill(&self, mut flight: Flight, visit: &mut Visit) -> Result<Prefilled, ApiError> {
         let body = self.ask.body_for(self.model, None);
         let Some(body) = disaggregated::prefill_body(&body) else {
             flight.settle(Outcome::Unused);
@@ -125,70 +150,106 @@ impl Proxy<'_> {
             disaggregated::read_prefilled(response).await.map(Ok).ok_or(())
         };
         match self.in_time(leg).await {
-            None => {
+            Err(Late::Request) => {
                 let error = ApiError::timed_out(flight.endpoint());
                 flight.settle(Outcome::Error);
                 Err(error)
             }
-            Some(Ok(Ok(parameters))) => {
+            Ok(Ok(Ok(parameters))) => {
                 flight.first_token();
                 flight.settle(Outcome::Success);
                 Ok(Prefilled::At(parameters))
             }
-            Some(Ok(Err(refusal))) => Ok(Prefilled::Refused(relay(refusal, flight))),
-            Some(Err(())) => {
+            Ok(Ok(Err(refusal))) => {
+                visit.is_sent(flight.index());
+                Ok(Prefilled::Refused(Box::new(self.relay(refusal, flight))))
+            }
+            Ok(Err(())) | Err(Late::Try) => {
                 flight.settle(Outcome::Error);
                 Ok(Prefilled::Nowhere)
             }
         }
     }
 
-    async fn try_each(&self, among: PoolId, mut tried: Tried) -> Result<Response<GatewayBody>, ApiError> {
-        while tried.endpoints.len() < self.desk.tries {
-            let flight = match self.choose(Work::Prompt(self.ask), among, &tried.endpoints) {
-                Ok(flight) => flight,
-                Err(refusal) => return Err(tried.last.unwrap_or(refusal)),
+    /// Sends the request where `flight` leads, and then to others of the pool, as long as that may help.
+    async fn try_each(
+        &self,
+        mut flight: Flight,
+        among: PoolId,
+        mut tried: Tried,
+        visit: &mut Visit,
+    ) -> Result<Relayed, ApiError> {
+        loop {
+            let refused = match self.try_one(flight, None, visit).await? {
+                Ok((response, flight)) if !self.desk.retry.is_again(response.status()) => {
+                    return Ok(self.relay(response, flight));
+                }
+                Ok((response, flight)) => {
+                    tried.note(self.desk, flight.index(), None);
+                    Some((response, flight))
+                }
+                Err(broken) => {
+                    tried.note(self.desk, broken.index, Some(broken.error));
+                    None
+                }
             };
-            match self.try_one(flight, None).await? {
-                Ok(response) => return Ok(response),
-                Err(broken) => tried.note(self.desk, broken),
+            match (self.another(among, &tried).await, refused) {
+                (Some(next), refused) => {
+                    if let Some((_, flight)) = refused {
+                        flight.settle(Outcome::Error);
+                    }
+                    flight = next;
+                }
+                (None, Some((response, flight))) => return Ok(self.relay(response, flight)),
+                (None, None) => return Err(tried.last.unwrap_or_else(|| ApiError::unavailable("nobody was asked"))),
             }
         }
-        Err(tried.last.unwrap_or_else(|| ApiError::unavailable("no endpoint was tried")))
     }
 
-    /// Sends the client's bytes where `flight` leads. A time-out ends the request; what else fails before the response
-    /// head may go better elsewhere.
+    /// Another endpoint to try, after a pause; `None` when there is none, or enough has been tried.
+    async fn another(&self, among: PoolId, tried: &Tried) -> Option<Flight> {
+        let count = tried.endpoints.len();
+        if self.desk.retry.is_enough(count) {
+            return None;
+        }
+        let flight = self.choose(Work::Prompt(self.ask), among, &tried.endpoints).ok()?;
+        if !self.desk.may_retry(self.server) {
+            flight.settle(Outcome::Unused);
+            return None;
+        }
+        let pause = self.desk.pause_after(count, self.key);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Some(flight)
+    }
+
+    /// Sends the client's bytes where `flight` leads. What fails there before the response head may go better elsewhere,
+    /// but for a request whose time is over.
     async fn try_one(
         &self,
         flight: Flight,
         transfer: Option<&RawValue>,
-    ) -> Result<Result<Response<GatewayBody>, Broken>, ApiError> {
+        visit: &mut Visit,
+    ) -> Result<Result<(Response<Incoming>, Flight), Broken>, ApiError> {
         let body = self.ask.body_for(self.model, transfer);
-        match self.in_time(self.send(&flight, body)).await {
-            Some(Ok(response)) => Ok(Ok(relay(response, flight))),
-            Some(Err(reason)) => {
-                let broken = Broken {
-                    index: flight.index(),
-                    error: ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint())),
-                };
-                flight.settle(Outcome::Error);
-                Ok(Err(broken))
-            }
-            None => {
-                let error = ApiError::timed_out(flight.endpoint());
-                flight.settle(Outcome::Error);
-                Err(error)
-            }
-        }
+        visit.is_sent(flight.index());
+        let (late, error) = match self.in_time(self.send(&flight, body)).await {
+            Ok(Ok(response)) => return Ok(Ok((response, flight))),
+            Ok(Err(reason)) => (None, ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint()))),
+            Err(late) => (Some(late), ApiError::timed_out(flight.endpoint())),
+        };
+        let index = flight.index();
+        flight.settle(Outcome::Error);
+        if let Some(Late::Request) = late { Err(error) } else { Ok(Err(Broken { index, error })) }
     }
 
-    /// Waits as long as the server's time limit allows; `None` when that was not enough.
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        match self.server.timeout {
-            None => Some(work.await),
-            Some(limit) => tokio::time::timeout(limit, work).await.ok(),
-        }
+    /// Waits as long as the server's limits allow.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Late> {
+        let one = self.server.timeouts.per_try.map(|limit| Instant::now() + limit);
+        let Some(due) = one.into_iter().chain(self.due.head).min() else { return Ok(work.await) };
+        let late = if self.due.head == Some(due) { Late::Request } else { Late::Try };
+        timeout_at(due, work).await.map_err(|_| late)
     }
 
     fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
@@ -197,50 +258,26 @@ impl Proxy<'_> {
         Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
     }
 
-    /// Sends `body` and waits for the response head.
-    async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<Incoming>, String> {
-        let address = self.desk.endpoint(flight.index()).address;
-        let path = self.head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query(path).build();
-        let uri = uri.map_err(|error| error.to_string())?;
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = self.head.method.clone();
-        *request.uri_mut() = uri;
-        *request.headers_mut() = end_to_end(&self.head.headers);
-        // Both are the connection's own: set anew from the address and the body.
-        request.headers_mut().remove(header::HOST);
-        request.headers_mut().remove(header::CONTENT_LENGTH);
-        self.upstream.request(request).await.map_err(|error| error.to_string())
+    async fn send(&self, flight: &Flight, body: bytes::Bytes) -> Result<Response<Incoming>, String> {
+        upstream::send(self.upstream, self.desk.endpoint(flight.index()).address, self.head, body).await
     }
-}
 
-/// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.
-fn relay(response: Response<Incoming>, flight: Flight) -> Response<GatewayBody> {
-    let (mut head, body) = response.into_parts();
-    head.headers = end_to_end(&head.headers);
-    if let Ok(name) = HeaderValue::from_str(flight.endpoint()) {
-        head.headers.insert(ENDPOINT, name);
+    /// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.
+    fn relay(&self, response: Response<Incoming>, flight: Flight) -> Relayed {
+        let (mut head, body) = response.into_parts();
+        head.headers = upstream::end_to_end(&head.headers);
+        if let Ok(name) = HeaderValue::from_str(flight.endpoint()) {
+            head.headers.insert(ENDPOINT, name);
+        }
+        let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        // A stream of known length has no room for another event.
+        let follows = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
+            && !head.headers.contains_key(header::CONTENT_LENGTH);
+        // An endpoint that has too much to do is alive.
+        let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
+        head.extensions.clear();
+        head.version = http::Version::HTTP_11;
+        let patience = Patience::new(self.server.timeouts.idle, self.due.all);
+        (head, Answer { body, flight: Some(flight), end, events: follows.then(Events::new), patience })
     }
-    let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let events = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
-    let overloaded = head.status.is_server_error() || head.status == StatusCode::TOO_MANY_REQUESTS;
-    let end = if overloaded { Outcome::Error } else { Outcome::Success };
-    head.extensions.clear();
-    head.version = http::Version::HTTP_11;
-    Response::from_parts(head, GatewayBody::relay(body, flight, end, events))
-}
-
-fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let mut kept = headers.clone();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        kept.remove(name);
-    }
-    kept
 }

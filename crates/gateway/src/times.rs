@@ -18,6 +18,17 @@ impl DecisionTimes {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    /// The sum, the count, and the count of each bucket that ends at these bounds, in nanoseconds; the last has no end.
+    pub(crate) fn buckets(&self, bounds: &[u64]) -> (u64, u64, Vec<u64>) {
+        let (mut counts, mut sum) = (vec![0; bounds.len() + 1], 0_u64);
+        for step in self.0.iter_recorded() {
+            counts[bounds.partition_point(|&bound| bound < step.value_iterated_to())] +=
+                step.count_since_last_iteration();
+            sum = sum.saturating_add(step.value_iterated_to().saturating_mul(step.count_since_last_iteration()));
+        }
+        (sum, self.0.len(), counts)
+    }
+
     /// How many decisions were made.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -5,24 +5,17 @@ mod support;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Phase, Pool, StartError};
+use phalanx_gateway::{ConfigError, Endpoint, Gateway, GatewayConfig, Limits, Phase, Pool, StartError};
 use phalanx_kvcache::{BlockSize, ChainHasher, Change, Layer};
 use phalanx_routing::{ModelRoute, Policy, RouteTable, Target};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use support::{Engine, Script, Seen, events, gateway, gateway_with, nobody, pool, response, send, settled};
+use support::{
+    Engine, Script, Seen, events, gateway, gateway_with, json_ok, nobody, pool, response, send, settled, text,
+};
 
 const CHAT: &str = "/v1/chat/completions";
-
-async fn text(response: http::Response<hyper::body::Incoming>) -> String {
-    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
-    String::from_utf8(body.to_vec()).expect("text")
-}
-
-fn json_ok(body: &str) -> Script {
-    Script::Answer(response("200 OK", "application/json", body))
-}
 
 #[tokio::test]
 async fn the_clients_bytes_reach_the_engine_and_the_engines_reach_the_client() {
@@ -96,7 +89,8 @@ async fn models_and_health_are_answered_here() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
-    let gateway = gateway_with(Pool::default(), |config| config.with_max_body(100)).await;
+    let gateway =
+        gateway_with(Pool::default(), |config| config.with_limits(Limits { max_body: 100, ..Limits::default() })).await;
     let body = json!({ "model": "m", "prompt": "x".repeat(200) }).to_string();
     let answer = send(&gateway, Method::POST, CHAT, &body).await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);

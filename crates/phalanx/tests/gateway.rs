@@ -104,3 +104,28 @@ fn check_knows_the_file_alone_and_among_manifests() {
     let answer = json(&phalanx(&["check", file.path(), QUICKSTART, "-o", "json"]));
     assert_eq!((&answer["gateway_files"], &answer["nodes"]), (&1.into(), &8.into()), "{answer}");
 }
+
+#[test]
+fn a_signal_ends_readiness_first_and_requests_are_still_taken() {
+    let engine = Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
+    let models = format!("models:\n- name: small\n  served_as: tiny\n  endpoints: ['{}']\n", engine.address);
+    let file = Scratch::new("drains.yaml", &format!("listen: 127.0.0.1:0\ndrain: {{delay: 60m}}\n{models}"));
+    let gateway = Serving::start(&["gateway", "--config", file.path()]);
+    assert!(get(&gateway.address, "/readyz").starts_with("HTTP/1.1 200"));
+    gateway.interrupt();
+    // As often as it takes for the signal to arrive.
+    while !get(&gateway.address, "/readyz").starts_with("HTTP/1.1 503") {}
+    let answer = ask(&gateway.address, r#"{"model":"small","prompt":"Hello","max_tokens":2}"#);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The second signal ends the wait.
+    let (_, code) = gateway.stop();
+    assert_eq!(code, Some(0));
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).expect("it serves");
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").expect("it takes a request");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers in text");
+    answer
+}

@@ -11,8 +11,7 @@ use phalanx_routing::{
 };
 use tokio::net::TcpListener;
 
-use super::json_ok;
-use super::support::{Engine, send};
+use super::support::{Engine, json_ok, send};
 
 /// A gateway for `routes` with one engine for each server named, called like it.
 async fn gateway(

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -92,7 +92,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
         }
     };
     let head = String::from_utf8(bytes[..end].to_vec()).ok()?.to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok())?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+    let length = length.or_else(|| head.starts_with("get ").then_some(0))?;
     while bytes.len() < end + length {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
@@ -170,4 +171,15 @@ pub(crate) async fn settled(gateway: &Gateway) {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), idle).await.expect("load returns to zero");
+}
+
+/// The whole body as text.
+pub(crate) async fn text(response: Response<Incoming>) -> String {
+    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+    String::from_utf8(body.to_vec()).expect("text")
+}
+
+/// An engine's answer in JSON.
+pub(crate) fn json_ok(body: &str) -> Script {
+    Script::Answer(response("200 OK", "application/json", body))
 }

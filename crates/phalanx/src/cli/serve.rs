@@ -26,13 +26,22 @@ pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener,
 
 /// Waits for Ctrl-C or SIGTERM, then for `drained`; a second signal, or [`DRAIN`], ends the wait.
 pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
+    stop_on_signal(async {
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            output::complain("open answers were cut after 30 s");
+        }
+    })
+    .await;
+}
+
+/// Waits for Ctrl-C or SIGTERM, then for `drained`, which has a limit of its own; a second signal ends the wait.
+pub(super) async fn stop_on_signal(drained: impl Future<Output = ()>) {
     let mut stop = Stop::listen();
     stop.signal().await;
     output::say("draining; press Ctrl-C again to stop at once");
     tokio::select! {
         () = drained => {}
         () = stop.signal() => {}
-        () = tokio::time::sleep(DRAIN) => output::complain("open answers were cut after 30 s"),
     }
 }
 

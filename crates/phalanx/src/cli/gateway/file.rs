@@ -1,5 +1,9 @@
 //! The file that `phalanx gateway` reads.
 
+mod care;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,6 +32,20 @@ pub(in super::super) struct GatewayFile {
     #[serde(default = "block_size")]
     block_size: Tokens,
     models: Spanned<Vec<Model>>,
+    #[serde(default)]
+    connect_timeout: Option<Spanned<String>>,
+    #[serde(default)]
+    limits: care::LimitsPart,
+    #[serde(default)]
+    retry: Option<Spanned<care::RetryPart>>,
+    #[serde(default)]
+    breaker: Option<Spanned<care::Switch<care::BreakerPart>>>,
+    #[serde(default)]
+    health_check: Option<Spanned<care::CheckPart>>,
+    #[serde(default)]
+    drain: care::DrainPart,
+    #[serde(default)]
+    access_log: Option<care::LogPart>,
 }
 
 /// A model and the engines that serve it.
@@ -43,6 +61,7 @@ struct Model {
     metrics: Option<Metrics>,
     #[serde(default)]
     kv_events: Option<Spanned<Events>>,
+    timeouts: care::TimeoutsPart,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
 
@@ -93,6 +112,7 @@ impl GatewayFile {
     pub(in super::super) fn parse(text: &str) -> Result<Self, Wrong> {
         let file: Self = input::parse(text)?;
         file.check()?;
+        file.config()?;
         Ok(file)
     }
 
@@ -155,17 +175,27 @@ impl GatewayFile {
         let routes = models.iter().map(|model| ModelRoute::to(&model.name.value, &model.name.value));
         let routes = RouteTable::new(routes).map_err(|error| wrong(&self.models, error.to_string()))?;
         let config = GatewayConfig::new(routes, self.policy.0.clone()).with_block_size(self.block_size.0);
-        Ok(models.iter().fold(config, |config, model| {
+        let parts = care::Parts {
+            connect_timeout: &self.connect_timeout,
+            limits: &self.limits,
+            retry: self.retry.as_ref(),
+            breaker: self.breaker.as_ref(),
+            health_check: self.health_check.as_ref(),
+            drain: &self.drain,
+            access_log: self.access_log,
+        };
+        models.iter().try_fold(parts.apply(config)?, |config, model| {
             let endpoints = model.endpoints.value.iter().map(|engine| &engine.value);
-            let mut pool = Pool::of(endpoints.map(|engine| engine.endpoint(model)));
+            let endpoints = endpoints.map(|engine| engine.endpoint(model));
+            let mut pool = Pool::of(endpoints).with_timeouts(model.timeouts.read()?);
             if let Some(name) = &model.served_as {
                 pool = pool.serving(name);
             }
             if let Some(Limit(limit)) = model.timeout {
                 pool = pool.with_timeout(limit);
             }
-            config.with_pool(&model.name.value, pool)
-        }))
+            Ok(config.with_pool(&model.name.value, pool))
+        })
     }
 }
 
@@ -205,11 +235,7 @@ fn address<E: Error>(text: &str, field: &str) -> Result<SocketAddr, E> {
 
 /// Reads a time of the field, longer than none.
 pub(super) fn time<E: Error>(text: &str, field: &str) -> Result<Duration, E> {
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
-    let time = units.iter().find_map(|(unit, factor)| {
-        let number: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        (number > 0).then(|| Duration::from_millis(u64::from(number) * factor))
-    });
+    let time = care::duration(text).filter(|time| !time.is_zero());
     time.ok_or_else(|| E::custom(format!("{field}: found {text:?}; expected a time such as 60s, 500ms or 2m")))
 }
 
@@ -275,72 +301,5 @@ impl<'de> Deserialize<'de> for Engine {
         }
 
         deserializer.deserialize_any(Either)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> String {
-        GatewayFile::parse(text).expect_err("it is wrong").to_string()
-    }
-
-    #[test]
-    fn a_short_file_has_defaults_and_a_long_one_says_all() {
-        let file = GatewayFile::parse("models: [{name: a, endpoints: [127.0.0.1:1]}]").expect("it is sound");
-        assert_eq!(file.listen(), "127.0.0.1:8080".parse().expect("an address"));
-        assert_eq!(file.to_string(), "policy phalanx, models 1, endpoints 1");
-        assert!(file.config().is_ok());
-        let text = "listen: 0.0.0.0:80\npolicy: least-request\nblock_size: 64\nmodels:\n- name: a\n  served_as: b\n  \
-                    timeout: 500ms\n  endpoints:\n  - 127.0.0.1:1\n  - {name: x, address: '127.0.0.1:2'}\n\
-                    - {name: c, endpoints: [127.0.0.1:1]}\n";
-        let file = GatewayFile::parse(text).expect("it is sound");
-        assert_eq!(file.to_string(), "policy least-request, models 2, endpoints 3");
-        assert!(file.config().is_ok());
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_line_and_field() {
-        let cases = [
-            ("models: []", ":1:", "models is empty"),
-            ("listen: here\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "listen: found \"here\""),
-            ("block_size: 0\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "block_size"),
-            ("policy: none-such\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "none-such"),
-            ("\nmodels:\n- name: a\n  endpoints:\n  - 127.0.0.1", ":5:", "endpoints: found \"127.0.0.1\""),
-            ("models:\n- name: a\n  endpoints:\n  - {name: x, address: host:1}", ":4:", "address: found \"host:1\""),
-            ("models:\n- name: a\n  timeout: 5\n  endpoints: [127.0.0.1:1]", ":3:", "timeout: found \"5\""),
-            ("models:\n- name: a\n  endpoint: [127.0.0.1:1]", ":3:", "endpoint"),
-            ("models:\n- name: a\n", ":2:", "endpoints"),
-            ("models:\n- name: a\n  endpoints: []", ":3:", "endpoints of a is empty"),
-            (
-                "models:\n- {name: a, endpoints: [127.0.0.1:1]}\n- {name: a, endpoints: [127.0.0.1:1]}",
-                ":3:",
-                "name: a is also the name of the model in line 2",
-            ),
-            (
-                "models:\n- name: a\n  endpoints:\n  - {name: x, address: '127.0.0.1:1'}\n  - {name: x, address: '127.0.0.1:1'}",
-                ":5:",
-                "endpoints: x stands twice",
-            ),
-            (
-                "models:\n- {name: a, endpoints: [{name: x, address: '127.0.0.1:1'}]}\n- name: b\n  endpoints:\n  \
-                 - {name: x, address: '127.0.0.1:2'}",
-                ":5:",
-                "name: x is also the name of 127.0.0.1:1",
-            ),
-        ];
-        for (text, place, message) in cases {
-            let told = refused(text);
-            assert!(told.starts_with(place) && told.contains(message), "{text:?}: {told}");
-        }
-    }
-
-    #[test]
-    fn manifests_are_not_taken_for_it() {
-        assert!(is_meant("models: []\nlisten: nowhere"));
-        for text in ["kind: Gateway\nmodels: []", "apiVersion: v1", "[]", "a: 1\n---\nmodels: []", "models: ["] {
-            assert!(!is_meant(text), "{text}");
-        }
     }
 }

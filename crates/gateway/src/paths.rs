@@ -1,0 +1,144 @@
+//! What the gateway answers on which path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde_json::json;
+
+use crate::access_log::Entry;
+use crate::answer::json_response;
+use crate::api_error::ApiError;
+use crate::ask::{Api, Ask};
+use crate::body::GatewayBody;
+use crate::desk::{Desk, Routed};
+use crate::meters::{Page, Path};
+use crate::proxy::{Due, Proxy, Relayed};
+use crate::upstream::Upstream;
+use crate::visit::Visit;
+
+/// Answers one request.
+pub(crate) async fn respond(
+    request: Request<Incoming>,
+    desk: &Arc<Desk>,
+    upstream: &Upstream,
+) -> Response<GatewayBody> {
+    let mut response = match path_of(request.uri().path()) {
+        Some((path, api)) => prompted(request, path, api, desk, upstream).await,
+        None => {
+            let answer = own(&request, desk).unwrap_or_else(Into::into);
+            answer.map(|bytes| GatewayBody::own(bytes, Visit::uncounted()))
+        }
+    };
+    if desk.is_leaving() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The paths that engines answer.
+fn path_of(path: &str) -> Option<(Path, Api)> {
+    match path {
+        "/v1/chat/completions" => Some((Path::Chat, Api::Chat)),
+        "/v1/completions" => Some((Path::Completions, Api::Completions)),
+        _ => None,
+    }
+}
+
+/// Answers what needs no engine.
+fn own(request: &Request<Incoming>, desk: &Arc<Desk>) -> Result<Response<Bytes>, ApiError> {
+    let path = request.uri().path();
+    let answer: fn(&Arc<Desk>) -> Result<Response<Bytes>, ApiError> = match path {
+        "/v1/models" => |desk| Ok(models(desk)),
+        "/healthz" => |_| Ok(json_response(StatusCode::OK, &json!({ "status": "ok" }))),
+        "/readyz" => ready,
+        "/metrics" => |desk| Ok(metrics(desk)),
+        _ => return Err(ApiError::unknown_path(path)),
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => answer(desk),
+        _ => Err(ApiError::wrong_method("GET")),
+    }
+}
+
+/// Answers a prompt, with an engine's answer if there is one.
+async fn prompted(
+    request: Request<Incoming>,
+    path: Path,
+    api: Api,
+    desk: &Arc<Desk>,
+    upstream: &Upstream,
+) -> Response<GatewayBody> {
+    let entry = desk.access_log.is_some().then(|| Box::new(Entry::new(&request)));
+    let mut visit = Visit::new(Arc::clone(desk), path, entry);
+    match route(request, api, desk, upstream, &mut visit).await {
+        Ok((head, answer)) => {
+            visit.answer(head.status);
+            Response::from_parts(head, GatewayBody::relay(answer, visit))
+        }
+        Err(error) => {
+            visit.fail(error.cause());
+            Response::from(error).map(|bytes| GatewayBody::own(bytes, visit))
+        }
+    }
+}
+
+async fn route(
+    request: Request<Incoming>,
+    api: Api,
+    desk: &Arc<Desk>,
+    upstream: &Upstream,
+    visit: &mut Visit,
+) -> Result<Relayed, ApiError> {
+    if request.method() != Method::POST {
+        return Err(ApiError::wrong_method("POST"));
+    }
+    let (head, body) = request.into_parts();
+    let body = read(body, desk.limits.max_body, desk.limits.body_timeout).await?;
+    let ask = Ask::read(body, api, &desk.hasher)?;
+    let key = desk.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
+    let Routed { server, model } = desk.route(&ask.model, &head, key)?;
+    visit.asks(&ask.model, server.name(), ask.prompt_tokens);
+    let due = Due::new(server, visit.arrived());
+    Proxy { desk, upstream, head: &head, ask: &ask, server, model, key, due }.run(visit).await
+}
+
+async fn read(body: Incoming, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
+    // What says that it is too large is not read at all.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ApiError::too_large(limit));
+    }
+    let collected = tokio::time::timeout(time, Limited::new(body, limit).collect());
+    match collected.await {
+        Err(_) => Err(ApiError::slow_body()),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
+        Ok(Err(error)) => Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+    }
+}
+
+fn ready(desk: &Arc<Desk>) -> Result<Response<Bytes>, ApiError> {
+    if desk.is_leaving() {
+        Err(ApiError::stopping())
+    } else {
+        Ok(json_response(StatusCode::OK, &json!({ "status": "ready" })))
+    }
+}
+
+fn metrics(desk: &Arc<Desk>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(Page(Arc::clone(desk)).text()));
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn models(desk: &Arc<Desk>) -> Response<Bytes> {
+    let model = |id| json!({ "id": id, "object": "model", "created": 0, "owned_by": "phalanx" });
+    let data: Vec<_> = desk.models().map(model).collect();
+    json_response(StatusCode::OK, &json!({ "object": "list", "data": data }))
+}

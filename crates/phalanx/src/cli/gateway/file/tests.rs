@@ -1,0 +1,118 @@
+use super::*;
+
+fn refused(text: &str) -> String {
+    GatewayFile::parse(text).expect_err("it is wrong").to_string()
+}
+
+#[test]
+fn a_short_file_has_defaults_and_a_long_one_says_all() {
+    let file = GatewayFile::parse("models: [{name: a, endpoints: [127.0.0.1:1]}]").expect("it is sound");
+    assert_eq!(file.listen(), "127.0.0.1:8080".parse().expect("an address"));
+    assert_eq!(file.to_string(), "policy phalanx, models 1, endpoints 1");
+    assert!(file.config().is_ok());
+    let text = "listen: 0.0.0.0:80\npolicy: least-request\nblock_size: 64\nmodels:\n- name: a\n  served_as: b\n  \
+                timeout: 500ms\n  endpoints:\n  - 127.0.0.1:1\n  - {name: x, address: '127.0.0.1:2'}\n\
+                - {name: c, endpoints: [127.0.0.1:1]}\n";
+    let file = GatewayFile::parse(text).expect("it is sound");
+    assert_eq!(file.to_string(), "policy least-request, models 2, endpoints 3");
+    assert!(file.config().is_ok());
+}
+
+#[test]
+fn what_is_wrong_is_told_with_line_and_field() {
+    let cases = [
+        ("models: []", ":1:", "models is empty"),
+        ("listen: here\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "listen: found \"here\""),
+        ("block_size: 0\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "block_size"),
+        ("policy: none-such\nmodels: [{name: a, endpoints: [127.0.0.1:1]}]", ":1:", "none-such"),
+        ("\nmodels:\n- name: a\n  endpoints:\n  - 127.0.0.1", ":5:", "endpoints: found \"127.0.0.1\""),
+        ("models:\n- name: a\n  endpoints:\n  - {name: x, address: host:1}", ":4:", "address: found \"host:1\""),
+        ("models:\n- name: a\n  timeout: 5\n  endpoints: [127.0.0.1:1]", ":3:", "timeout: found \"5\""),
+        ("models:\n- name: a\n  endpoint: [127.0.0.1:1]", ":3:", "endpoint"),
+        ("models:\n- name: a\n", ":2:", "endpoints"),
+        ("models:\n- name: a\n  endpoints: []", ":3:", "endpoints of a is empty"),
+        (
+            "models:\n- {name: a, endpoints: [127.0.0.1:1]}\n- {name: a, endpoints: [127.0.0.1:1]}",
+            ":3:",
+            "name: a is also the name of the model in line 2",
+        ),
+        (
+            "models:\n- name: a\n  endpoints:\n  - {name: x, address: '127.0.0.1:1'}\n  - {name: x, address: '127.0.0.1:1'}",
+            ":5:",
+            "endpoints: x stands twice",
+        ),
+        (
+            "models:\n- {name: a, endpoints: [{name: x, address: '127.0.0.1:1'}]}\n- name: b\n  endpoints:\n  \
+             - {name: x, address: '127.0.0.1:2'}",
+            ":5:",
+            "name: x is also the name of 127.0.0.1:1",
+        ),
+    ];
+    for (text, place, message) in cases {
+        let told = refused(text);
+        assert!(told.starts_with(place) && told.contains(message), "{text:?}: {told}");
+    }
+}
+
+#[test]
+fn manifests_are_not_taken_for_it() {
+    assert!(is_meant("models: []\nlisten: nowhere"));
+    for text in ["kind: Gateway\nmodels: []", "apiVersion: v1", "[]", "a: 1\n---\nmodels: []", "models: ["] {
+        assert!(!is_meant(text), "{text}");
+    }
+}
+
+const MODELS: &str = "models: [{name: a, endpoints: [127.0.0.1:1]}]\n";
+
+#[test]
+fn what_matters_when_something_fails_is_said_in_parts() {
+    for part in [
+        "connect_timeout: 1s",
+        "limits: {head_timeout: 1s, body_timeout: 2s, stall_timeout: 3s, max_body: 1GiB, max_head: 9000}",
+        "limits: {max_connections: 10}",
+        "retry: {}",
+        "retry: {tries: 1, share: 0%, per_second: 0, pause: 1ms, longest_pause: 2ms, statuses: [429, 503]}",
+        "breaker: off",
+        "breaker: false",
+        "breaker: {failures: 3, pause: 1s, longest_pause: 2s, trials: 2, successes: 4, most_out: 100%, outlier: off}",
+        "breaker: {outlier: {deviations_permille: 2000, share: 50%, outcomes: 64, endpoints: 2}}",
+        "health_check: {path: /health}",
+        "health_check: {path: /health, interval: 100ms, timeout: 50ms, up_after: 1, down_after: 1}",
+        "drain: {delay: 0s, grace: 1m}",
+        "access_log: {format: text}",
+        "access_log: {format: json, output: stdout}",
+    ] {
+        let text = format!("{MODELS}{part}\n");
+        let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
+        assert!(told.is_ok(), "{part}: {told:?}");
+    }
+    let timeouts =
+        "models: [{name: a, endpoints: [127.0.0.1:1], timeouts: {per_try: 1s, head: 2s, idle: 3s, total: 4s}}]";
+    assert!(GatewayFile::parse(timeouts).is_ok());
+}
+
+#[test]
+fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
+    for (part, message) in [
+        ("connect_timeout: 0s", "connect_timeout: found \"0s\"; expected a time"),
+        ("limits: {max_body: 64MB}", "max_body: found \"64MB\"; expected a size"),
+        ("limits: {max_connections: many}", "max_connections: found \"many\"; expected a whole number"),
+        ("limits: {max_bodies: 1}", "max_bodies"),
+        ("retry: {tries: 0}", "retry.tries: found 0; expected 1 or more"),
+        ("retry: {share: 20}", "share: found \"20\"; expected a share from 0% to 100%"),
+        ("retry: {share: 101%}", "share: found \"101%\""),
+        ("retry: {pause: 1s}", "retry.pause: found 1s; expected no more than the longest pause"),
+        ("retry: {statuses: [400]}", "retry.statuses: found 400; expected 408, 425, 429 or 500 to 599"),
+        ("breaker: {failures: 0}", "breaker: a breaker's failures: expected 1 or more"),
+        ("breaker: on", "expected off, or fields"),
+        ("breaker: {outlier: {outcomes: 65}}", "outlier.outcomes: expected 1 to 64"),
+        ("health_check: {path: health}", "health_check.path: found \"health\"; expected a path"),
+        ("health_check: {path: /health, interval: 1s, timeout: 2s}", "health_check.timeout: found 2s"),
+        ("health_check: {interval: 1s}", "path"),
+        ("drain: {grace: long}", "grace: found \"long\""),
+        ("access_log: {format: xml}", "xml"),
+    ] {
+        let told = refused(&format!("{MODELS}{part}\n"));
+        assert!(told.starts_with(":2:") && told.contains(message), "{part}: {told}");
+    }
+}
