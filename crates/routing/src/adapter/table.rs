@@ -118,6 +118,8 @@ impl Adapters {
         let mut changed = core::mem::take(&mut self.changed);
         changed.clear();
         let row = self.row(at);
+        // Room for what decisions will promise, which ask for none themselves.
+        row.promised.reserve(4);
         changed.extend(row.loaded.iter().chain(&row.queued));
         for (list, told) in [(&mut row.loaded, reading.loaded), (&mut row.queued, reading.queued)] {
             list.clear();
