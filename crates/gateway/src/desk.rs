@@ -1,5 +1,6 @@
 //! Where decisions are made: routes, the fleet index and the router behind one short lock.
 
+mod adapters;
 mod care;
 
 use std::collections::BTreeMap;
@@ -10,9 +11,10 @@ use std::time::Instant;
 use http::request::Parts;
 use phalanx_kvcache::{Applied, ChainHasher, Change, IndexConfig};
 use phalanx_routing::{
-    Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router, Signals,
+    AdapterId, Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router,
 };
 
+use self::adapters::Adapters;
 pub(crate) use self::care::Standing;
 use crate::access_log::OpenLog;
 use crate::api_error::ApiError;
@@ -56,6 +58,7 @@ struct State {
     times: DecisionTimes,
     /// Endpoints that checks have found down.
     down: Vec<bool>,
+    adapters: Adapters,
 }
 
 /// The endpoints behind one ModelServer, by what they run.
@@ -81,6 +84,8 @@ pub(crate) struct Routed<'a> {
     pub(crate) server: &'a Server,
     /// The name to ask the server for, where it is not the client's.
     pub(crate) model: Option<&'a str>,
+    /// The adapter that is asked for.
+    pub(crate) adapter: Option<AdapterId>,
 }
 
 /// What an endpoint is chosen for.
@@ -150,7 +155,8 @@ impl Desk {
             }
             servers.insert(name, server);
         }
-        let state = State { router, times: DecisionTimes::new(), down: vec![false; ids.len()] };
+        let (down, adapters) = (vec![false; ids.len()], Adapters::new(&config.routes));
+        let state = State { router, times: DecisionTimes::new(), down, adapters };
         Ok(Arc::new(Self {
             hasher: ChainHasher::new(config.block_size),
             limits: config.care.limits,
@@ -193,8 +199,10 @@ impl Desk {
         };
         let server = self.servers.get(name).expect("every server of a route has a pool");
         // An adapter's name is the engine's own.
-        let model = if found.is_by_adapter() { None } else { found.served_model().or(server.served_model.as_deref()) };
-        Ok(Routed { server, model })
+        if found.is_by_adapter() {
+            return Ok(Routed { server, model: None, adapter: self.lock().adapters.get(model) });
+        }
+        Ok(Routed { server, model: found.served_model().or(server.served_model.as_deref()), adapter: None })
     }
 
     /// The names that clients can ask for: models, then adapters.
@@ -214,6 +222,7 @@ impl Desk {
     pub(crate) fn choose(
         &self,
         work: Work<'_>,
+        adapter: Option<AdapterId>,
         key: u64,
         pool: PoolId,
         excluded: &[EndpointId],
@@ -226,6 +235,7 @@ impl Desk {
         let mut state = self.lock();
         let start = Instant::now();
         let request = Request::new(pool, key, prompt_tokens).with_excluded(excluded);
+        let request = adapter.map_or(request, |adapter| request.with_adapter(adapter));
         let decision = state.router.decide(&request, blocks, now);
         state.times.record(start.elapsed());
         decision
@@ -255,12 +265,6 @@ impl Desk {
     pub(crate) fn apply(&self, index: usize, change: Change<'_>) -> Applied {
         // At the index's bound blocks are left out: the answer is less, never wrong.
         self.lock().router.apply(self.ids[index], change).unwrap_or_default()
-    }
-
-    /// Tells the router what an endpoint's metrics say.
-    pub(crate) fn signals(&self, index: usize, signals: Signals) {
-        // An older reading than the last one is passed over.
-        let _ = self.lock().router.balancer_mut().signals(self.ids[index], signals);
     }
 
     pub(crate) fn decision_times(&self) -> DecisionTimes {

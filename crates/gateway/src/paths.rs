@@ -102,10 +102,10 @@ async fn route(
     let body = read(body, desk.limits.max_body, desk.limits.body_timeout).await?;
     let ask = Ask::read(body, api, &desk.hasher)?;
     let key = desk.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
-    let Routed { server, model } = desk.route(&ask.model, &head, key)?;
+    let Routed { server, model, adapter } = desk.route(&ask.model, &head, key)?;
     visit.asks(&ask.model, server.name(), ask.prompt_tokens);
     let due = Due::new(server, visit.arrived());
-    Proxy { desk, upstream, head: &head, ask: &ask, server, model, key, due }.run(visit).await
+    Proxy { desk, upstream, head: &head, ask: &ask, server, model, adapter, key, due }.run(visit).await
 }
 
 async fn read(body: Incoming, limit: usize, time: Duration) -> Result<Bytes, ApiError> {

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::response;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use phalanx_routing::{EndpointId, Outcome, PoolId};
+use phalanx_routing::{AdapterId, EndpointId, Outcome, PoolId};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
@@ -36,6 +36,8 @@ pub(crate) struct Proxy<'a> {
     pub(crate) server: &'a Server,
     /// The name to ask the server for, where it is not the client's.
     pub(crate) model: Option<&'a str>,
+    /// The adapter that is asked for.
+    pub(crate) adapter: Option<AdapterId>,
     pub(crate) key: u64,
     /// The ends of the time for a response head, and for all.
     pub(crate) due: Due,
@@ -254,7 +256,7 @@ impl Proxy<'_> {
 
     fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
-        let decision = self.desk.choose(work, self.key, among, excluded).map_err(refused)?;
+        let decision = self.desk.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
         Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
     }
 

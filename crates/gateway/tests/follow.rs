@@ -51,7 +51,11 @@ fn source(publisher: &Publisher) -> EventSource {
 }
 
 async fn gateway(policy: Policy, endpoints: impl IntoIterator<Item = Endpoint>) -> Gateway {
-    let routes = RouteTable::new([ModelRoute::to("m", "server")]).expect("one route");
+    gateway_of(ModelRoute::to("m", "server"), policy, endpoints).await
+}
+
+async fn gateway_of(route: ModelRoute, policy: Policy, endpoints: impl IntoIterator<Item = Endpoint>) -> Gateway {
+    let routes = RouteTable::new([route]).expect("one route");
     let config = GatewayConfig::new(routes, policy)
         .with_block_size(BlockSize::new(BLOCK).expect("in range"))
         .with_pool("server", Pool::of(endpoints));
@@ -75,7 +79,11 @@ async fn metrics(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&ScrapeRe
 
 /// Which endpoint answers a prompt.
 async fn chosen(gateway: &Gateway, prompt: &str) -> String {
-    let body = json!({ "model": "m", "prompt": prompt, "max_tokens": 1 }).to_string();
+    chosen_for(gateway, "m", prompt).await
+}
+
+async fn chosen_for(gateway: &Gateway, model: &str, prompt: &str) -> String {
+    let body = json!({ "model": model, "prompt": prompt, "max_tokens": 1 }).to_string();
     let answer = send(gateway, Method::POST, COMPLETIONS, &body).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let endpoint = answer.headers()["x-phalanx-endpoint"].to_str().expect("text").to_owned();
@@ -224,5 +232,30 @@ async fn metrics_reach_the_load() {
     }
     for _ in 0..8 {
         assert_eq!(chosen(&gateway, "anything").await, "idle");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_an_adapter_goes_where_it_is_loaded() {
+    let answer = Script::Answer(response("200 OK", "application/json", "{}"));
+    let engines = [Engine::start(answer.clone()).await, Engine::start(answer).await];
+    let mut endpoints = Vec::new();
+    // The one that has it is the busier one.
+    for (name, engine, loaded, running) in [("has", &engines[0], "poet,other", 6), ("lacks", &engines[1], "other", 5)] {
+        let page = format!(
+            "vllm:num_requests_waiting 0\nvllm:num_requests_running {running}\n\
+             vllm:lora_requests_info{{running_lora_adapters=\"{loaded}\",waiting_lora_adapters=\"\",max_lora=\"4\"}} 1\n"
+        );
+        let source = MetricsSource::new(tells(page).await).with_interval(Duration::from_millis(10));
+        endpoints.push(Endpoint::new(name, engine.address).with_metrics(source));
+    }
+    let route = ModelRoute::to("tiny", "server").with_adapters(["poet"]);
+    let gateway = gateway_of(route, Policy::preset("phalanx").expect("a policy"), endpoints).await;
+    for name in ["has", "lacks"] {
+        metrics(&gateway, name, |report| report.pages > 0).await;
+    }
+    for _ in 0..8 {
+        assert_eq!(chosen_for(&gateway, "poet", "anything").await, "has");
+        assert_eq!(chosen_for(&gateway, "tiny", "anything").await, "lacks");
     }
 }
