@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http::request::Parts;
-use phalanx_kvcache::{Applied, ChainHasher, Change, IndexConfig};
+use phalanx_kvcache::{Applied, ApproximateConfig, ChainHasher, Change, IndexConfig};
 use phalanx_routing::{
     AdapterId, Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteRequest, RouteTable, Router,
 };
@@ -154,6 +154,12 @@ impl Desk {
                 pools[index].push(pool);
             }
             servers.insert(name, server);
+        }
+        // What an engine does not tell of its cache is guessed, where that has a say.
+        if config.policy.sees_cache() {
+            let capacity = phalanx_routing::Endpoint::new().kv_tokens() / config.block_size.tokens();
+            let silent = known.endpoints.iter().zip(&ids).filter(|(endpoint, _)| endpoint.kv_events.is_none());
+            silent.for_each(|(_, id)| _ = router.guess(*id, capacity, ApproximateConfig::new()));
         }
         let (down, adapters) = (vec![false; ids.len()], Adapters::new(&config.routes));
         let state = State { router, times: DecisionTimes::new(), down, adapters };

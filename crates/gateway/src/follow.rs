@@ -57,7 +57,7 @@ impl Follow {
         let config = ScraperConfig::new().with_timeout(TIMEOUT);
         let (load, of) = (Arc::clone(desk), places.clone());
         let scraper = Scraper::start(&config, sources, desk.epoch(), move |source, signals, page| {
-            load.signals(of[source], signals, page.adapters.as_ref());
+            load.signals(of[source], signals, page);
         });
         for (source, index) in places.into_iter().enumerate() {
             let watch = scraper.watch(source).expect("each source has one").clone();

@@ -259,3 +259,21 @@ async fn a_request_for_an_adapter_goes_where_it_is_loaded() {
         assert_eq!(chosen_for(&gateway, "tiny", "anything").await, "lacks");
     }
 }
+
+#[tokio::test]
+async fn without_events_a_prompt_goes_where_a_like_one_went() {
+    let answer = Script::Answer(response("200 OK", "application/json", "{}"));
+    let mut endpoints = Vec::new();
+    for name in ["e0", "e1", "e2", "e3"] {
+        endpoints.push(Endpoint::new(name, Engine::start(answer.clone()).await.address));
+    }
+    let gateway = gateway(Policy::preset("phalanx").expect("a policy"), endpoints).await;
+    let mut first = Vec::new();
+    for group in 0..8 {
+        first.push(chosen(&gateway, &prompt(&format!("group {group} "))).await);
+    }
+    assert!(first.iter().any(|of| *of != first[0]), "prompts that are new are spread: {first:?}");
+    for group in (0..8).cycle().take(32) {
+        assert_eq!(chosen(&gateway, &prompt(&format!("group {group} "))).await, first[group]);
+    }
+}

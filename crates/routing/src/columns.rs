@@ -29,7 +29,7 @@ pub(crate) struct Account {
     pub(crate) running: u32,
     pub(crate) kv_used: u32,
     /// Requests of others that ran and that waited there when the signals were read: what the engine had beyond this
-    /// router's own, in the proportion of all. Less than 2^15 each; with one router they are nothing.
+    /// router's own, in the proportion of all. Each less than 2^14; with one router they are nothing.
     pub(crate) others_running: u32,
     pub(crate) others_waiting: u32,
     pub(crate) head_since: Duration,

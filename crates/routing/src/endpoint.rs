@@ -215,7 +215,7 @@ impl Endpoint {
 
     /// A name that it has wherever it joins: its points on [rings](crate::Picker::Ring) are made of it, so that routers
     /// which know the same endpoints agree on who owns a key, in whatever order these joined. Without one they are made of
-    /// its id. Only a hash of it is kept (64 bits of FNV-1a).
+    /// its id. Names should be different within a pool: of two that are the same only one owns anything. Only a hash of it is kept (64 bits of FNV-1a).
     ///
     /// ```
     /// use core::time::Duration;

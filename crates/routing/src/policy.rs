@@ -200,7 +200,8 @@ impl Policy {
     }
 
     /// Weighs only those that are expected to keep the request's [`Slo`](crate::Slo), or that of the targets where it says
-    /// nothing. A policy without targets does not care. Pairs do not ask.
+    /// nothing. A policy without targets does not care. Of a pair each part keeps what is its own: see
+    /// [`PairRequest::with_slo`](crate::PairRequest::with_slo).
     ///
     /// ```
     /// use phalanx_routing::{FailMode, Policy, Targets};
@@ -257,6 +258,19 @@ impl Policy {
     #[must_use]
     pub fn gates(&self) -> &[Gate] {
         &self.gates
+    }
+
+    /// Whether it matters what an endpoint's cache holds of the prompt.
+    ///
+    /// ```
+    /// use phalanx_routing::Policy;
+    ///
+    /// assert!(Policy::phalanx().sees_cache() && !Policy::least_request().sees_cache());
+    /// ```
+    #[must_use]
+    pub fn sees_cache(&self) -> bool {
+        let gates = self.gates.iter().map(|gate| &gate.combination);
+        gates.chain([&self.combination]).any(crate::price::sees_cache)
     }
 
     /// Only those are weighed that are as near as this.

@@ -10,7 +10,7 @@ pub(crate) use self::term::{forecast, rows as terms};
 use crate::adapter::Sought;
 use crate::columns::Columns;
 use crate::line::{LONGEST, Line, MOST, Tokens};
-use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Unknown, Weighted};
+use crate::policy::{Combination, Measure, Measured, ONE, Policy, Scorer, Term, Unknown, Weighted};
 
 /// What prices are made from.
 #[derive(Clone, Copy)]
@@ -137,6 +137,22 @@ pub(crate) fn cost(combination: &Combination, known: &Known<'_>, at: usize, toke
             line(combination, known, at).at(tokens) + adapter_cost(combination, known.sought.state(at))
         }
         _ => line(combination, known, at).at(tokens),
+    }
+}
+
+/// Whether what is cached changes costs.
+pub(crate) fn sees_cache(combination: &Combination) -> bool {
+    match combination {
+        Combination::Sum(_) => share_cost(combination, 1, 1) != 0,
+        Combination::Product(measures) | Combination::Lexicographic(measures) => {
+            measures.iter().any(|measure| measure.is_of_prompt())
+        }
+        Combination::Total(measures) => measures.iter().any(|priced| priced.measure.is_of_prompt()),
+        Combination::Cost(terms) => {
+            let is_of_prompt =
+                |term| !matches!(term, Term::Wait | Term::SeatWall | Term::EngineQueue | Term::AdapterLoad);
+            terms.iter().any(|priced| is_of_prompt(priced.term))
+        }
     }
 }
 

@@ -1,12 +1,12 @@
-//! A decision for a pair allocates nothing once the buffers are warm. A program of its own, with one test: what is counted
+//! A decision, for a pair and for one of a subset, allocates nothing once the buffers are warm. A program of its own, with one test: what is counted
 //! is all that the process allocates.
 
 use core::time::Duration;
 use std::alloc::System;
 
 use phalanx_routing::{
-    Balancer, Domain, Endpoint, EndpointId, Evidence, Link, LinkCosts, Local, Outcome, PairOrder, PairPolicy,
-    PairRequest, Policy, Role, Seed, Signals,
+    Balancer, Domain, Endpoint, EndpointId, Evidence, FailMode, Link, LinkCosts, Local, Outcome, PairOrder, PairPolicy,
+    PairRequest, Policy, Request, Role, Seed, Signals, Slo, Targets,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -17,9 +17,11 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const ENDPOINTS: u32 = 300;
 
 #[test]
-fn a_decision_for_a_pair_allocates_nothing() {
+fn a_decision_allocates_nothing() {
     let mut balancer = Balancer::new(Seed::from(7));
-    let pools = [Policy::phalanx(), Policy::phalanx()].map(|policy| balancer.add_pool(policy));
+    let targets = Targets { fail: FailMode::Open, ..Targets::default() };
+    let policies = [Policy::phalanx().with_targets(targets), Policy::phalanx()];
+    let pools = policies.map(|policy| balancer.add_pool(policy));
     let [near, far] = [(5, 21_000), (40, 168_000)].map(|(micros, per)| Link::new(Duration::from_micros(micros), per));
     let links = LinkCosts::uniform(10, near, far).expect("there are domains");
     let mut ids = Vec::new();
@@ -55,6 +57,9 @@ fn a_decision_for_a_pair_allocates_nothing() {
             let request = PairRequest::new(pair, key, 1 + (key as u32 * 977) % 9_000);
             let request = request.with_evidence(Evidence::Tokens(&evidence)).with_excluded(&excluded);
             let request = if key % 10 == 9 { request.with_subset(&subset) } else { request };
+            let request = if key % 10 == 4 { request.with_adapter((key as u32 % 3).into()) } else { request };
+            let slo = Slo { ttft: Some(Duration::from_millis(key)), tpot: None };
+            let request = if key % 10 == 7 { request.with_slo(slo) } else { request };
             let decision = balancer.decide_pair(&request, now).expect("there are pairs");
             open.extend(decision.prefill.into_iter().chain([decision.decode]).map(|leg| leg.reservation));
             if key % 3 == 0
@@ -66,6 +71,10 @@ fn a_decision_for_a_pair_allocates_nothing() {
                 let reservation = open.pop_front().expect("there are some");
                 balancer.settle(reservation, Outcome::Success, now);
             }
+            let alone = Request::new(pools[0], key, 1 + (key as u32 * 977) % 9_000).with_subset(&subset);
+            let alone = alone.with_evidence(Evidence::Tokens(&evidence)).with_adapter((key as u32 % 3).into());
+            let decision = balancer.decide(&alone, now).expect("some of the subset are in the pool");
+            balancer.settle(decision.reservation, Outcome::Success, now);
             let signals = Signals { waiting: Some(key as u32 % 5), running: Some(3), ..Signals::unknown(now) };
             balancer.signals(ids[key as usize % ids.len()], signals);
         }

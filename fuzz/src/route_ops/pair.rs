@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phalanx_routing::{
     Domain, Endpoint, EndpointId, Evidence, Link, LinkCosts, Local, PairLeg, PairOrder, PairPolicy, PairRequest,
-    PoolId, Refusal, Role,
+    PoolId, Refusal, Role, Slo,
 };
 
 use super::{Open, World};
@@ -46,6 +46,12 @@ impl World {
         request = request.with_evidence(Evidence::Tokens(&held)).with_excluded(&excluded);
         if let Some(subset) = &subset {
             request = request.with_subset(subset);
+        }
+        if key % 3 == 0 {
+            request = request.with_adapter((key as u32 % 4).into());
+        }
+        if key % 7 == 0 {
+            request = request.with_slo(Slo { ttft: Some(Duration::MAX), tpot: Some(Duration::ZERO) });
         }
         let may = |id: EndpointId, pool: PoolId, role: Role| {
             let of = self.endpoints[&id].role();

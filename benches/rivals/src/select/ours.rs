@@ -85,7 +85,7 @@ fn fleet(endpoints: u32, policy: Policy, waiting: (u32, u32), among: Among) -> (
     (fleet, Requests { pool, evidence, subsets, among, count: 0 })
 }
 
-/// Puts adapters on each endpoint, as many as it has room for, on every other one.
+/// Puts adapters on each endpoint: on every other one as many as it has room for, and half as many on the rest.
 fn load_adapters(fleet: &mut Fleet) {
     for at in 0..fleet.members.len() {
         let count = LOADED / (1 + at % 2);

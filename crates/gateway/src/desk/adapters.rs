@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use phalanx_kvcache::ApproximateConfig;
 use phalanx_routing::{AdapterId, AdapterReading, EndpointId, RouteTable, Signals};
-use phalanx_signals::AdapterMetrics;
+use phalanx_signals::EngineMetrics;
 
 use super::Desk;
 
@@ -47,13 +48,25 @@ impl Adapters {
 }
 
 impl Desk {
+    /// How many blocks of the gateway's size an engine can keep, as far as it says.
+    fn blocks(&self, page: &EngineMetrics) -> Option<u32> {
+        let tokens = page.blocks?.checked_mul(page.block_size?.into())?;
+        let blocks = tokens / u64::from(self.hasher.block_size().tokens());
+        u32::try_from(blocks).ok().filter(|blocks| *blocks > 0)
+    }
+
     /// Tells the router what an endpoint's metrics say.
-    pub(crate) fn signals(&self, index: usize, signals: Signals, adapters: Option<&AdapterMetrics>) {
+    pub(crate) fn signals(&self, index: usize, signals: Signals, page: &EngineMetrics) {
         let id: EndpointId = self.ids[index];
         let mut state = self.lock();
         // An older reading than the last one is passed over.
         let _ = state.router.balancer_mut().signals(id, signals);
-        if let Some(told) = adapters {
+        if let (Some(blocks), Some(before)) = (self.blocks(page), state.router.guessed_capacity(id))
+            && blocks != before
+        {
+            state.router.guess(id, blocks, ApproximateConfig::new());
+        }
+        if let Some(told) = &page.adapters {
             let (loaded, first) = state.adapters.all(&told.running);
             let (queued, second) = state.adapters.all(&told.waiting);
             // Where some are left out, whether a slot is free is not known.

@@ -6,7 +6,7 @@ use super::weigh::{self, Weighed};
 use crate::evidence::{self, Held};
 use crate::kinds::and;
 use crate::line::{Line, Tokens};
-use crate::policy::{Combination, Picker, Term};
+use crate::policy::{Combination, Picker};
 use crate::pool::Pool;
 use crate::price;
 use crate::request::{Evidence, Refusal, Request};
@@ -48,7 +48,7 @@ pub(super) struct Scratch {
     pub(super) weighed: Weighed,
     pub(super) mask: Vec<u64>,
     pub(super) layers: Layers,
-    /// Lines of those that the evidence names.
+    /// Lines of those that are looked at one by one.
     pub(super) named: Vec<Line>,
     ties: Vec<Ties>,
     pub(super) groups: Vec<u32>,
@@ -56,22 +56,6 @@ pub(super) struct Scratch {
     pub(super) weights: Vec<u64>,
     /// Costs, draws and slots.
     pub(super) order: Vec<(i64, u32, u32)>,
-}
-
-/// Whether what is cached changes costs.
-pub(super) fn sees_cache(combination: &Combination) -> bool {
-    match combination {
-        Combination::Sum(_) => price::share_cost(combination, 1, 1) != 0,
-        Combination::Product(measures) | Combination::Lexicographic(measures) => {
-            measures.iter().any(|measure| measure.is_of_prompt())
-        }
-        Combination::Total(measures) => measures.iter().any(|priced| priced.measure.is_of_prompt()),
-        Combination::Cost(terms) => {
-            let is_of_prompt =
-                |term| !matches!(term, Term::Wait | Term::SeatWall | Term::EngineQueue | Term::AdapterLoad);
-            terms.iter().any(|priced| is_of_prompt(priced.term))
-        }
-    }
 }
 
 impl Balancer {
@@ -169,7 +153,7 @@ impl Balancer {
         let held = |at: usize| told.of(request.evidence, at);
         let least = weighed.costs.iter().copied().min().unwrap_or(0);
         tied.clear();
-        let (sees, sought) = (sees_cache(combination), self.sought(pool, request));
+        let (sees, sought) = (price::sees_cache(combination), self.sought(pool, request));
         for (&at, _) in weighed.slots.iter().zip(&weighed.costs).filter(|(_, cost)| **cost == least) {
             let state = sought.state(at as usize);
             tied.push(if sees {
@@ -251,7 +235,7 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Option<Choice> {
         let (combination, standings) = (pool.policy.combination(), &pool.standings);
-        let sees = sees_cache(combination);
+        let sees = price::sees_cache(combination);
         let Scratch { held, mask, layers, named, ties: groups, tied, .. } = scratch;
         self.lay(pool, request, layers);
         let layers = &*layers;

@@ -1,7 +1,7 @@
 //! The choice where scores compare the candidates: by the pool's scoreboard.
 
 use super::Balancer;
-use super::choose::{Choice, Scratch, Tied, clear, for_each_level, members, sees_cache};
+use super::choose::{Choice, Scratch, Tied, clear, for_each_level, members};
 use super::layers::Layer;
 use crate::evidence;
 use crate::policy::Measure;
@@ -28,7 +28,7 @@ impl Balancer {
         scratch: &mut Scratch,
     ) -> Option<Choice> {
         let combination = pool.policy.combination();
-        let sees = sees_cache(combination);
+        let sees = price::sees_cache(combination);
         let Scratch { held, mask, layers, tied, groups, .. } = scratch;
         self.lay(pool, request, layers);
         let layers = &*layers;

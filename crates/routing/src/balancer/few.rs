@@ -1,7 +1,7 @@
 //! The choice among a few: by their lines in the standings, without a look at the others.
 
 use super::Balancer;
-use super::choose::{Choice, Scratch, Tied, sees_cache};
+use super::choose::{Choice, Scratch, Tied};
 use super::layers::end;
 use crate::adapter::STATES;
 use crate::line::Tokens;
@@ -19,7 +19,7 @@ impl Balancer {
         now: i64,
         scratch: &mut Scratch,
     ) -> Result<Choice, Refusal> {
-        if let Some(choice) = self.choose_from_standing(pool, request, now, scratch) {
+        if let Some(choice) = self.best_that_stands(pool, request, now, scratch) {
             return Ok(choice);
         }
         // One that is here because a filter is open has no line.
@@ -28,17 +28,11 @@ impl Balancer {
     }
 
     /// The same, where one stands whom nothing leaves out: then nobody is a candidate who does not stand.
-    fn choose_from_standing(
-        &self,
-        pool: &Pool,
-        request: &Request<'_>,
-        now: i64,
-        scratch: &mut Scratch,
-    ) -> Option<Choice> {
+    fn best_that_stands(&self, pool: &Pool, request: &Request<'_>, now: i64, scratch: &mut Scratch) -> Option<Choice> {
         let (subset, excluded) = (request.subset?, request.excluded);
         let (combination, full) = (pool.policy.combination(), request.full_tokens());
         let (known, sought) = (self.known(&pool.policy), self.sought(pool, request));
-        let (sees, fit_all, is_any) = (sees_cache(combination), self.fit_all(request), sought.is_any());
+        let (sees, fit_all, is_any) = (price::sees_cache(combination), self.fit_all(request), sought.is_any());
         let of_state: [i64; STATES] =
             core::array::from_fn(|state| if pool.sees_adapter { price::adapter_cost(combination, state) } else { 0 });
         let end = if is_any { end(pool) } else { STATES };
@@ -46,7 +40,7 @@ impl Balancer {
         let Scratch { held: told, weighed, named, tied, .. } = scratch;
         let told = &*told;
         let held = |at: usize| told.of(request.evidence, at);
-        // All at once, since each of them is far from the others in memory.
+        // In the order of the subset, and all at once, since each of them is far from the others in memory.
         weighed.slots.clear();
         weighed.slots.extend(subset.iter().filter_map(|id| self.columns.at(*id)).map(|at| at as u32));
         named.clear();

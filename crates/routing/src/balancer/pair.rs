@@ -56,8 +56,11 @@ struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// The request as it is asked of the pool for a part, among those that are looked at there.
     fn of(&self, role: Role) -> Request<'a> {
-        let pool = if role == Role::Prefill { self.policy.prefill } else { self.policy.decode };
-        Request { subset: None, ..self.request.of_pool(pool) }
+        let (pool, most) =
+            if role == Role::Prefill { (self.policy.prefill, 1) } else { (self.policy.decode, u32::MAX) };
+        let request = self.request.of_pool(pool);
+        // Who computes the prompt has no more of the answer than its first token.
+        Request { subset: None, output_tokens: request.output_tokens.min(most), ..request }
     }
 
     /// What counts as held by a candidate for a part: one that answers has what was computed for it.
@@ -279,11 +282,9 @@ impl Balancer {
     fn pair_from_all(&self, ask: &Ask<'_>, pairing: &mut Pairing) -> Result<Found, Refusal> {
         let local = ask.policy.local;
         let Pairing { scratch, order, prefill, decode, meeting } = pairing;
-        let of_role = |role, held: &Held, slots: &mut Vec<u32>| {
-            self.of_role(ask, role, held, slots).map_err(|why| Refusal::OfRole { role, why: Box::new(why) })
-        };
-        let computes = of_role(Role::Prefill, &scratch.held, &mut prefill.slots);
-        of_role(Role::Decode, &scratch.held, &mut decode.slots)?;
+        let refused = |role| move |why| Refusal::OfRole { role, why: Box::new(why) };
+        let computes = self.of_role(ask, Role::Prefill, &scratch.held, &mut prefill.slots);
+        self.of_role(ask, Role::Decode, &scratch.held, &mut decode.slots).map_err(refused(Role::Decode))?;
         let mut stays = None;
         if local.is_allowed {
             stays = self.local(ask, &decode.slots, scratch);
@@ -291,7 +292,12 @@ impl Balancer {
                 return Ok(found);
             }
         }
-        let found = computes.and_then(|()| {
+        if computes.is_err()
+            && let Some(stays) = stays
+        {
+            return Ok(stays);
+        }
+        let found = computes.map_err(refused(Role::Prefill)).and_then(|()| {
             let parts = [Role::Prefill, Role::Decode].map(|role| Part::new(self, ask, role, &scratch.held));
             prefill.weigh(&parts[0], order);
             decode.weigh(&parts[1], order);
@@ -328,7 +334,8 @@ impl Balancer {
         Some(Found { prefill: None, decode: (choice.at, choice.cost), transfer: 0, ties: choice.ties.into() })
     }
 
-    /// The decode candidate that would compute the prompt at the least cost, and is expected to be in time with it.
+    /// The decode candidate that would compute the prompt at the least cost, of those who are expected to be in time with
+    /// it, or of all where open targets find nobody who is.
     fn local(&self, ask: &Ask<'_>, slots: &[u32], scratch: &mut Scratch) -> Option<Found> {
         let (pool, request) = (self.pool_of(ask.policy, Role::Decode), ask.of(Role::Decode));
         let Scratch { held, weighed, .. } = &mut *scratch;

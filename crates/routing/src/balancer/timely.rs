@@ -13,7 +13,7 @@ use crate::slo::{Forecast, Slo};
 impl Balancer {
     /// What an answer is expected to take at an endpoint that gets the request now: until its first token the prompts
     /// that wait there, less what has been made of the first of them, and what is not cached of this one, at the pace
-    /// that was learned; for each further token a step of all sequences in flight and this one, 30 µs and 80 ns for each
+    /// that was learned, and what it takes until the request's adapter is there; for each further token a step of all sequences in flight and this one, 30 µs and 80 ns for each
     /// token of a prompt more than a step without them, which is learned. `None` for an endpoint that left.
     ///
     /// Before anything is learned, the expectations are those that the [`Endpoint`](crate::Endpoint) states.

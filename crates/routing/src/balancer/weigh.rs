@@ -19,7 +19,7 @@ pub(super) fn passes(policy: &Policy, known: &Known<'_>, at: usize) -> bool {
 /// Candidates and their costs, kept for their memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Weighed {
-    /// Ascending.
+    /// Ascending, but in a choice among a few.
     pub(super) slots: Vec<u32>,
     pub(super) costs: Vec<i64>,
     values: Vec<i64>,

@@ -200,8 +200,9 @@ impl Recording {
         line.others = others;
         line.adapter = request.adapter.map(u32::from);
         (line.labels, line.output_tokens) = (request.labels.bits(), request.output_tokens);
-        // A promise that a log cannot hold is none that could be broken.
-        (line.ttft, line.tpot) = (request.slo.ttft.and_then(nanos), request.slo.tpot.and_then(nanos));
+        // The longest time that a log can hold is as good as a longer one; none would be what the policy's targets say.
+        let most = |time: Option<Duration>| time.map(|time| nanos(time).unwrap_or(u64::MAX));
+        (line.ttft, line.tpot) = (most(request.slo.ttft), most(request.slo.tpot));
         line.held.clear();
         line.levels.clear();
         // Evidence is not looked at where there is no pool.

@@ -108,7 +108,7 @@ impl<'a> PairRequest<'a> {
         self
     }
 
-    /// With the tokens that the answer may have: see [`Request::with_output_tokens`].
+    /// With the tokens that the answer may have, for the decode part: see [`Request::with_output_tokens`].
     #[must_use]
     pub const fn with_output_tokens(mut self, tokens: u32) -> Self {
         self.output_tokens = tokens;
@@ -117,7 +117,11 @@ impl<'a> PairRequest<'a> {
 
     /// With the most that the answer should take. [`Targets`](crate::Targets) of the pools' policies look at it: those of the
     /// prefill pool at the time to the first token, which is that of the prompt there without the transfer; those of the
-    /// decode pool at the time for each further one.
+    /// decode pool at the time for each further one; who would stay alone is asked for both. Where nobody is in time and
+    /// the targets are open, a part is chosen as if there were none, and then the cost alone decides whether a pair is
+    /// better than one who stays alone.
+    ///
+    /// A request with an SLO or labels, or one that is too long for some endpoint, is decided by a look at all candidates.
     #[must_use]
     pub const fn with_slo(mut self, slo: Slo) -> Self {
         self.slo = slo;

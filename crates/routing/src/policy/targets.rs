@@ -10,7 +10,7 @@ use crate::slo::Slo;
 /// Only endpoints that are expected to keep the request's [`Slo`] are weighed.
 ///
 /// What is expected is the [forecast](crate::Balancer::forecast): the time until the first token from what waits there and
-/// what is not cached of the prompt, at the pace that was learned; the time for each further token from the steps that were
+/// what is not cached of the prompt, at the pace that was learned, and until an adapter is loaded; the time for each further token from the steps that were
 /// learned and the load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

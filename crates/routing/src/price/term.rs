@@ -68,7 +68,7 @@ pub(super) fn sum(known: &Known<'_>, terms: &[Priced], at: usize) -> Line {
     sum
 }
 
-/// Tells a term's line, not limited yet, from where most of it is known to be nothing.
+/// Tells a term's line, not limited yet. It is told in each arm, so that what is nothing there is never added.
 #[inline(always)]
 fn told<T>(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tell: impl FnOnce(Line) -> T) -> T {
     let permille = i64::from(priced.permille);

@@ -78,6 +78,12 @@ impl Promises {
         self.prompts[place] = Prompt { serial: reservation.serial, blocks: kept };
     }
 
+    /// The blocks that were promised with a reservation, unless they came.
+    pub(super) fn blocks(&self, reservation: &Reservation) -> &[BlockHash] {
+        let prompt = self.prompts.get(reservation.flight as usize);
+        prompt.filter(|prompt| prompt.serial == reservation.serial).map_or(&[], |prompt| &prompt.blocks)
+    }
+
     /// Takes back what was promised with a reservation.
     pub(super) fn end(&mut self, reservation: &Reservation) {
         let prompt = self.prompts.get(reservation.flight as usize);

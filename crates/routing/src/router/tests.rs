@@ -212,3 +212,78 @@ proptest! {
         prop_assert_eq!(world.router.promises.len(), 0, "nothing stays promised");
     }
 }
+
+/// Two endpoints without events.
+fn guessed(capacity: u32) -> (Router, PoolId, [EndpointId; 2]) {
+    let mut router = Router::new(BlockSize::new(BLOCK).expect("in range"), Seed::from(3));
+    let pool = router.balancer_mut().add_pool(Policy::phalanx());
+    let fleet = [Endpoint::new(), Endpoint::new()].map(|endpoint| router.join(endpoint));
+    for endpoint in fleet {
+        router.balancer_mut().enter(pool, endpoint);
+        assert!(router.guess(endpoint, capacity, ApproximateConfig::new()));
+    }
+    (router, pool, fleet)
+}
+
+/// Sends a prompt to one endpoint, says how much of it was held, and how it ends.
+fn send(
+    router: &mut Router,
+    (pool, to): (PoolId, EndpointId),
+    blocks: &[BlockHash],
+    seconds: u64,
+    end: Outcome,
+) -> u32 {
+    let (to, now) = ([to], Duration::from_secs(seconds));
+    let request = Request::new(pool, seconds, blocks.len() as u32 * BLOCK + 1).with_subset(&to);
+    let decision = router.decide(&request, blocks, now).expect("it is in the pool");
+    router.settle(decision.reservation, end, now);
+    decision.cached_tokens / BLOCK
+}
+
+#[test]
+fn what_is_guessed_is_what_was_sent() {
+    let (mut router, pool, [one, other]) = guessed(10);
+    let [first, second] = [contents(0, 6), contents(9, 6)];
+    let (at, success) = (|to| (pool, to), Outcome::Success);
+    assert_eq!(send(&mut router, at(one), &first, 1, success), 0);
+    assert_eq!(send(&mut router, at(one), &first, 2, success), 6);
+    assert_eq!(send(&mut router, at(other), &first, 3, success), 0, "it went to the other one");
+    // The two have four blocks in common, so there is room for both.
+    assert_eq!(send(&mut router, at(one), &second, 4, success), 4);
+    assert_eq!(send(&mut router, at(one), &first, 5, success), 6);
+    // There is not for ten others, and what is used last stays.
+    let long: Vec<_> = (0..10).map(|block| BlockHash(5000 + block)).collect();
+    assert_eq!(send(&mut router, at(one), &long, 6, success), 0);
+    assert_eq!(send(&mut router, at(one), &first, 7, success), 0);
+    assert_eq!(send(&mut router, at(one), &first, 8, success), 6);
+    // Nothing is there for ever: each decision looks at one endpoint for that.
+    let _ = [998, 999].map(|seconds| send(&mut router, at(other), &long, seconds, success));
+    assert_eq!(send(&mut router, at(one), &first, 1000, success), 0);
+    let _ = [5000, 5001].map(|seconds| send(&mut router, at(one), &long, seconds, success));
+    assert_eq!(router.index().blocks_of(router.ranks[other.index()]), 0, "it was sent nothing for long");
+}
+
+#[test]
+fn what_fails_leaves_nothing_behind_and_what_is_told_counts_more() {
+    let (mut router, pool, [one, other]) = guessed(100);
+    let blocks = contents(0, 6);
+    assert_eq!(send(&mut router, (pool, one), &blocks[..2], 1, Outcome::Success), 0);
+    assert_eq!(send(&mut router, (pool, one), &blocks, 2, Outcome::Error), 2);
+    assert_eq!(send(&mut router, (pool, one), &blocks, 3, Outcome::Success), 2);
+    assert_eq!(send(&mut router, (pool, one), &blocks, 4, Outcome::Success), 6);
+    assert_eq!(router.guessed_capacity(one), Some(100));
+    // It tells of two blocks: that is what it holds.
+    let stored = Change::Stored { layer: Layer::MAIN, parent: None, names: &blocks[..2], contents: &blocks[..2] };
+    let _ = router.apply(one, stored).expect("it is there");
+    assert_eq!(router.guessed_capacity(one), None);
+    assert_eq!(send(&mut router, (pool, one), &blocks, 5, Outcome::Success), 2);
+    assert_eq!(send(&mut router, (pool, one), &blocks, 6, Outcome::Success), 2, "nothing is guessed any more");
+    // Who has its place holds nothing.
+    assert_eq!(send(&mut router, (pool, other), &blocks, 7, Outcome::Success), 0);
+    assert!(router.leave(other) && !router.guess(other, 100, ApproximateConfig::new()));
+    let next = router.join(Endpoint::new());
+    router.balancer_mut().enter(pool, next);
+    assert_eq!(next.index(), other.index());
+    assert_eq!(send(&mut router, (pool, next), &blocks, 8, Outcome::Success), 0);
+    assert_eq!(send(&mut router, (pool, next), &blocks, 9, Outcome::Success), 0, "it is not guessed");
+}

@@ -40,12 +40,12 @@ impl Ties {
         Self { units: Vec::with_capacity(64), total: 0 }
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.units.clear();
         self.total = 0;
     }
 
-    pub(crate) fn push_slot(&mut self, slot: u32) {
+    pub(super) fn push_slot(&mut self, slot: u32) {
         self.units.push(Unit { level: None, at: slot, count: 1 });
         self.total += 1;
     }

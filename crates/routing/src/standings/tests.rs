@@ -45,6 +45,7 @@ proptest! {
             lines[slot] = line;
             prop_assert_eq!(standings.line(slot), &line);
         }
+        prop_assert!(standings.steady.is_sound(&standings.lines) && standings.falling.is_sound(&standings.lines));
         for (prompt, cached, offset, mask, now) in asked {
             let tokens = Tokens::new(prompt, cached);
             let mask: Option<Vec<u64>> = mask.map(|seed| (0..24).map(|word| seed.rotate_left(word)).collect());

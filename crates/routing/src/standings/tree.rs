@@ -114,4 +114,16 @@ impl<N: Node> Tree<N> {
             (before, after) = (node, now);
         }
     }
+
+    /// Whether each node is what it should be by those below it.
+    #[cfg(test)]
+    pub(super) fn is_sound(&self, lines: &[Kept]) -> bool {
+        self.levels.iter().enumerate().all(|(level, nodes)| {
+            nodes.iter().enumerate().all(|(at, node)| {
+                let of_line = |place| lines.get(at * FAN + place).map_or(N::EMPTY, |kept: &Kept| N::of(&kept.0));
+                let over = if level == 0 { N::over(&core::array::from_fn(of_line)) } else { self.over(level, at) };
+                over == *node
+            })
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! Anything that a caller may say, in any order.
 
 use super::*;
-use phalanx_routing::{Link, LinkCosts, PairPolicy, PairRequest, Refusal};
+use phalanx_routing::{Link, LinkCosts, PairPolicy, PairRequest, Refusal, Slo};
 
 /// What is said. Numbers of endpoints are taken modulo those that there ever were.
 #[derive(Clone, Debug)]
@@ -107,6 +107,10 @@ proptest! {
                         request = request.with_evidence(Evidence::Tokens(&held)).with_excluded(&excluded);
                         if let Some(subset) = &subset {
                             request = request.with_subset(subset);
+                        }
+                        if prompt.is_multiple_of(2) {
+                            let slo = Slo { ttft: Some(Duration::MAX), tpot: Some(Duration::ZERO) };
+                            request = request.with_adapter(prompt.into()).with_output_tokens(u32::MAX).with_slo(slo);
                         }
                         let why = balancer.explain_pair(&request, now).expect("there is such a pair");
                         let answer = balancer.decide_pair(&request, now);

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::*;
-use phalanx_routing::{Domain, Link, LinkCosts, Local, Log, PairId, PairPolicy, PairRequest, Report, Role, Slo};
+use phalanx_routing::{
+    AdapterReading, Domain, FailMode, Labels, Link, LinkCosts, Local, Log, PairId, PairPolicy, PairRequest, Report,
+    Role, Slo, Targets,
+};
 
 const ENDPOINTS: u32 = 48;
 /// Requests that are open at the most.
@@ -23,6 +26,8 @@ struct Recorded {
 fn endpoint(at: u32) -> Endpoint {
     let role = [Role::Both, Role::Prefill, Role::Decode][at as usize % 3];
     let endpoint = Endpoint::new().with_seats(16 + at % 5).with_role(role).with_domain(Domain::from(at % 4));
+    let endpoint = endpoint.with_labels(Labels::from(u64::from(at % 3)));
+    let endpoint = if at.is_multiple_of(11) { endpoint.with_context_tokens(4_000) } else { endpoint };
     let endpoint = if at.is_multiple_of(5) { endpoint } else { endpoint.with_name(&format!("engine-{at}")) };
     if at.is_multiple_of(7) { endpoint.with_rank(at % 2) } else { endpoint }
 }
@@ -43,6 +48,8 @@ impl Recorded {
             Policy::affine(),
             softmax.expect("in range"),
         ];
+        let targets = Targets { fail: FailMode::Open, ..Targets::default() };
+        let policies = policies.map(|policy| policy.with_targets(targets));
         let pools: Vec<_> = policies.map(|policy| balancer.add_pool(policy)).into();
         let [near, far] = [10, 200].map(|micros| Link::new(Duration::from_micros(micros), 40_000));
         let links = LinkCosts::uniform(4, near, far).expect("in range");
@@ -84,7 +91,7 @@ impl Recorded {
                 let in_a_hurry = Slo { ttft: Some(Duration::from_millis(key % 900)), tpot: None };
                 let asked = match key % 12 {
                     4 => asked.with_adapter((key as u32 % 3).into()).with_output_tokens(key as u32 % 5_000),
-                    8 => asked.with_slo(in_a_hurry),
+                    8 => asked.with_slo(in_a_hurry).with_labels(Labels::from(key % 2)),
                     _ => asked,
                 };
                 if let Ok(decision) = self.balancer.decide_pair(&asked, self.now) {
@@ -126,6 +133,9 @@ impl Recorded {
                 ..Signals::unknown(self.now)
             };
             assert!(self.balancer.signals(id, signals));
+            let loaded = [(key as u32 % 3).into()];
+            let reading = AdapterReading { loaded: &loaded, queued: &[], slots: Some(2), read: self.now };
+            assert!(self.balancer.adapters(id, &reading));
         }
         if key % 1000 == 999 {
             let gone = self.ids.remove(key as usize / 1000 % self.ids.len());

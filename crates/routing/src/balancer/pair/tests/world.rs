@@ -299,6 +299,9 @@ impl World {
             let Some(at) = balancer.columns.at(*id) else { return false };
             let endpoint = &balancer.columns.endpoint[at];
             let needs = request.of_pool(policy.prefill);
+            // Who computes the prompt has no answer but its first token.
+            let most = if role == Role::Prefill { 1 } else { u32::MAX };
+            let needs = needs.with_output_tokens(needs.output_tokens.min(most));
             pool.has(at)
                 && endpoint.labels().contains(needs.labels)
                 && endpoint.takes(needs.context_tokens())
@@ -402,7 +405,7 @@ impl World {
         held.fill(request.evidence, &self.balancer.columns);
         let falls = pool.standings.line(at as usize).falling;
         let holds = (!held.is_named(at as usize), core::cmp::Reverse(held.of(request.evidence, at as usize)));
-        let sees = super::super::super::choose::sees_cache(pool.policy.combination());
+        let sees = price::sees_cache(pool.policy.combination());
         let request = request.of_pool(self.balancer.pairs[0].decode);
         let state = self.balancer.sought(pool, &request).state(at as usize);
         (if sees { holds } else { (true, core::cmp::Reverse(0)) }, state, falls, at)
