@@ -61,6 +61,7 @@ struct Model {
     metrics: Option<Metrics>,
     #[serde(default)]
     kv_events: Option<Spanned<Events>>,
+    #[serde(default)]
     timeouts: care::TimeoutsPart,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
