@@ -24,6 +24,8 @@ pub(crate) struct Ask {
     /// The contents of the prompt's full blocks.
     pub(crate) blocks: Vec<BlockHash>,
     pub(crate) prompt_tokens: u32,
+    /// Whether one endpoint may compute the prompt and another one answer.
+    pub(crate) is_divisible: bool,
 }
 
 /// The fields that are looked at. All others pass through unread.
@@ -35,6 +37,12 @@ struct Fields<'a> {
     prompt: Option<&'a RawValue>,
     #[serde(borrow)]
     messages: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    system: Option<&'a RawValue>,
+    #[serde(borrow)]
+    instructions: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "even_null")]
     kv_transfer_params: Option<&'a RawValue>,
 }
@@ -49,6 +57,15 @@ fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de R
 pub(crate) enum Api {
     Completions,
     Chat,
+    /// Whichever is there: a prompt, messages, or an input that is one of both.
+    Other,
+}
+
+impl Api {
+    /// Whether one endpoint may compute the prompt and another one answer.
+    fn is_divisible(self) -> bool {
+        matches!(self, Self::Completions | Self::Chat)
+    }
 }
 
 #[derive(Deserialize)]
@@ -97,10 +114,12 @@ impl Ask {
         let (model_span, transfer_span) = (span(raw), fields.kv_transfer_params.map(span));
         let (blocks, prompt_tokens) = match api {
             Api::Completions => fields.prompt.map(|raw| prompt_blocks(raw.get(), hasher)),
-            Api::Chat => fields.messages.and_then(|raw| chat_blocks(raw.get(), hasher)),
+            Api::Chat => fields.messages.and_then(|raw| chat_blocks(None, raw.get(), hasher)),
+            Api::Other => other_blocks(&fields, hasher),
         }
         .unwrap_or_default();
-        Ok(Self { model, model_span, transfer_span, blocks, prompt_tokens, body })
+        let is_divisible = api.is_divisible();
+        Ok(Self { model, model_span, transfer_span, blocks, prompt_tokens, is_divisible, body })
     }
 
     /// The body for an engine that serves the model as `name`, and that is given `transfer` as `kv_transfer_params`: the
@@ -151,11 +170,32 @@ fn prompt_blocks(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
     read.unwrap_or_default()
 }
 
-fn chat_blocks(raw: &str, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
-    let messages: Vec<Message<'_>> = serde_json::from_str(raw).ok()?;
+/// Of messages, behind what stands before all of them.
+fn chat_blocks(system: Option<Content<'_>>, raw: &str, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
+    let mut messages: Vec<Message<'_>> = serde_json::from_str(raw).ok()?;
+    if system.is_some() {
+        messages.insert(0, Message { role: Cow::Borrowed("system"), content: system });
+    }
     let contents: Vec<Cow<'_, str>> = messages.iter().map(Message::text).collect();
     let roles = messages.iter().map(|message| message.role.as_ref());
     Some(hash_text(&chat_text(roles.zip(contents.iter().map(AsRef::as_ref))), hasher))
+}
+
+/// Of an API that may have its prompt in one of several fields.
+fn other_blocks(fields: &Fields<'_>, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
+    let system = fields.system.or(fields.instructions).and_then(|raw| serde_json::from_str(raw.get()).ok());
+    if let Some(messages) = fields.messages {
+        return chat_blocks(system, messages.get(), hasher);
+    }
+    let input = fields.prompt.or(fields.input)?.get();
+    let mut bytes = input.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    match (bytes.next(), bytes.next()) {
+        (Some(b'['), Some(b'{')) => chat_blocks(system, input, hasher),
+        (Some(b'"'), _) if system.is_some() => {
+            chat_blocks(system, &format!("[{{\"role\":\"user\",\"content\":{input}}}]"), hasher)
+        }
+        _ => Some(prompt_blocks(input, hasher)),
+    }
 }
 
 impl Message<'_> {
@@ -230,6 +270,31 @@ mod tests {
         });
         assert_eq!(plain, parts);
         assert!(!plain.is_empty());
+    }
+
+    #[test]
+    fn other_apis_have_the_blocks_of_the_same_chat() {
+        let hasher = ChainHasher::new(BlockSize::new(4).expect("4 is a block size"));
+        let other = |fields: &str| {
+            let body = Bytes::from(format!(r#"{{"model":"m",{fields}}}"#));
+            Ask::read(body, Api::Other, &hasher).expect("valid").blocks
+        };
+        let user = r#"{"role":"user","content":"a long enough question"}"#;
+        let system = r#"{"role":"system","content":"be brief and to the point"}"#;
+        let chat = read(&format!(r#"{{"model":"m","messages":[{system},{user}]}}"#)).expect("valid").blocks;
+        let text = r#""be brief and to the point""#;
+        for fields in [
+            format!(r#""system":{text},"messages":[{user}]"#),
+            format!(r#""system":[{{"type":"text","text":{text}}}],"messages":[{user}]"#),
+            format!(r#""instructions":{text},"input":[{user}]"#),
+            format!(r#""instructions":{text},"input":"a long enough question""#),
+        ] {
+            assert_eq!(other(&fields), chat, "{fields}");
+        }
+        let plain = read(r#"{"model":"m","prompt":"a long enough question"}"#).expect("valid").blocks;
+        assert_eq!(other(r#""input":"a long enough question""#), plain);
+        assert_eq!(other(r#""input":["a long enough question","another"]"#), plain);
+        assert_eq!(other(r#""documents":["a long enough question"]"#), []);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | path | what |
 //! |---|---|
 //! | `POST /v1/chat/completions`, `POST /v1/completions` | routed by the body's `model`, the headers and the path |
+//! | `POST /v1/…`: embeddings, responses, messages, rerank, score, tokenize and any other | routed by the body's `model` |
 //! | `GET /v1/models` | the models and adapters that have a route |
 //! | `GET /healthz` | 200 while the gateway serves |
 //! | `GET /readyz` | 200 while it takes requests; 503 from the moment that it is to stop |

@@ -43,6 +43,11 @@ const STATUSES: usize = 500;
 pub(crate) enum Path {
     Chat,
     Completions,
+    Embeddings,
+    Messages,
+    Responses,
+    /// Any other one, which clients may call what they like.
+    Other,
 }
 
 /// All that is counted.
@@ -103,12 +108,17 @@ pub(crate) struct Went {
 }
 
 impl Path {
-    pub(crate) const ALL: [Self; 2] = [Self::Chat, Self::Completions];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Chat, Self::Completions, Self::Embeddings, Self::Messages, Self::Responses, Self::Other];
 
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Chat => "/v1/chat/completions",
             Self::Completions => "/v1/completions",
+            Self::Embeddings => "/v1/embeddings",
+            Self::Messages => "/v1/messages",
+            Self::Responses => "/v1/responses",
+            Self::Other => "other",
         }
     }
 }

@@ -41,13 +41,22 @@ pub(crate) async fn respond(
     response
 }
 
-/// The paths that engines answer.
+/// The paths that engines answer: those below `/v1/` whose parts are letters, digits, `-` and `_`, but for the models.
 fn path_of(path: &str) -> Option<(Path, Api)> {
     match path {
-        "/v1/chat/completions" => Some((Path::Chat, Api::Chat)),
-        "/v1/completions" => Some((Path::Completions, Api::Completions)),
-        _ => None,
+        "/v1/chat/completions" => return Some((Path::Chat, Api::Chat)),
+        "/v1/completions" => return Some((Path::Completions, Api::Completions)),
+        "/v1/embeddings" => return Some((Path::Embeddings, Api::Other)),
+        "/v1/messages" => return Some((Path::Messages, Api::Other)),
+        "/v1/responses" => return Some((Path::Responses, Api::Other)),
+        _ => {}
     }
+    let mut parts = path.strip_prefix("/v1/")?.split('/');
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let is_model = parts.clone().next() == Some("models");
+    (parts.all(is_plain) && !is_model).then_some((Path::Other, Api::Other))
 }
 
 /// Answers what needs no engine.

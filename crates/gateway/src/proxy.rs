@@ -101,13 +101,17 @@ impl Tried {
 impl Proxy<'_> {
     pub(crate) async fn run(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
         self.server.budget.request();
-        if self.server.is_disaggregated() { self.run_pair(visit).await } else { self.run_whole(visit).await }
+        match self.server.is_disaggregated() {
+            true if self.ask.is_divisible => self.run_pair(visit).await,
+            true => self.run_whole(self.server.decode, visit).await,
+            false => self.run_whole(self.server.whole, visit).await,
+        }
     }
 
-    /// Tries endpoints, best first, until one gives a response head.
-    async fn run_whole(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
-        let flight = self.choose(Work::Prompt(self.ask), self.server.whole, &[])?;
-        self.try_each(flight, self.server.whole, Tried::default(), visit).await
+    /// Tries endpoints of a pool, best first, until one gives a response head.
+    async fn run_whole(&self, pool: PoolId, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        let flight = self.choose(Work::Prompt(self.ask), pool, &[])?;
+        self.try_each(flight, pool, Tried::default(), visit).await
     }
 
     /// Runs the prompt on one endpoint and the rest on another that it hands its KV to.

@@ -45,6 +45,29 @@ async fn the_model_is_renamed_for_the_engine() {
 }
 
 #[tokio::test]
+async fn any_path_below_v1_goes_by_the_bodys_model() {
+    let mut engine = Engine::start(json_ok(r#"{"data": []}"#)).await;
+    let gateway = gateway(pool(&[engine.address]).serving("real-name")).await;
+    for (path, field) in [
+        ("/v1/embeddings", r#""input": ["one", "two"]"#),
+        ("/v1/responses", r#""instructions": "be brief", "input": [{"role":"user","content":"hi"}]"#),
+        ("/v1/messages", r#""system": "be brief", "max_tokens": 5, "messages": [{"role":"user","content":"hi"}]"#),
+        ("/v1/rerank", r#""query": "q", "documents": ["a", "b"]"#),
+        ("/v1/audio/transcriptions", r#""file": 3.0"#),
+    ] {
+        let answer = send(&gateway, Method::POST, path, &format!(r#"{{ {field}, "model":"m" }}"#)).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(text(answer).await, r#"{"data": []}"#);
+        let (head, body) = engine.request().await;
+        assert!(head.starts_with(&format!("post {path} http/1.1\r\n")), "{head}");
+        assert_eq!(body, format!(r#"{{ {field}, "model":"real-name" }}"#));
+    }
+    let answer = send(&gateway, Method::GET, "/v1/responses/7", "").await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
 async fn an_engines_error_is_the_clients_to_read() {
     for status in ["400 Bad Request", "422 Unprocessable Entity", "429 Too Many Requests", "500 Internal Server Error"]
     {
