@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::Balancer;
 use super::choose::{Choice, Scratch};
+use crate::endpoint::Role;
 use crate::odds;
 use crate::policy::{Bound, Overflow};
 use crate::pool::Pool;
@@ -101,7 +102,7 @@ impl Balancer {
         let Scratch { held, weighed, .. } = &mut *scratch;
         self.candidates(pool, request, &mut weighed.slots)?;
         let held = |at: usize| held.of(request.evidence, at);
-        self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
+        self.keep_timely(Role::Both, &pool.policy, request, now, held, &mut weighed.slots)?;
         let loads = || weighed.slots.iter().map(|&at| u64::from(self.columns.account[at as usize].load.in_flight));
         let (least, most) = (loads().min().unwrap_or(0), loads().max().unwrap_or(0));
         let is_uneven = most - least > u64::from(above) && most * 1000 > least * u64::from(permille);
@@ -124,7 +125,7 @@ impl Balancer {
         let Scratch { held, weighed, .. } = scratch;
         self.candidates(pool, request, &mut weighed.slots)?;
         let held = |at: usize| held.of(request.evidence, at);
-        self.keep_timely(&pool.policy, request, now, held, &mut weighed.slots)?;
+        self.keep_timely(Role::Both, &pool.policy, request, now, held, &mut weighed.slots)?;
         Ok(true)
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Balancer;
 use super::choose::Scratch;
 use super::weigh;
-use crate::endpoint::EndpointId;
+use crate::endpoint::{EndpointId, Role};
 use crate::explanation::{Candidate, Explanation, Factor, Omission, Parts};
 use crate::line::Tokens;
 use crate::policy::{Combination, FailMode, Policy};
@@ -60,7 +60,7 @@ impl Balancer {
             let all = slots.clone();
             gate = self.relate(&pool.policy, request, &scratch.held, &mut slots);
             let near = slots.clone();
-            if self.keep_timely(&pool.policy, request, elapsed, held, &mut slots).is_err() {
+            if self.keep_timely(Role::Both, &pool.policy, request, elapsed, held, &mut slots).is_err() {
                 slots.clear();
             }
             let mut omit = |of: &[u32], left: &[u32], why: Omission| {

@@ -1,6 +1,7 @@
 //! Which gate is open among the candidates, and who of them is near the others.
 
 use super::Balancer;
+use crate::endpoint::Role;
 use crate::evidence::Held;
 use crate::line::Tokens;
 use crate::policy::{Limit, Measure, Near, Policy, Trigger};
@@ -25,7 +26,7 @@ impl Balancer {
             return Ok(None);
         }
         let open = self.relate(policy, request, held, slots);
-        self.keep_timely(policy, request, now, |at| held.of(request.evidence, at), slots)?;
+        self.keep_timely(Role::Both, policy, request, now, |at| held.of(request.evidence, at), slots)?;
         Ok(open)
     }
 

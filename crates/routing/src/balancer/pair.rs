@@ -342,7 +342,7 @@ impl Balancer {
         weighed.slots.clear();
         weighed.slots.extend_from_slice(slots);
         let held = |at: usize| held.of(request.evidence, at);
-        self.keep_timely(&pool.policy, &request, ask.now, held, &mut weighed.slots).ok()?;
+        self.keep_timely(Role::Both, &pool.policy, &request, ask.now, held, &mut weighed.slots).ok()?;
         if weighed.slots.is_empty() {
             return None;
         }
@@ -399,7 +399,7 @@ impl Balancer {
         }
         self.leave_alone(pool, slots);
         self.filter_for(pool, &self.known_for(pool, &request), slots)?;
-        self.keep_timely_for(role, &pool.policy, &request, ask.now, |at| ask.held(role, held, at), slots)
+        self.keep_timely(role, &pool.policy, &request, ask.now, |at| ask.held(role, held, at), slots)
     }
 }
 

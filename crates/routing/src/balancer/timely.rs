@@ -42,24 +42,11 @@ impl Balancer {
         forecast(&known, at, Tokens::new(request.prompt_tokens, held), now).meets(slo)
     }
 
-    /// Leaves out those who are expected to be too late.
+    /// Leaves out those who are expected to be too late with their part: who computes the prompt has to do with the time to
+    /// the first token, and who answers with the time for each further one.
     pub(super) fn keep_timely(
         &self,
-        policy: &Policy,
-        request: &Request<'_>,
-        now: i64,
-        held: impl Fn(usize) -> u32,
-        slots: &mut Vec<u32>,
-    ) -> Result<(), Refusal> {
-        let Some(promise) = Self::promise(policy, request) else { return Ok(()) };
-        self.keep_promise(promise, policy, request, now, held, slots)
-    }
-
-    /// The same for a part of a pair: who computes the prompt has to do with the time to the first token, and who answers
-    /// with the time for each further one.
-    pub(super) fn keep_timely_for(
-        &self,
-        role: Role,
+        part: Role,
         policy: &Policy,
         request: &Request<'_>,
         now: i64,
@@ -67,19 +54,11 @@ impl Balancer {
         slots: &mut Vec<u32>,
     ) -> Result<(), Refusal> {
         let Some((slo, fail)) = Self::promise(policy, request) else { return Ok(()) };
-        let slo = if role == Role::Prefill { Slo { tpot: None, ..slo } } else { Slo { ttft: None, ..slo } };
-        self.keep_promise((slo, fail), policy, request, now, held, slots)
-    }
-
-    fn keep_promise(
-        &self,
-        (slo, fail): (Slo, FailMode),
-        policy: &Policy,
-        request: &Request<'_>,
-        now: i64,
-        held: impl Fn(usize) -> u32,
-        slots: &mut Vec<u32>,
-    ) -> Result<(), Refusal> {
+        let slo = match part {
+            Role::Both => slo,
+            Role::Prefill => Slo { tpot: None, ..slo },
+            Role::Decode => Slo { ttft: None, ..slo },
+        };
         let known = self.known_of(policy.unknown(), request);
         let tokens = |at: usize| Tokens::new(request.prompt_tokens, held(at));
         let is_timely = |at: u32| forecast(&known, at as usize, tokens(at as usize), now).meets(slo);

@@ -158,7 +158,7 @@ impl Balancer {
         let known = self.known_for(pool, &request);
         let held = |at: usize| pairing.held(ask.request, at);
         let mut slots: Vec<_> = decode.candidates.iter().map(|of| of.endpoint.index() as u32).collect();
-        if self.keep_timely(&pool.policy, &request, ask.now, held, &mut slots).is_err() {
+        if self.keep_timely(Role::Both, &pool.policy, &request, ask.now, held, &mut slots).is_err() {
             return Vec::new();
         }
         let cost = |at: usize| {
