@@ -10,6 +10,7 @@ use phalanx_routing::Outcome;
 
 use crate::api_error::ApiError;
 use crate::cause::Cause;
+use crate::disaggregated::Leg;
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
@@ -33,6 +34,10 @@ enum Source {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: Incoming,
+    /// What was read of it before its head was passed on.
+    pub(crate) ahead: Option<Frame<Bytes>>,
+    /// The prefill leg that runs beside it.
+    pub(crate) beside: Option<Leg>,
     /// `None` once settled.
     pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
@@ -66,16 +71,28 @@ impl GatewayBody {
 impl Answer {
     /// A body of known length is over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(flight) = self.flight.take()
-        {
+        if self.ahead.is_none() && self.body.is_end_stream() {
+            self.settle();
+        }
+    }
+
+    /// It came whole.
+    fn settle(&mut self) {
+        if let Some(flight) = self.flight.take() {
             flight.settle(self.end);
+        }
+        if let Some(leg) = self.beside.take() {
+            leg.go_on();
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(flight) = &mut self.flight else { return Poll::Ready(None) };
-        match Pin::new(&mut self.body).poll_frame(context) {
+        let next = match self.ahead.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut self.body).poll_frame(context),
+        };
+        match next {
             Poll::Ready(Some(Ok(frame))) => {
                 self.patience.rest();
                 if let Some(data) = frame.data_ref() {
@@ -96,9 +113,7 @@ impl Answer {
                 self.break_off(&told, Broken::Upstream(error), visit)
             }
             Poll::Ready(None) => {
-                if let Some(flight) = self.flight.take() {
-                    flight.settle(self.end);
-                }
+                self.settle();
                 Poll::Ready(None)
             }
             Poll::Pending => {
@@ -109,6 +124,16 @@ impl Answer {
                 self.break_off(&told, Broken::Stalled, visit)
             }
         }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let ahead = self.ahead.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + ahead);
+        }
+        hint.set_lower(hint.lower() + ahead);
+        hint
     }
 
     /// Ends a stream of events with one that tells why, and cuts any other body.
@@ -122,6 +147,7 @@ impl Answer {
         if let Some(flight) = self.flight.take() {
             flight.settle(Outcome::Cut);
         }
+        drop(self.beside.take());
         let Some(events) = &self.events else { return Poll::Ready(Some(Err(why))) };
         // An event that was cut in its middle is ended first, or the two would be read as one.
         let event = format!("{}data: {}\n\n", events.ending(), told.json());
@@ -151,7 +177,7 @@ impl Body for GatewayBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Source::Engine(answer) => answer.body.size_hint(),
+            Source::Engine(answer) => answer.size_hint(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a gateway serves: routes, pools of endpoints, a policy and limits.
 
 mod care;
+mod connector;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use phalanx_signals::{EventSource, MetricsSource};
 
 pub(crate) use self::care::Care;
 pub use self::care::Timeouts;
+pub use self::connector::KvConnector;
 use crate::door::Door;
 
 /// One engine that takes requests.
@@ -21,6 +23,7 @@ pub struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) phase: Phase,
     pub(crate) group: String,
+    pub(crate) bootstrap_port: u16,
     pub(crate) metrics: Option<MetricsSource>,
     pub(crate) kv_events: Option<EventSource>,
 }
@@ -42,6 +45,7 @@ pub enum Phase {
 pub struct Pool {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) served_model: Option<String>,
+    pub(crate) connector: KvConnector,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -70,7 +74,15 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
-        Self { name: name.into(), address, phase: Phase::Both, group: String::new(), metrics: None, kv_events: None }
+        Self {
+            name: name.into(),
+            address,
+            phase: Phase::Both,
+            group: String::new(),
+            bootstrap_port: KvConnector::BOOTSTRAP_PORT,
+            metrics: None,
+            kv_events: None,
+        }
     }
 
     /// Runs one phase only; prefill and decode pair when their `group` is equal.

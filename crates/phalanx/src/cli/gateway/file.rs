@@ -7,6 +7,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use phalanx_gateway::{Endpoint, GatewayConfig, Pool};
@@ -19,6 +20,7 @@ use serde_saphyr::Spanned;
 
 use super::super::input::{self, Wrong};
 use super::super::policies::Written;
+use super::pairing::{self, Connector, Duty, Part};
 use super::signals::{Events, Metrics};
 
 /// A gateway's file whose every value is sound.
@@ -62,6 +64,8 @@ struct Model {
     #[serde(default)]
     kv_events: Option<Spanned<Events>>,
     #[serde(default)]
+    kv_connector: Option<Spanned<Connector>>,
+    #[serde(default)]
     timeouts: care::TimeoutsPart,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
@@ -73,6 +77,7 @@ struct Engine {
     address: SocketAddr,
     metrics: Option<Metrics>,
     kv_events: Option<Events>,
+    duty: Duty,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +148,7 @@ impl GatewayFile {
                 let message = "kv_events: an address stands for several endpoints; expected a port of each";
                 return Err(wrong(events, message));
             }
+            pairing::check(name, model.kv_connector.as_ref(), &model.endpoints.value, |engine| &engine.duty)?;
             let mut own = BTreeMap::new();
             for engine in &model.endpoints.value {
                 let Engine { name, address, .. } = &engine.value;
@@ -192,6 +198,9 @@ impl GatewayFile {
             if let Some(name) = &model.served_as {
                 pool = pool.serving(name);
             }
+            if let Some(connector) = &model.kv_connector {
+                pool = pool.with_kv_connector(connector.value.0);
+            }
             if let Some(Limit(limit)) = model.timeout {
                 pool = pool.with_timeout(limit);
             }
@@ -210,7 +219,7 @@ impl fmt::Display for GatewayFile {
 impl Engine {
     /// The endpoint, with what its model says of all of them.
     fn endpoint(&self, model: &Model) -> Endpoint {
-        let mut endpoint = Endpoint::new(&self.name, self.address);
+        let mut endpoint = self.duty.of(Endpoint::new(&self.name, self.address));
         let metrics = self.metrics.as_ref().or(model.metrics.as_ref());
         if let Some(source) = metrics.and_then(|metrics| metrics.source(self.address)) {
             endpoint = endpoint.with_metrics(source);
@@ -223,7 +232,7 @@ impl Engine {
     }
 }
 
-fn wrong<T>(at: &Spanned<T>, message: impl Into<String>) -> Wrong {
+pub(super) fn wrong<T>(at: &Spanned<T>, message: impl Into<String>) -> Wrong {
     Wrong { place: Some((at.referenced.line(), at.referenced.column())), message: message.into() }
 }
 
@@ -270,6 +279,12 @@ impl<'de> Deserialize<'de> for Engine {
             metrics: Option<Metrics>,
             #[serde(default)]
             kv_events: Option<Events>,
+            #[serde(default)]
+            phase: Option<Part>,
+            #[serde(default)]
+            group: Option<String>,
+            #[serde(default)]
+            bootstrap_port: Option<NonZeroU16>,
         }
 
         struct At(SocketAddr);
@@ -291,13 +306,14 @@ impl<'de> Deserialize<'de> for Engine {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Engine, E> {
                 let address = address(text, "endpoints")?;
-                Ok(Engine { name: text.to_owned(), address, metrics: None, kv_events: None })
+                Ok(Engine { name: text.to_owned(), address, metrics: None, kv_events: None, duty: Duty::default() })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Engine, A::Error> {
                 let named = Named::deserialize(MapAccessDeserializer::new(map))?;
-                let Named { name, address: At(address), metrics, kv_events } = named;
-                Ok(Engine { name, address, metrics, kv_events })
+                let Named { name, address: At(address), metrics, kv_events, phase, group, bootstrap_port } = named;
+                let duty = Duty { phase: phase.unwrap_or_default(), group, bootstrap_port };
+                Ok(Engine { name, address, metrics, kv_events, duty })
             }
         }
 

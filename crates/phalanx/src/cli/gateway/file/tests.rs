@@ -116,3 +116,49 @@ fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
         assert!(told.starts_with(":2:") && told.contains(message), "{part}: {told}");
     }
 }
+
+fn paired(model: &str, endpoints: &str) -> String {
+    format!("models:\n- name: a\n{model}  endpoints:\n{endpoints}")
+}
+
+#[test]
+fn prefill_and_decode_endpoints_pair_up() {
+    let prefill = "  - {name: p, address: '127.0.0.1:1', phase: prefill, group: g}\n";
+    let decode = "  - {name: d, address: '127.0.0.1:2', phase: decode, group: g}\n";
+    for connector in ["http", "lmcache", "nixl", "mooncake", "sglang"] {
+        let text = paired(&format!("  kv_connector: {connector}\n"), &format!("{prefill}{decode}"));
+        let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
+        assert!(told.is_ok(), "{connector}: {told:?}");
+    }
+    let met = prefill.replace("group: g", "group: g, bootstrap_port: 9000");
+    let sound = [
+        paired("", &format!("{prefill}{decode}")),
+        paired("  kv_connector: sglang\n", &format!("{met}{decode}")),
+        paired("", "  - {name: w, address: '127.0.0.1:1', phase: both}\n  - 127.0.0.1:2\n"),
+    ];
+    for text in sound {
+        let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
+        assert!(told.is_ok(), "{text}: {told:?}");
+    }
+    let plain = "  - {name: w, address: '127.0.0.1:3'}\n";
+    let cases = [
+        (paired("  kv_connector: rdma\n", plain), ":3:", "kv_connector: found \"rdma\"; expected http, lmcache"),
+        (paired("  kv_connector: nixl\n", plain), ":3:", "kv_connector: no endpoint of a has a phase"),
+        (paired("", prefill), ":4:", "phase: prefill, but no endpoint of a has the phase decode"),
+        (paired("", decode), ":4:", "phase: decode, but no endpoint of a has the phase prefill"),
+        (paired("", &format!("{prefill}{decode}{plain}")), ":6:", "phase: missing"),
+        (paired("", &prefill.replace("prefill", "first")), ":4:", "phase: found \"first\"; expected prefill"),
+        (
+            paired("", &format!("{prefill}{}", decode.replace("group: g", "group: h"))),
+            ":4:",
+            "group: no endpoint of a with the phase decode is in \"g\"",
+        ),
+        (paired("", &plain.replace("}", ", group: g}")), ":4:", "group: stands without a phase"),
+        (paired("", &format!("{met}{decode}")), ":4:", "bootstrap_port: only a prefill endpoint"),
+        (paired("", &plain.replace("}", ", bootstrap_port: 0}")), ":4:", "bootstrap_port"),
+    ];
+    for (text, place, message) in cases {
+        let told = refused(&text);
+        assert!(told.starts_with(place) && told.contains(message), "{text:?}: {told}");
+    }
+}

@@ -1,0 +1,163 @@
+//! The prefill leg of a request whose decode leg is under way at the same time.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use phalanx_routing::Outcome;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Said;
+use crate::desk::Desk;
+use crate::flight::Flight;
+use crate::upstream::{self, Upstream};
+
+/// From one part of an answer that nobody waits for to the next, where no limit is set.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A prefill leg that runs by itself. Dropping it ends it, as when a client goes away.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    end: JoinHandle<LegEnd>,
+    word: Option<oneshot::Sender<Word>>,
+}
+
+/// How it ended. Its flight is settled, but for a refusal's.
+#[derive(Debug)]
+pub(crate) enum LegEnd {
+    /// The answer was read to its end.
+    Well,
+    /// The engine found fault with the request.
+    Refused(Response<Incoming>, Flight),
+    Failed,
+}
+
+/// What a leg is told from outside.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    /// End, with this outcome.
+    End(Outcome),
+    /// Nobody waits any more: run to the end.
+    GoOn,
+}
+
+impl Leg {
+    /// Sends `body` where `flight` leads, under a client's head.
+    pub(crate) fn start(
+        flight: Flight,
+        desk: Arc<Desk>,
+        upstream: &Upstream,
+        head: &Parts,
+        body: Bytes,
+        idle: Option<Duration>,
+    ) -> Self {
+        let (word, told) = oneshot::channel();
+        let (upstream, head) = (upstream.clone(), head.clone());
+        let work = async move {
+            let address = desk.endpoint(flight.index()).address;
+            let work = pin!(ask(&upstream, address, &head, body, idle.unwrap_or(PATIENCE)));
+            run(flight, work, told).await
+        };
+        Self { end: tokio::spawn(work), word: Some(word) }
+    }
+
+    /// Waits for its end. To be called again only if it was dropped before that.
+    pub(crate) async fn end(&mut self) -> LegEnd {
+        // One that panicked has failed too.
+        (&mut self.end).await.unwrap_or(LegEnd::Failed)
+    }
+
+    /// Ends it, and says how that counts.
+    pub(crate) fn cut(mut self, outcome: Outcome) {
+        self.tell(Word::End(outcome));
+    }
+
+    /// Lets it run to its end by itself: an engine that is left too early gives up what it is sending.
+    pub(crate) fn go_on(mut self) {
+        self.tell(Word::GoOn);
+    }
+
+    fn tell(&mut self, word: Word) {
+        if let Some(told) = self.word.take() {
+            // One that has ended needs no word.
+            let _ = told.send(word);
+        }
+    }
+}
+
+async fn ask(
+    upstream: &Upstream,
+    address: std::net::SocketAddr,
+    head: &Parts,
+    body: Bytes,
+    idle: Duration,
+) -> (Said, Option<Response<Incoming>>) {
+    let Ok(mut response) = upstream::send(upstream, address, head, body).await else { return (Said::Failed, None) };
+    match Said::of(response.status()) {
+        Said::Well => loop {
+            match timeout(idle, response.body_mut().frame()).await {
+                Ok(None) => return (Said::Well, None),
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(_))) | Err(_) => return (Said::Failed, None),
+            }
+        },
+        Said::Refused => (Said::Refused, Some(response)),
+        said => (said, None),
+    }
+}
+
+async fn run(
+    mut flight: Flight,
+    mut work: Pin<&mut impl Future<Output = (Said, Option<Response<Incoming>>)>>,
+    mut told: oneshot::Receiver<Word>,
+) -> LegEnd {
+    let mut is_heard = false;
+    let said = poll_fn(|context| {
+        if let Poll::Ready(said) = work.as_mut().poll(context) {
+            return Poll::Ready(Ok(said));
+        }
+        if is_heard {
+            return Poll::Pending;
+        }
+        match Pin::new(&mut told).poll(context) {
+            Poll::Ready(Ok(Word::End(outcome))) => Poll::Ready(Err(outcome)),
+            Poll::Ready(Ok(Word::GoOn)) => {
+                is_heard = true;
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Outcome::ClientGone)),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    match said {
+        Ok((Said::Well, _)) => {
+            flight.first_token();
+            flight.settle(Outcome::Success);
+            LegEnd::Well
+        }
+        Ok((Said::Refused, Some(response))) => LegEnd::Refused(response, flight),
+        // An endpoint that has too much to do is alive.
+        Ok((Said::Busy, _)) => {
+            flight.settle(Outcome::Success);
+            LegEnd::Failed
+        }
+        Ok(_) => {
+            flight.settle(Outcome::Error);
+            LegEnd::Failed
+        }
+        Err(outcome) => {
+            flight.settle(outcome);
+            LegEnd::Failed
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A request that two endpoints share: the prompt on one, the answer on another.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming};
+use phalanx_routing::Outcome;
+
+use super::{Broken, Late, Proxy, Relayed, Tried, Try};
+use crate::api_error::ApiError;
+use crate::config::KvConnector;
+use crate::desk::Work;
+use crate::disaggregated::{Leg, LegEnd, Legs, Meeting, Said, read_whole, transfer_of};
+use crate::flight::Flight;
+use crate::visit::Visit;
+
+/// How a prefill leg ended that the decode leg waits for.
+#[derive(Debug)]
+enum Prefilled {
+    /// The decode leg follows, with this body.
+    Well(Bytes),
+    /// The engine found fault with the request: its client should know.
+    Refused(Box<Relayed>),
+    /// The engine is well, but left no KV.
+    Nothing,
+    /// Another one may do better than the one of this place in the desk's list.
+    Failed(usize),
+}
+
+/// How two legs went that were under way at once.
+#[derive(Debug)]
+enum Met {
+    /// This is the client's answer.
+    Answered(Box<Relayed>),
+    /// The prefill endpoint of this place failed; the decode endpoint can be asked again.
+    NoPrefill(usize, Flight),
+    /// The decode endpoint failed, or refused with a status that is tried elsewhere.
+    NoDecode(Try),
+}
+
+/// The head of a decode leg's answer, and what there is of the rest.
+#[derive(Debug)]
+struct Begun {
+    response: Response<Incoming>,
+    ahead: Option<Frame<Bytes>>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+enum Failure {
+    Prefill(LegEnd),
+    Decode(String),
+}
+
+impl Proxy<'_> {
+    /// Runs the prompt on one endpoint and the rest on another that it hands its KV to; all of it on the other where that
+    /// cannot be.
+    pub(super) async fn run_pair(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        let body = self.ask.body_for(self.model, None);
+        let Some(legs) = Legs::read(&body) else { return self.run_whole(self.server.decode, visit).await };
+        let mut decode = self.choose(Work::Decode, self.server.decode, &[])?;
+        let pool = self.server.prefill_for(decode.index());
+        let prefill = pool.and_then(|pool| Some((pool, self.choose(Work::Prompt(self.ask), pool, &[]).ok()?)));
+        if let Some((pool, mut prefill)) = prefill {
+            let mut tried = Tried::default();
+            loop {
+                let failed = if self.server.connector == KvConnector::Sglang {
+                    match self.run_at_once(prefill, decode, &legs, visit).await? {
+                        Met::Answered(relayed) => return Ok(*relayed),
+                        Met::NoPrefill(failed, flight) => {
+                            decode = flight;
+                            failed
+                        }
+                        Met::NoDecode(gone) => return self.go_on(gone, self.server.decode, visit).await,
+                    }
+                } else {
+                    match self.prefill(prefill, &legs, visit).await? {
+                        Prefilled::Well(body) => {
+                            let first = self.try_one(decode, body, visit).await?;
+                            return self.go_on(first, self.server.decode, visit).await;
+                        }
+                        Prefilled::Refused(relayed) => {
+                            decode.settle(Outcome::Unused);
+                            return Ok(*relayed);
+                        }
+                        Prefilled::Nothing => break,
+                        Prefilled::Failed(failed) => failed,
+                    }
+                };
+                tried.note(self.desk, failed, None);
+                let Some(next) = self.another(pool, &tried).await else { break };
+                visit.is_sent(next.index());
+                prefill = next;
+            }
+        }
+        // No KV comes: a decode endpoint computes the prompt itself.
+        decode.settle(Outcome::Unused);
+        self.run_whole(self.server.decode, visit).await
+    }
+
+    /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
+    async fn prefill(&self, mut flight: Flight, legs: &Legs<'_>, visit: &mut Visit) -> Result<Prefilled, ApiError> {
+        let is_kept = self.server.connector == KvConnector::Nixl;
+        let body = if is_kept { legs.prefill_and_keep() } else { legs.prefill() };
+        let leg = async {
+            let response = self.send(&flight, body).await.ok()?;
+            match Said::of(response.status()) {
+                Said::Well => Some((Said::Well, Err(read_whole(response).await?))),
+                said => Some((said, Ok(response))),
+            }
+        };
+        let index = flight.index();
+        let (said, answer) = match self.in_time(leg).await {
+            Ok(Some(said)) => said,
+            Err(Late::Request) => {
+                let error = ApiError::timed_out(flight.endpoint());
+                flight.settle(Outcome::Error);
+                return Err(error);
+            }
+            Ok(None) | Err(Late::Try) => {
+                flight.settle(Outcome::Error);
+                return Ok(Prefilled::Failed(index));
+            }
+        };
+        let (outcome, prefilled) = match (said, answer) {
+            (Said::Refused, Ok(refusal)) => {
+                visit.is_sent(index);
+                return Ok(Prefilled::Refused(Box::new(self.relay(refusal, flight))));
+            }
+            (Said::Well, Err(_)) if !is_kept => (Outcome::Success, Prefilled::Well(legs.decode())),
+            (Said::Well, Err(answer)) => match transfer_of(&answer) {
+                Ok(Some(transfer)) => (Outcome::Success, Prefilled::Well(legs.decode_from(&transfer))),
+                Ok(None) => (Outcome::Success, Prefilled::Nothing),
+                Err(_) => (Outcome::Error, Prefilled::Failed(index)),
+            },
+            // An endpoint that has too much to do is alive.
+            (Said::Busy, _) => (Outcome::Success, Prefilled::Failed(index)),
+            _ => (Outcome::Error, Prefilled::Failed(index)),
+        };
+        if said == Said::Well {
+            flight.first_token();
+        }
+        flight.settle(outcome);
+        Ok(prefilled)
+    }
+
+    /// Sends both legs at once, and passes on what the decode endpoint answers as soon as it is sure that KV came there: when
+    /// the prefill leg has ended, or something of the answer's body is there.
+    async fn run_at_once(
+        &self,
+        prefill: Flight,
+        decode: Flight,
+        legs: &Legs<'_>,
+        visit: &mut Visit,
+    ) -> Result<Met, ApiError> {
+        let (index, name) = (prefill.index(), prefill.endpoint().to_owned());
+        let endpoint = self.desk.endpoint(index);
+        let meeting = Meeting::at(endpoint.address, endpoint.bootstrap_port, self.desk.rooms.draw());
+        let (first, second) = (legs.prefill_at(&meeting), legs.decode_at(&meeting));
+        let (desk, idle) = (Arc::clone(self.desk), self.server.timeouts.idle);
+        let mut leg = Some(Leg::start(prefill, desk, self.upstream, self.head, first, idle));
+        visit.is_sent(decode.index());
+        let begun = match self.in_time(self.begin(&mut leg, &decode, second)).await {
+            Ok(begun) => begun,
+            Err(late) => {
+                // As long as the prefill leg runs the decode endpoint may have nothing to go on with.
+                let error = ApiError::timed_out(if leg.is_some() { &name } else { decode.endpoint() });
+                let blamed = match leg.take() {
+                    Some(leg) => {
+                        leg.cut(Outcome::Error);
+                        Met::NoPrefill(index, decode)
+                    }
+                    None => {
+                        let index = decode.index();
+                        decode.settle(Outcome::Error);
+                        Met::NoDecode(Err(Broken { index, error: error.clone() }))
+                    }
+                };
+                return match (late, blamed) {
+                    (Late::Try, blamed) => Ok(blamed),
+                    (Late::Request, Met::NoPrefill(_, decode)) => {
+                        decode.settle(Outcome::Unused);
+                        Err(error)
+                    }
+                    (Late::Request, _) => Err(error),
+                };
+            }
+        };
+        match begun {
+            Ok(Begun { response, .. }) if self.desk.retry.is_again(response.status()) => {
+                Ok(Met::NoDecode(Ok((response, decode))))
+            }
+            Ok(Begun { response, ahead }) => {
+                // The KV of a refusal is nobody's.
+                let beside = leg.take().filter(|_| response.status().is_success());
+                let (head, mut answer) = self.relay(response, decode);
+                (answer.ahead, answer.beside) = (ahead, beside);
+                Ok(Met::Answered(Box::new((head, answer))))
+            }
+            Err(Failure::Prefill(LegEnd::Refused(refusal, prefill))) => {
+                decode.settle(Outcome::Unused);
+                visit.is_sent(index);
+                Ok(Met::Answered(Box::new(self.relay(refusal, prefill))))
+            }
+            Err(Failure::Prefill(_)) => Ok(Met::NoPrefill(index, decode)),
+            Err(Failure::Decode(reason)) => {
+                let error = ApiError::bad_gateway(format!("endpoint {}: {reason}", decode.endpoint()));
+                let index = decode.index();
+                decode.settle(Outcome::Error);
+                Ok(Met::NoDecode(Err(Broken { index, error })))
+            }
+        }
+    }
+
+    /// Waits until the decode leg has begun to answer; the prefill leg is gone from `leg` when it has ended.
+    async fn begin(&self, leg: &mut Option<Leg>, decode: &Flight, body: Bytes) -> Result<Begun, Failure> {
+        let mut asked = pin!(self.send(decode, body));
+        let mut response = loop {
+            tokio::select! {
+                biased;
+                end = ended(leg) => past(leg, end)?,
+                answer = &mut asked => break answer.map_err(Failure::Decode)?,
+            }
+        };
+        if !response.status().is_success() {
+            return Ok(Begun { response, ahead: None });
+        }
+        let mut ahead = None;
+        while leg.is_some() && ahead.is_none() {
+            tokio::select! {
+                biased;
+                end = ended(leg) => past(leg, end)?,
+                frame = response.body_mut().frame() => match frame {
+                    Some(Ok(frame)) => ahead = Some(frame),
+                    Some(Err(error)) => return Err(Failure::Decode(error.to_string())),
+                    None => break,
+                },
+            }
+        }
+        Ok(Begun { response, ahead })
+    }
+}
+
+/// Waits for the end of a leg; for ever, when there is none.
+async fn ended(leg: &mut Option<Leg>) -> LegEnd {
+    match leg {
+        Some(leg) => leg.end().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Goes on without a leg that has ended well.
+fn past(leg: &mut Option<Leg>, end: LegEnd) -> Result<(), Failure> {
+    *leg = None;
+    match end {
+        LegEnd::Well => Ok(()),
+        end => Err(Failure::Prefill(end)),
+    }
+}
