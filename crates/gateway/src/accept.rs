@@ -14,7 +14,7 @@ use crate::connection::{linger, serve};
 use crate::desk::Desk;
 use crate::limits::Drain;
 use crate::probe::{self, HealthCheck};
-use crate::upstream;
+use crate::upstream::Upstream;
 
 /// The pause after an accept that failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -44,13 +44,14 @@ impl Rules {
 
 /// Serves connections until `stopped`, and then to the end of those that are open.
 pub(crate) async fn accept(listener: TcpListener, desk: Arc<Desk>, rules: Rules, mut stopped: oneshot::Receiver<()>) {
-    let upstream = upstream::connect(rules.connect_timeout);
+    let upstream = Upstream::new(rules.connect_timeout);
     let (close, closing) = watch::channel(false);
     // All are aborted with this task, and so cut, unless they have ended.
     let (mut connections, mut refused, mut others) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     if let Some(check) = rules.health_check {
         others.spawn(probe::run(Arc::clone(&desk), upstream.clone(), check));
     }
+    others.spawn(upstream.clone().sweep());
     let mut close_at = None;
     loop {
         let stream = tokio::select! {

@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use phalanx_routing::Outcome;
 
 use crate::api_error::ApiError;
@@ -14,6 +13,7 @@ use crate::disaggregated::Leg;
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
+use crate::upstream::{BrokenBody, EngineBody};
 use crate::visit::Visit;
 
 /// What the gateway sends to a client. The visit ends with it, or with its drop.
@@ -33,7 +33,7 @@ enum Source {
 /// An engine's body and the flight that ends with it.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) body: Incoming,
+    pub(crate) body: EngineBody,
     /// What was read of it before its head was passed on.
     pub(crate) ahead: Option<Frame<Bytes>>,
     /// The prefill leg that runs beside it.
@@ -45,13 +45,15 @@ pub(crate) struct Answer {
     /// Followed where it is a stream of events: one that breaks ends with an event that says so.
     pub(crate) events: Option<Events>,
     pub(crate) patience: Patience,
+    /// Why it is cut, once what came before has been written.
+    pub(crate) broken: Option<Broken>,
 }
 
 /// Why a body was cut.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error(transparent)]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] BrokenBody),
     #[error("the endpoint did not go on in time")]
     Stalled,
 }
@@ -69,7 +71,7 @@ impl GatewayBody {
 }
 
 impl Answer {
-    /// A body of known length is over with its last byte: hyper then drops it without asking for more.
+    /// A body may be known to be over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
         if self.ahead.is_none() && self.body.is_end_stream() {
             self.settle();
@@ -87,7 +89,7 @@ impl Answer {
     }
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(flight) = &mut self.flight else { return Poll::Ready(None) };
+        let Some(flight) = &mut self.flight else { return Poll::Ready(self.broken.take().map(Err)) };
         let next = match self.ahead.take() {
             Some(frame) => Poll::Ready(Some(Ok(frame))),
             None => Pin::new(&mut self.body).poll_frame(context),
@@ -110,7 +112,7 @@ impl Answer {
             }
             Poll::Ready(Some(Err(error))) => {
                 let told = ApiError::cut(flight.endpoint(), &error);
-                self.break_off(&told, Broken::Upstream(error), visit)
+                self.break_off(&told, Broken::Upstream(error), visit, context)
             }
             Poll::Ready(None) => {
                 self.settle();
@@ -121,7 +123,7 @@ impl Answer {
                     return Poll::Pending;
                 }
                 let told = ApiError::stalled(flight.endpoint());
-                self.break_off(&told, Broken::Stalled, visit)
+                self.break_off(&told, Broken::Stalled, visit, context)
             }
         }
     }
@@ -142,13 +144,19 @@ impl Answer {
         told: &ApiError,
         why: Broken,
         visit: &mut Visit,
+        context: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         visit.fail(told.cause());
         if let Some(flight) = self.flight.take() {
             flight.settle(Outcome::Cut);
         }
         drop(self.beside.take());
-        let Some(events) = &self.events else { return Poll::Ready(Some(Err(why))) };
+        let Some(events) = &self.events else {
+            // With an error hyper drops what it has not written yet: it gets the time to.
+            self.broken = Some(why);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        };
         // An event that was cut in its middle is ended first, or the two would be read as one.
         let event = format!("{}data: {}\n\n", events.ending(), told.json());
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
@@ -170,7 +178,7 @@ impl Body for GatewayBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_none(),
-            Source::Engine(answer) => answer.flight.is_none(),
+            Source::Engine(answer) => answer.flight.is_none() && answer.broken.is_none(),
         }
     }
 

@@ -8,12 +8,12 @@ mod rooms;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use serde_json::value::RawValue;
 
 pub(crate) use self::leg::{Leg, LegEnd};
 pub(crate) use self::legs::{Legs, Meeting};
 pub(crate) use self::rooms::Rooms;
+use crate::upstream::EngineBody;
 
 /// The largest answer of a prefill leg: one token and the transfer's parameters.
 const MAX_PREFILL_ANSWER: usize = 8 << 20;
@@ -43,7 +43,7 @@ impl Said {
 }
 
 /// Reads the answer of a prefill leg to its end; `None` when it breaks off or is too long.
-pub(crate) async fn read_whole(response: Response<Incoming>) -> Option<Bytes> {
+pub(crate) async fn read_whole(response: Response<EngineBody>) -> Option<Bytes> {
     Some(Limited::new(response.into_body(), MAX_PREFILL_ANSWER).collect().await.ok()?.to_bytes())
 }
 

@@ -5,7 +5,9 @@ use phalanx_kvcache::{BlockHash, BlockSize, ChainHasher};
 use serde_json::value::RawValue;
 
 use crate::ask::{Api, Ask};
+use crate::disaggregated::Legs;
 use crate::sse::Events;
+use crate::upstream::response;
 
 /// A request's body that was read.
 #[derive(Clone, Debug)]
@@ -36,7 +38,9 @@ impl Read {
     #[must_use]
     pub fn rewritten(&self, name: Option<&str>, transfer: Option<&str>) -> Vec<u8> {
         let transfer = transfer.and_then(|text| RawValue::from_string(text.to_owned()).ok());
-        self.0.body_for(name, transfer.as_deref()).to_vec()
+        let body = self.0.body_for(name);
+        let Some(transfer) = transfer else { return body.to_vec() };
+        Legs::read(&body).map_or_else(Vec::new, |legs| legs.decode_from(&transfer).to_vec())
     }
 }
 
@@ -46,4 +50,11 @@ pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (u64, &'static 
     let mut events = Events::new();
     pieces.into_iter().for_each(|piece| events.note(piece));
     (events.complete(), events.ending())
+}
+
+/// A response in pieces: its status and how much of it was its body, or what is wrong with it; `None` where more would have
+/// to come.
+#[must_use]
+pub fn response_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<Result<(u16, Vec<u8>), &'static str>> {
+    response(pieces)
 }

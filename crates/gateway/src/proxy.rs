@@ -10,7 +10,6 @@ use http::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::response;
-use hyper::body::Incoming;
 use phalanx_routing::{AdapterId, EndpointId, Outcome, PoolId};
 use tokio::time::{Instant, timeout_at};
 
@@ -21,7 +20,7 @@ use crate::desk::{Desk, Server, Work};
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{AskError, EngineBody, Upstream};
 use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
@@ -62,7 +61,7 @@ struct Tried {
 }
 
 /// What one try gave: a response head, or an endpoint that failed.
-type Try = Result<(Response<Incoming>, Flight), Broken>;
+type Try = Result<(Response<EngineBody>, Flight), Broken>;
 
 /// One of them.
 #[derive(Debug)]
@@ -120,7 +119,7 @@ impl Proxy<'_> {
 
     /// Sends the client's request where `flight` leads, and then to others of the pool, as long as that may help.
     async fn try_each(&self, flight: Flight, among: PoolId, visit: &mut Visit) -> Result<Relayed, ApiError> {
-        let first = self.try_one(flight, self.ask.body_for(self.model, None), visit).await?;
+        let first = self.try_one(flight, self.ask.body_for(self.model), visit).await?;
         self.go_on(first, among, visit).await
     }
 
@@ -146,7 +145,7 @@ impl Proxy<'_> {
                     if let Some((_, flight)) = refused {
                         flight.settle(Outcome::Error);
                     }
-                    last = self.try_one(next, self.ask.body_for(self.model, None), visit).await?;
+                    last = self.try_one(next, self.ask.body_for(self.model), visit).await?;
                 }
                 (None, Some((response, flight))) => return Ok(self.relay(response, flight)),
                 (None, None) => return Err(tried.last.unwrap_or_else(|| ApiError::unavailable("nobody was asked"))),
@@ -200,14 +199,13 @@ impl Proxy<'_> {
         Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
     }
 
-    async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<Incoming>, String> {
-        upstream::send(self.upstream, self.desk.endpoint(flight.index()).address, self.head, body).await
+    async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<EngineBody>, AskError> {
+        self.upstream.send(self.desk.endpoint(flight.index()).address, self.head, body).await
     }
 
     /// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.
-    fn relay(&self, response: Response<Incoming>, flight: Flight) -> Relayed {
+    fn relay(&self, response: Response<EngineBody>, flight: Flight) -> Relayed {
         let (mut head, body) = response.into_parts();
-        head.headers = upstream::end_to_end(&head.headers);
         if let Ok(name) = HeaderValue::from_str(flight.endpoint()) {
             head.headers.insert(ENDPOINT, name);
         }
@@ -217,10 +215,8 @@ impl Proxy<'_> {
             && !head.headers.contains_key(header::CONTENT_LENGTH);
         // An endpoint that has too much to do is alive.
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
-        head.extensions.clear();
-        head.version = http::Version::HTTP_11;
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
         let events = follows.then(Events::new);
-        (head, Answer { body, ahead: None, beside: None, flight: Some(flight), end, events, patience })
+        (head, Answer { body, ahead: None, beside: None, flight: Some(flight), end, events, patience, broken: None })
     }
 }

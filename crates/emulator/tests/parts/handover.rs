@@ -110,21 +110,3 @@ async fn a_room_is_for_one_prompt_and_one_request() {
     });
     assert_eq!((first.0, second.0), (StatusCode::OK, StatusCode::OK));
 }
-
-#[tokio::test]
-async fn a_decode_leg_hears_that_its_prefill_leg_has_left() {
-    let [prefill, decode] = engines().await;
-    let body = met_at(&prefill, 7, &"a long prompt ".repeat(20_000));
-    let leaving = tokio::spawn({
-        let (address, body) = (prefill.address(), body.clone());
-        async move { crate::support::call(address, http::Method::POST, COMPLETIONS, Some(body)).await.is_ok() }
-    });
-    while prefill.kept() == 0 {
-        tokio::task::yield_now().await;
-    }
-    let (answer, ()) = tokio::join!(post(&decode, COMPLETIONS, body), async {
-        tokio::task::yield_now().await;
-        leaving.abort();
-    });
-    assert_eq!(answer.0, StatusCode::INTERNAL_SERVER_ERROR, "{answer:?}");
-}

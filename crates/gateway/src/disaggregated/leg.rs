@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use phalanx_routing::Outcome;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -19,7 +18,7 @@ use tokio::time::timeout;
 use super::Said;
 use crate::desk::Desk;
 use crate::flight::Flight;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{EngineBody, Upstream};
 
 /// From one part of an answer that nobody waits for to the next, where no limit is set.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -37,7 +36,7 @@ pub(crate) enum LegEnd {
     /// The answer was read to its end.
     Well,
     /// The engine found fault with the request.
-    Refused(Response<Incoming>, Flight),
+    Refused(Response<EngineBody>, Flight),
     Failed,
 }
 
@@ -100,8 +99,8 @@ async fn ask(
     head: &Parts,
     body: Bytes,
     idle: Duration,
-) -> (Said, Option<Response<Incoming>>) {
-    let Ok(mut response) = upstream::send(upstream, address, head, body).await else { return (Said::Failed, None) };
+) -> (Said, Option<Response<EngineBody>>) {
+    let Ok(mut response) = upstream.send(address, head, body).await else { return (Said::Failed, None) };
     match Said::of(response.status()) {
         Said::Well => loop {
             match timeout(idle, response.body_mut().frame()).await {
@@ -117,7 +116,7 @@ async fn ask(
 
 async fn run(
     mut flight: Flight,
-    mut work: Pin<&mut impl Future<Output = (Said, Option<Response<Incoming>>)>>,
+    mut work: Pin<&mut impl Future<Output = (Said, Option<Response<EngineBody>>)>>,
     mut told: oneshot::Receiver<Word>,
 ) -> LegEnd {
     let mut is_heard = false;

@@ -10,7 +10,7 @@ use super::fields::{Edit, Fields};
 /// What a prefill engine is told that is to keep its KV for whoever fetches it.
 const KEEP: &str = r#"{"do_remote_decode":true,"do_remote_prefill":false,"remote_engine_id":null,"remote_block_ids":null,"remote_host":null,"remote_port":null}"#;
 
-/// A body that two endpoints can share.
+/// A body that two endpoints may share.
 #[derive(Debug)]
 pub(crate) struct Legs<'a> {
     body: &'a Bytes,
@@ -41,16 +41,21 @@ impl Meeting {
 }
 
 impl<'a> Legs<'a> {
-    /// `None` when one endpoint has to do all: for several answers or prompts, which would need as many transfers, and for
-    /// what is said of the prompt's own tokens, which a decode engine does not compute.
+    /// `None` when the body is no object.
     pub(crate) fn read(body: &'a Bytes) -> Option<Self> {
-        let fields = Fields::read(body)?;
+        Some(Self { body, fields: Fields::read(body)? })
+    }
+
+    /// Whether two endpoints can share it. One has to do all for several answers or prompts, which would need as many
+    /// transfers, and for what is said of the prompt's own tokens, which a decode engine does not compute.
+    pub(crate) fn can_be_shared(&self) -> bool {
+        let fields = &self.fields;
         let more_than_one = |name| fields.values(name).any(|value| value.parse().is_ok_and(|count: f64| count > 1.0));
         let is_on = |name| fields.values(name).any(|value| !matches!(value, "false" | "null"));
         let is_whole = ["n", "best_of"].into_iter().any(more_than_one)
             || ["echo", "prompt_logprobs", "use_beam_search"].into_iter().any(is_on)
             || fields.values("prompt").any(is_several);
-        (!is_whole).then_some(Self { body, fields })
+        !is_whole
     }
 
     /// For an engine whose KV goes where every other one finds it.
@@ -112,7 +117,7 @@ mod tests {
 
     fn check(make: impl Fn(&Legs<'_>) -> Bytes, expected: &str) {
         let body = Bytes::from_static(BODY.as_bytes());
-        let legs = Legs::read(&body).expect("it can be shared");
+        let legs = Legs::read(&body).expect("an object");
         assert_eq!(make(&legs), expected);
     }
 
@@ -133,7 +138,7 @@ mod tests {
         let expected = format!("{{\"kv_transfer_params\":{{\"remote_port\": 7.0}},{}", &BODY[1..]);
         check(|legs| legs.decode_from(&transfer), &expected);
         let own = Bytes::from_static(br#"{"a":1,"kv_transfer_params" : null}"#);
-        let legs = Legs::read(&own).expect("it can be shared");
+        let legs = Legs::read(&own).expect("an object");
         assert_eq!(legs.decode_from(&transfer), r#"{"a":1,"kv_transfer_params" : {"remote_port": 7.0}}"#);
     }
 
@@ -153,7 +158,7 @@ mod tests {
             (r#""prompt":[[1,2]]"#, false),
         ] {
             let body = Bytes::from(format!("{{\"model\":\"m\",{fields}}}"));
-            assert_eq!(Legs::read(&body).is_some(), is_shared, "{fields}");
+            assert_eq!(Legs::read(&body).map(|legs| legs.can_be_shared()), Some(is_shared), "{fields}");
         }
         assert!(Legs::read(&Bytes::from_static(b"[]")).is_none());
     }

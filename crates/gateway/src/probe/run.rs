@@ -1,11 +1,13 @@
 //! The loop that asks.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -43,20 +45,16 @@ pub(crate) async fn run(desk: Arc<Desk>, upstream: Upstream, check: HealthCheck)
     }
 }
 
-fn request(desk: &Desk, index: usize, check: &HealthCheck) -> Option<Request<Full<Bytes>>> {
-    let address = desk.endpoint(index).address;
-    let request = Request::get(format!("http://{address}{}", check.path)).header(header::USER_AGENT, "phalanx-gateway");
-    request.body(Full::default()).ok()
+/// Whom to ask, and how; `None` for a path that is none.
+fn request(desk: &Desk, index: usize, check: &HealthCheck) -> Option<(SocketAddr, Parts)> {
+    let request = Request::get(&check.path).header(header::USER_AGENT, "phalanx-gateway");
+    Some((desk.endpoint(index).address, request.body(()).ok()?.into_parts().0))
 }
 
-async fn ask(
-    index: usize,
-    request: Option<Request<Full<Bytes>>>,
-    upstream: Upstream,
-    limit: Duration,
-) -> (usize, bool) {
+async fn ask(index: usize, request: Option<(SocketAddr, Parts)>, upstream: Upstream, limit: Duration) -> (usize, bool) {
     let answer = async {
-        let response = upstream.request(request?).await.ok()?;
+        let (address, head) = request?;
+        let response = upstream.send(address, &head, Bytes::new()).await.ok()?;
         let is_well = response.status().is_success();
         Limited::new(response.into_body(), MAX_ANSWER).collect().await.ok().map(|_| is_well)
     };

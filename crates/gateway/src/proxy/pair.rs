@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use phalanx_routing::Outcome;
 
 use super::{Broken, Late, Proxy, Relayed, Tried, Try};
@@ -15,6 +15,7 @@ use crate::config::KvConnector;
 use crate::desk::Work;
 use crate::disaggregated::{Leg, LegEnd, Legs, Meeting, Said, read_whole, transfer_of};
 use crate::flight::Flight;
+use crate::upstream::{AskError, BrokenBody, EngineBody};
 use crate::visit::Visit;
 
 /// How a prefill leg ended that the decode leg waits for.
@@ -37,14 +38,14 @@ enum Met {
     Answered(Box<Relayed>),
     /// The prefill endpoint of this place failed; the decode endpoint can be asked again.
     NoPrefill(usize, Flight),
-    /// The decode endpoint failed, or refused with a status that is tried elsewhere.
+    /// The decode endpoint failed, before its head or with a status that says so.
     NoDecode(Try),
 }
 
 /// The head of a decode leg's answer, and what there is of the rest.
 #[derive(Debug)]
 struct Begun {
-    response: Response<Incoming>,
+    response: Response<EngineBody>,
     ahead: Option<Frame<Bytes>>,
 }
 
@@ -52,15 +53,19 @@ struct Begun {
 #[derive(Debug)]
 enum Failure {
     Prefill(LegEnd),
-    Decode(String),
+    Decode(AskError),
+    /// Of the body, before anything of it was passed on.
+    Body(BrokenBody),
 }
 
 impl Proxy<'_> {
     /// Runs the prompt on one endpoint and the rest on another that it hands its KV to; all of it on the other where that
     /// cannot be.
     pub(super) async fn run_pair(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
-        let body = self.ask.body_for(self.model, None);
-        let Some(legs) = Legs::read(&body) else { return self.run_whole(self.server.decode, visit).await };
+        let body = self.ask.body_for(self.model);
+        let Some(legs) = Legs::read(&body).filter(Legs::can_be_shared) else {
+            return self.run_whole(self.server.decode, visit).await;
+        };
         let mut decode = self.choose(Work::Decode, self.server.decode, &[])?;
         let pool = self.server.prefill_for(decode.index());
         let prefill = pool.and_then(|pool| Some((pool, self.choose(Work::Prompt(self.ask), pool, &[]).ok()?)));
@@ -74,13 +79,16 @@ impl Proxy<'_> {
                             decode = flight;
                             failed
                         }
-                        Met::NoDecode(gone) => return self.go_on(gone, self.server.decode, visit).await,
+                        Met::NoDecode(gone) => return self.after_transfer(gone, visit).await,
                     }
                 } else {
                     match self.prefill(prefill, &legs, visit).await? {
                         Prefilled::Well(body) => {
                             let first = self.try_one(decode, body, visit).await?;
-                            return self.go_on(first, self.server.decode, visit).await;
+                            return match self.server.connector {
+                                KvConnector::Http => self.go_on(first, self.server.decode, visit).await,
+                                _ => self.after_transfer(first, visit).await,
+                            };
                         }
                         Prefilled::Refused(relayed) => {
                             decode.settle(Outcome::Unused);
@@ -99,6 +107,29 @@ impl Proxy<'_> {
         // No KV comes: a decode endpoint computes the prompt itself.
         decode.settle(Outcome::Unused);
         self.run_whole(self.server.decode, visit).await
+    }
+
+    /// Passes on what a decode leg gave that was to get KV from elsewhere. An error may say no more than that none came: then a
+    /// decode endpoint computes the prompt itself, be it the same one.
+    async fn after_transfer(&self, gone: Try, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        match gone {
+            Ok((response, flight)) if response.status().is_server_error() && !self.desk.retry.is_enough(1) => {
+                let Ok(next) = self.choose(Work::Prompt(self.ask), self.server.decode, &[]) else {
+                    return Ok(self.relay(response, flight));
+                };
+                if !self.desk.may_retry(self.server) {
+                    next.settle(Outcome::Unused);
+                    return Ok(self.relay(response, flight));
+                }
+                flight.settle(Outcome::Error);
+                self.try_each(next, self.server.decode, visit).await
+            }
+            gone => self.go_on(gone, self.server.decode, visit).await,
+        }
+    }
+
+    fn is_failure(&self, response: &Response<EngineBody>) -> bool {
+        response.status().is_server_error() || self.desk.retry.is_again(response.status())
     }
 
     /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
@@ -190,9 +221,7 @@ impl Proxy<'_> {
             }
         };
         match begun {
-            Ok(Begun { response, .. }) if self.desk.retry.is_again(response.status()) => {
-                Ok(Met::NoDecode(Ok((response, decode))))
-            }
+            Ok(Begun { response, .. }) if self.is_failure(&response) => Ok(Met::NoDecode(Ok((response, decode)))),
             Ok(Begun { response, ahead }) => {
                 // The KV of a refusal is nobody's.
                 let beside = leg.take().filter(|_| response.status().is_success());
@@ -206,12 +235,8 @@ impl Proxy<'_> {
                 Ok(Met::Answered(Box::new(self.relay(refusal, prefill))))
             }
             Err(Failure::Prefill(_)) => Ok(Met::NoPrefill(index, decode)),
-            Err(Failure::Decode(reason)) => {
-                let error = ApiError::bad_gateway(format!("endpoint {}: {reason}", decode.endpoint()));
-                let index = decode.index();
-                decode.settle(Outcome::Error);
-                Ok(Met::NoDecode(Err(Broken { index, error })))
-            }
+            Err(Failure::Decode(reason)) => Ok(Met::NoDecode(Err(broken(decode, &reason)))),
+            Err(Failure::Body(reason)) => Ok(Met::NoDecode(Err(broken(decode, &reason)))),
         }
     }
 
@@ -235,13 +260,21 @@ impl Proxy<'_> {
                 end = ended(leg) => past(leg, end)?,
                 frame = response.body_mut().frame() => match frame {
                     Some(Ok(frame)) => ahead = Some(frame),
-                    Some(Err(error)) => return Err(Failure::Decode(error.to_string())),
+                    Some(Err(error)) => return Err(Failure::Body(error)),
                     None => break,
                 },
             }
         }
         Ok(Begun { response, ahead })
     }
+}
+
+/// Settles the flight of an endpoint that failed.
+fn broken(flight: Flight, reason: &dyn std::fmt::Display) -> Broken {
+    let error = ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint()));
+    let index = flight.index();
+    flight.settle(Outcome::Error);
+    Broken { index, error }
 }
 
 /// Waits for the end of a leg; for ever, when there is none.
