@@ -24,6 +24,7 @@ pub struct Endpoint {
     pub(crate) phase: Phase,
     pub(crate) group: String,
     pub(crate) bootstrap_port: u16,
+    pub(crate) rank: Option<u32>,
     pub(crate) metrics: Option<MetricsSource>,
     pub(crate) kv_events: Option<EventSource>,
 }
@@ -80,6 +81,7 @@ impl Endpoint {
             phase: Phase::Both,
             group: String::new(),
             bootstrap_port: KvConnector::BOOTSTRAP_PORT,
+            rank: None,
             metrics: None,
             kv_events: None,
         }
@@ -90,6 +92,22 @@ impl Endpoint {
     pub fn in_phase(mut self, phase: Phase, group: impl Into<String>) -> Self {
         self.phase = phase;
         self.group = group.into();
+        self
+    }
+
+    /// Is one data-parallel rank of the engine at its address: requests say so in the header `X-data-parallel-rank`, whatever
+    /// their clients said there, as vLLM has it. Each rank has a cache and a load of its own, and is an endpoint of its own.
+    ///
+    /// ```
+    /// use phalanx_gateway::{Endpoint, Pool};
+    ///
+    /// let address = "10.0.0.1:8000".parse()?;
+    /// let pool = Pool::of((0..8).map(|rank| Endpoint::new(format!("chat-0/{rank}"), address).with_rank(rank)));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn with_rank(mut self, rank: u32) -> Self {
+        self.rank = Some(rank);
         self
     }
 

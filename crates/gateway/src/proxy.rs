@@ -2,6 +2,7 @@
 
 mod pair;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
 const ENDPOINT: HeaderName = HeaderName::from_static("x-phalanx-endpoint");
+
+/// Which data-parallel rank of an engine is to answer.
+const RANK: HeaderName = HeaderName::from_static("x-data-parallel-rank");
 
 /// A request that has been read, on its way.
 #[derive(Debug)]
@@ -200,7 +204,15 @@ impl Proxy<'_> {
     }
 
     async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<EngineBody>, AskError> {
-        self.upstream.send(self.desk.endpoint(flight.index()).address, self.head, body).await
+        self.upstream.send(self.desk.endpoint(flight.index()).address, &self.head_for(flight), body).await
+    }
+
+    /// The client's head, with the rank where the endpoint is one.
+    fn head_for(&self, flight: &Flight) -> Cow<'_, Parts> {
+        let Some(rank) = self.desk.endpoint(flight.index()).rank else { return Cow::Borrowed(self.head) };
+        let mut head = self.head.clone();
+        head.headers.insert(RANK, rank.into());
+        Cow::Owned(head)
     }
 
     /// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.

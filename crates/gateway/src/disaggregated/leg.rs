@@ -1,9 +1,8 @@
 //! The prefill leg of a request whose decode leg is under way at the same time.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +19,7 @@ use crate::desk::Desk;
 use crate::flight::Flight;
 use crate::upstream::{EngineBody, Upstream};
 
-/// From one part of an answer that nobody waits for to the next, where no limit is set.
+/// How long a leg may go on that nobody waits for, where no limit is set.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A prefill leg that runs by itself. Dropping it ends it, as when a client goes away.
@@ -40,6 +39,9 @@ pub(crate) enum LegEnd {
     Failed,
 }
 
+/// What the answer is, by its head, and a refusal's.
+type Asked = (Said, Option<Response<EngineBody>>);
+
 /// What a leg is told from outside.
 #[derive(Clone, Copy, Debug)]
 enum Word {
@@ -50,21 +52,21 @@ enum Word {
 }
 
 impl Leg {
-    /// Sends `body` where `flight` leads, under a client's head.
+    /// Sends `body` where `flight` leads, under a client's head. When nobody waits any more it may go on for `idle`.
     pub(crate) fn start(
         flight: Flight,
         desk: Arc<Desk>,
         upstream: &Upstream,
-        head: &Parts,
+        head: Parts,
         body: Bytes,
         idle: Option<Duration>,
     ) -> Self {
         let (word, told) = oneshot::channel();
-        let (upstream, head) = (upstream.clone(), head.clone());
+        let upstream = upstream.clone();
         let work = async move {
             let address = desk.endpoint(flight.index()).address;
-            let work = pin!(ask(&upstream, address, &head, body, idle.unwrap_or(PATIENCE)));
-            run(flight, work, told).await
+            let work = pin!(ask(&upstream, address, &head, body));
+            run(flight, work, told, idle.unwrap_or(PATIENCE)).await
         };
         Self { end: tokio::spawn(work), word: Some(word) }
     }
@@ -93,20 +95,14 @@ impl Leg {
     }
 }
 
-async fn ask(
-    upstream: &Upstream,
-    address: std::net::SocketAddr,
-    head: &Parts,
-    body: Bytes,
-    idle: Duration,
-) -> (Said, Option<Response<EngineBody>>) {
+async fn ask(upstream: &Upstream, address: std::net::SocketAddr, head: &Parts, body: Bytes) -> Asked {
     let Ok(mut response) = upstream.send(address, head, body).await else { return (Said::Failed, None) };
     match Said::of(response.status()) {
         Said::Well => loop {
-            match timeout(idle, response.body_mut().frame()).await {
-                Ok(None) => return (Said::Well, None),
-                Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(_))) | Err(_) => return (Said::Failed, None),
+            match response.body_mut().frame().await {
+                None => return (Said::Well, None),
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return (Said::Failed, None),
             }
         },
         Said::Refused => (Said::Refused, Some(response)),
@@ -116,28 +112,19 @@ async fn ask(
 
 async fn run(
     mut flight: Flight,
-    mut work: Pin<&mut impl Future<Output = (Said, Option<Response<EngineBody>>)>>,
-    mut told: oneshot::Receiver<Word>,
+    mut work: Pin<&mut impl Future<Output = Asked>>,
+    told: oneshot::Receiver<Word>,
+    idle: Duration,
 ) -> LegEnd {
-    let mut is_heard = false;
-    let said = poll_fn(|context| {
-        if let Poll::Ready(said) = work.as_mut().poll(context) {
-            return Poll::Ready(Ok(said));
-        }
-        if is_heard {
-            return Poll::Pending;
-        }
-        match Pin::new(&mut told).poll(context) {
-            Poll::Ready(Ok(Word::End(outcome))) => Poll::Ready(Err(outcome)),
-            Poll::Ready(Ok(Word::GoOn)) => {
-                is_heard = true;
-                Poll::Pending
-            }
-            Poll::Ready(Err(_)) => Poll::Ready(Err(Outcome::ClientGone)),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await;
+    let said = tokio::select! {
+        biased;
+        said = &mut work => Ok(said),
+        word = told => match word {
+            Ok(Word::End(outcome)) => Err(outcome),
+            Ok(Word::GoOn) => timeout(idle, work).await.map_err(|_| Outcome::Error),
+            Err(_) => Err(Outcome::ClientGone),
+        },
+    };
     match said {
         Ok((Said::Well, _)) => {
             flight.first_token();

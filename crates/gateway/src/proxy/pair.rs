@@ -100,7 +100,10 @@ impl Proxy<'_> {
                 };
                 tried.note(self.desk, failed, None);
                 let Some(next) = self.another(pool, &tried).await else { break };
-                visit.is_sent(next.index());
+                // Where both legs go at once, the other one is counted.
+                if self.server.connector != KvConnector::Sglang {
+                    visit.is_sent(next.index());
+                }
                 prefill = next;
             }
         }
@@ -192,7 +195,8 @@ impl Proxy<'_> {
         let meeting = Meeting::at(endpoint.address, endpoint.bootstrap_port, self.desk.rooms.draw());
         let (first, second) = (legs.prefill_at(&meeting), legs.decode_at(&meeting));
         let (desk, idle) = (Arc::clone(self.desk), self.server.timeouts.idle);
-        let mut leg = Some(Leg::start(prefill, desk, self.upstream, self.head, first, idle));
+        let head = self.head_for(&prefill).into_owned();
+        let mut leg = Some(Leg::start(prefill, desk, self.upstream, head, first, idle));
         visit.is_sent(decode.index());
         let begun = match self.in_time(self.begin(&mut leg, &decode, second)).await {
             Ok(begun) => begun,

@@ -13,8 +13,13 @@ use crate::both::{ALL, CHAT};
 use crate::support::{gateway, send, settled, text};
 
 async fn engine() -> Emulator {
+    engine_with(Duration::from_secs(10)).await
+}
+
+/// An engine that keeps KV for so long.
+async fn engine_with(limit: Duration) -> Emulator {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
-    let config = EmulatorConfig::new("m", EngineConfig::a100_8b()).with_transfer_timeout(Duration::from_secs(10));
+    let config = EmulatorConfig::new("m", EngineConfig::a100_8b()).with_transfer_timeout(limit);
     Emulator::start(config, listener).expect("a bound listener")
 }
 
@@ -100,12 +105,13 @@ async fn prefill_engines_that_fail_cost_no_request() {
 
 #[tokio::test]
 async fn an_engine_that_lost_its_kv_costs_no_request() {
-    let (prefill, decode, gateway) = fleet(KvConnector::Nixl).await;
-    // What is fetched is there no more: the decode engine answers 500, and is asked for all of it.
-    for engine in &decode {
-        engine.inject("status,status=500,count=1".parse::<Fault>().expect("a fault"));
-    }
-    ask(&gateway, 0).await;
-    settled(&gateway).await;
-    assert_eq!(prefill.iter().map(Emulator::kept).sum::<usize>(), 1);
+    let [prefill, decode] = [engine_with(Duration::ZERO).await, engine().await];
+    let endpoints = [
+        Endpoint::new("p", prefill.address()).in_phase(Phase::Prefill, ""),
+        Endpoint::new("d", decode.address()).in_phase(Phase::Decode, ""),
+    ];
+    let gateway = gateway(Pool::of(endpoints)).await;
+    // What is to be fetched is there no more: the decode engine answers 500, and is asked for all of it.
+    ask_together(&gateway, 0..4).await;
+    assert!(computed(&[decode]).await > 4 * 600);
 }

@@ -34,6 +34,7 @@ The file, of which only models, their names and endpoints must be there:
           address: 10.0.0.2:8000
           metrics: true         # read /metrics each second, for policies that look at the engine's load
           kv_events: {address: 5557, replay: 5558}  # follow what its KV cache holds, over ZMQ
+          ranks: 8              # data-parallel ranks, each an endpoint: named in X-data-parallel-rank, with ports that follow
     - name: large               # prompts computed by some, answered by others
       kv_connector: nixl        # the default; http, sglang; lmcache is as http, mooncake as nixl
       endpoints:

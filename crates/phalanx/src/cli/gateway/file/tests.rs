@@ -162,3 +162,23 @@ fn prefill_and_decode_endpoints_pair_up() {
         assert!(told.starts_with(place) && told.contains(message), "{text:?}: {told}");
     }
 }
+
+#[test]
+fn each_rank_of_an_engine_is_an_endpoint() {
+    let ranked = |more: &str| {
+        format!("models:\n- name: a\n  endpoints:\n  - {{name: x, address: '127.0.0.1:1', {more}}}\n  - 127.0.0.1:2\n")
+    };
+    let file = GatewayFile::parse(&ranked("ranks: 4, metrics: true, kv_events: {address: 5557}")).expect("it is sound");
+    assert_eq!(file.to_string(), "policy phalanx, models 1, endpoints 5");
+    let engine = &file.models.value[0].endpoints.value[0].value;
+    let names: Vec<_> = engine.endpoints(&file.models.value[0]).iter().map(|known| known.name().to_owned()).collect();
+    assert_eq!(names, ["x/0", "x/1", "x/2", "x/3"]);
+    for (more, message) in [
+        ("ranks: 0", "ranks"),
+        ("ranks: many", "ranks"),
+        ("ranks: 2, kv_events: {address: 'tcp://10.0.0.1:5557'}", "kv_events: an address stands for several ranks"),
+    ] {
+        let told = refused(&ranked(more));
+        assert!(told.starts_with(":4:") && told.contains(message), "{more}: {told}");
+    }
+}
