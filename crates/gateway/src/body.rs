@@ -24,6 +24,10 @@ pub(crate) struct GatewayBody {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every body is an engine's: a box would be one more allocation for each"
+)]
 enum Source {
     /// `None` once sent.
     Own(Option<Bytes>),
@@ -34,10 +38,8 @@ enum Source {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: EngineBody,
-    /// What was read of it before its head was passed on.
-    pub(crate) ahead: Option<Frame<Bytes>>,
-    /// The prefill leg that runs beside it.
-    pub(crate) beside: Option<Leg>,
+    /// Where both legs of a request were sent at once.
+    pub(crate) pair: Option<Box<Pair>>,
     /// `None` once settled.
     pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
@@ -47,6 +49,15 @@ pub(crate) struct Answer {
     pub(crate) patience: Patience,
     /// Why it is cut, once what came before has been written.
     pub(crate) broken: Option<Broken>,
+}
+
+/// What comes with the answer of a decode leg that did not wait for its prefill leg.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    /// What was read of the body before its head was passed on.
+    pub(crate) ahead: Option<Bytes>,
+    /// The prefill leg, while it runs.
+    pub(crate) leg: Option<Leg>,
 }
 
 /// Why a body was cut.
@@ -73,7 +84,7 @@ impl GatewayBody {
 impl Answer {
     /// A body may be known to be over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
-        if self.ahead.is_none() && self.body.is_end_stream() {
+        if self.ahead().is_none() && self.body.is_end_stream() {
             self.settle();
         }
     }
@@ -83,15 +94,20 @@ impl Answer {
         if let Some(flight) = self.flight.take() {
             flight.settle(self.end);
         }
-        if let Some(leg) = self.beside.take() {
+        if let Some(leg) = self.pair.take().and_then(|pair| pair.leg) {
             leg.go_on();
         }
     }
 
+    /// What was read before.
+    fn ahead(&self) -> Option<&Bytes> {
+        self.pair.as_ref()?.ahead.as_ref()
+    }
+
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(flight) = &mut self.flight else { return Poll::Ready(self.broken.take().map(Err)) };
-        let next = match self.ahead.take() {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
+        let next = match self.pair.as_mut().and_then(|pair| pair.ahead.take()) {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
             None => Pin::new(&mut self.body).poll_frame(context),
         };
         match next {
@@ -130,7 +146,7 @@ impl Answer {
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.body.size_hint();
-        let ahead = self.ahead.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        let Some(ahead) = self.ahead().map(|data| data.len() as u64) else { return hint };
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + ahead);
         }
@@ -150,7 +166,7 @@ impl Answer {
         if let Some(flight) = self.flight.take() {
             flight.settle(Outcome::Cut);
         }
-        drop(self.beside.take());
+        drop(self.pair.take());
         let Some(events) = &self.events else {
             // With an error hyper drops what it has not written yet: it gets the time to.
             self.broken = Some(why);

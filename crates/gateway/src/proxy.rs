@@ -229,6 +229,6 @@ impl Proxy<'_> {
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
         let events = follows.then(Events::new);
-        (head, Answer { body, ahead: None, beside: None, flight: Some(flight), end, events, patience, broken: None })
+        (head, Answer { body, pair: None, flight: Some(flight), end, events, patience, broken: None })
     }
 }

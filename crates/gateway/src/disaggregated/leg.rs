@@ -35,7 +35,7 @@ pub(crate) enum LegEnd {
     /// The answer was read to its end.
     Well,
     /// The engine found fault with the request.
-    Refused(Response<EngineBody>, Flight),
+    Refused(Box<(Response<EngineBody>, Flight)>),
     Failed,
 }
 
@@ -131,7 +131,7 @@ async fn run(
             flight.settle(Outcome::Success);
             LegEnd::Well
         }
-        Ok((Said::Refused, Some(response))) => LegEnd::Refused(response, flight),
+        Ok((Said::Refused, Some(response))) => LegEnd::Refused(Box::new((response, flight))),
         // An endpoint that has too much to do is alive.
         Ok((Said::Busy, _)) => {
             flight.settle(Outcome::Success);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
-use hyper::body::Frame;
 use phalanx_routing::Outcome;
 
 use super::{Broken, Late, Proxy, Relayed, Tried, Try};
 use crate::api_error::ApiError;
+use crate::body::Pair;
 use crate::config::KvConnector;
 use crate::desk::Work;
 use crate::disaggregated::{Leg, LegEnd, Legs, Meeting, Said, read_whole, transfer_of};
@@ -39,14 +39,14 @@ enum Met {
     /// The prefill endpoint of this place failed; the decode endpoint can be asked again.
     NoPrefill(usize, Flight),
     /// The decode endpoint failed, before its head or with a status that says so.
-    NoDecode(Try),
+    NoDecode(Box<Try>),
 }
 
 /// The head of a decode leg's answer, and what there is of the rest.
 #[derive(Debug)]
 struct Begun {
     response: Response<EngineBody>,
-    ahead: Option<Frame<Bytes>>,
+    ahead: Option<Bytes>,
 }
 
 /// Why there is none.
@@ -79,7 +79,7 @@ impl Proxy<'_> {
                             decode = flight;
                             failed
                         }
-                        Met::NoDecode(gone) => return self.after_transfer(gone, visit).await,
+                        Met::NoDecode(gone) => return self.after_transfer(*gone, visit).await,
                     }
                 } else {
                     match self.prefill(prefill, &legs, visit).await? {
@@ -211,7 +211,7 @@ impl Proxy<'_> {
                     None => {
                         let index = decode.index();
                         decode.settle(Outcome::Error);
-                        Met::NoDecode(Err(Broken { index, error: error.clone() }))
+                        Met::NoDecode(Box::new(Err(Broken { index, error: error.clone() })))
                     }
                 };
                 return match (late, blamed) {
@@ -225,22 +225,25 @@ impl Proxy<'_> {
             }
         };
         match begun {
-            Ok(Begun { response, .. }) if self.is_failure(&response) => Ok(Met::NoDecode(Ok((response, decode)))),
+            Ok(Begun { response, .. }) if self.is_failure(&response) => {
+                Ok(Met::NoDecode(Box::new(Ok((response, decode)))))
+            }
             Ok(Begun { response, ahead }) => {
                 // The KV of a refusal is nobody's.
-                let beside = leg.take().filter(|_| response.status().is_success());
+                let leg = leg.take().filter(|_| response.status().is_success());
                 let (head, mut answer) = self.relay(response, decode);
-                (answer.ahead, answer.beside) = (ahead, beside);
+                answer.pair = (ahead.is_some() || leg.is_some()).then(|| Box::new(Pair { ahead, leg }));
                 Ok(Met::Answered(Box::new((head, answer))))
             }
-            Err(Failure::Prefill(LegEnd::Refused(refusal, prefill))) => {
+            Err(Failure::Prefill(LegEnd::Refused(refused))) => {
+                let (refusal, prefill) = *refused;
                 decode.settle(Outcome::Unused);
                 visit.is_sent(index);
                 Ok(Met::Answered(Box::new(self.relay(refusal, prefill))))
             }
             Err(Failure::Prefill(_)) => Ok(Met::NoPrefill(index, decode)),
-            Err(Failure::Decode(reason)) => Ok(Met::NoDecode(Err(broken(decode, &reason)))),
-            Err(Failure::Body(reason)) => Ok(Met::NoDecode(Err(broken(decode, &reason)))),
+            Err(Failure::Decode(reason)) => Ok(Met::NoDecode(Box::new(Err(broken(decode, &reason))))),
+            Err(Failure::Body(reason)) => Ok(Met::NoDecode(Box::new(Err(broken(decode, &reason))))),
         }
     }
 
@@ -263,7 +266,7 @@ impl Proxy<'_> {
                 biased;
                 end = ended(leg) => past(leg, end)?,
                 frame = response.body_mut().frame() => match frame {
-                    Some(Ok(frame)) => ahead = Some(frame),
+                    Some(Ok(frame)) => ahead = frame.into_data().ok(),
                     Some(Err(error)) => return Err(Failure::Body(error)),
                     None => break,
                 },
