@@ -266,7 +266,13 @@ impl Proxy<'_> {
                 biased;
                 end = ended(leg) => past(leg, end)?,
                 frame = response.body_mut().frame() => match frame {
-                    Some(Ok(frame)) => ahead = frame.into_data().ok(),
+                    Some(Ok(frame)) => {
+                        ahead = frame.into_data().ok();
+                        // Before any token: no KV came, and the prefill leg is about to say why.
+                        if ahead.as_deref().is_some_and(is_error) {
+                            return Err(Failure::Prefill(LegEnd::Failed));
+                        }
+                    }
                     Some(Err(error)) => return Err(Failure::Body(error)),
                     None => break,
                 },
@@ -274,6 +280,12 @@ impl Proxy<'_> {
         }
         Ok(Begun { response, ahead })
     }
+}
+
+/// Whether a stream begins with an event that is an error.
+fn is_error(data: &[u8]) -> bool {
+    let Some(event) = data.strip_prefix(b"data:") else { return false };
+    event.iter().filter(|byte| !byte.is_ascii_whitespace()).take(9).eq(b"{\"error\":")
 }
 
 /// Settles the flight of an endpoint that failed.
@@ -298,5 +310,20 @@ fn past(leg: &mut Option<Leg>, end: LegEnd) -> Result<(), Failure> {
     match end {
         LegEnd::Well => Ok(()),
         end => Err(Failure::Prefill(end)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_from_a_token() {
+        for event in ["data: {\"error\": {}}\n\n", "data:{ \"error\" :1}"] {
+            assert!(is_error(event.as_bytes()), "{event}");
+        }
+        for event in ["data: {\"id\":\"error\"}\n\n", "{\"error\":1}", "data: {\"errors\":1}", "data: {\"err", ""] {
+            assert!(!is_error(event.as_bytes()), "{event}");
+        }
     }
 }

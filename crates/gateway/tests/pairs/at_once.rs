@@ -171,6 +171,21 @@ async fn a_prefill_leg_that_fails_ends_the_decode_leg() {
 }
 
 #[tokio::test]
+async fn a_stream_that_begins_with_an_error_got_no_kv() {
+    let mut prefill = Engine::start(WAITING).await;
+    let mut decode = Engine::start(Script::Answer(events(&[r#"{"error":{}}"#], true))).await;
+    let gateway = gateway(pair(&prefill, &decode)).await;
+    let answer = send(&gateway, Method::POST, CHAT, BODY).await;
+    assert_eq!(text(answer).await, "data: {\"error\":{}}\n\n");
+    room(&decode.request().await.1, &prefill, 9);
+    prefill.request().await;
+    assert_eq!(prefill.seen.recv().await, Some(Seen::Closed));
+    // What it says to the whole request is the client's.
+    assert_eq!(decode.request().await.1, BODY);
+    settled(&gateway).await;
+}
+
+#[tokio::test]
 async fn legs_that_wait_for_each_other_end_in_time() {
     let (mut prefill, mut decode) = (Engine::start(WAITING).await, Engine::start(WAITING).await);
     let head = Timeouts { head: Some(Duration::from_millis(50)), ..Timeouts::default() };
