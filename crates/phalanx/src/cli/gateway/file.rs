@@ -308,9 +308,9 @@ impl<'de> Deserialize<'de> for Engine {
             phase: Option<Part>,
             #[serde(default)]
             group: Option<String>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "pairing::bootstrap_port")]
             bootstrap_port: Option<NonZeroU16>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "pairing::ranks")]
             ranks: Option<NonZeroU16>,
         }
 

@@ -1,9 +1,10 @@
 //! `kv_connector`, `phase`, `group` and `bootstrap_port` in the file: who computes prompts for whom, and how KV is handed over.
 
+use std::fmt;
 use std::num::NonZeroU16;
 
 use phalanx_gateway::{Endpoint, KvConnector, Phase};
-use serde::de::Error;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
@@ -87,6 +88,32 @@ pub(super) fn check<T>(
         }
     }
     Ok(())
+}
+
+/// Reads `ranks`.
+pub(super) fn ranks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU16>, D::Error> {
+    deserializer.deserialize_any(Number("ranks")).map(Some)
+}
+
+/// Reads `bootstrap_port`.
+pub(super) fn bootstrap_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU16>, D::Error> {
+    deserializer.deserialize_any(Number("bootstrap_port")).map(Some)
+}
+
+/// A number of the field with this name.
+struct Number(&'static str);
+
+impl Visitor<'_> for Number {
+    type Value = NonZeroU16;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from 1 to 65535 as {}", self.0)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<NonZeroU16, E> {
+        let found = u16::try_from(number).ok().and_then(NonZeroU16::new);
+        found.ok_or_else(|| E::custom(format!("{}: found {number}; expected 1 to 65535", self.0)))
+    }
 }
 
 impl<'de> Deserialize<'de> for Connector {

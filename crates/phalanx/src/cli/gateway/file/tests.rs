@@ -155,7 +155,11 @@ fn prefill_and_decode_endpoints_pair_up() {
         ),
         (paired("", &plain.replace("}", ", group: g}")), ":4:", "group: stands without a phase"),
         (paired("", &format!("{met}{decode}")), ":4:", "bootstrap_port: only a prefill endpoint"),
-        (paired("", &plain.replace("}", ", bootstrap_port: 0}")), ":4:", "bootstrap_port"),
+        (
+            paired("", &plain.replace("}", ", bootstrap_port: 0}")),
+            ":4:",
+            "bootstrap_port: found 0; expected 1 to 65535",
+        ),
     ];
     for (text, place, message) in cases {
         let told = refused(&text);
@@ -174,7 +178,7 @@ fn each_rank_of_an_engine_is_an_endpoint() {
     let names: Vec<_> = engine.endpoints(&file.models.value[0]).iter().map(|known| known.name().to_owned()).collect();
     assert_eq!(names, ["x/0", "x/1", "x/2", "x/3"]);
     for (more, message) in [
-        ("ranks: 0", "ranks"),
+        ("ranks: 0", "ranks: found 0; expected 1 to 65535"),
         ("ranks: many", "ranks"),
         ("ranks: 2, kv_events: {address: 'tcp://10.0.0.1:5557'}", "kv_events: an address stands for several ranks"),
     ] {
