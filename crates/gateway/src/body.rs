@@ -14,6 +14,7 @@ use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{BrokenBody, EngineBody};
+use crate::usage::Usage;
 use crate::visit::Visit;
 
 /// What the gateway sends to a client. The visit ends with it, or with its drop.
@@ -44,8 +45,12 @@ pub(crate) struct Answer {
     pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
     pub(crate) end: Outcome,
+    /// Whether it is a stream of events: its first bytes are the first token then.
+    pub(crate) is_stream: bool,
     /// Followed where it is a stream of events: one that breaks ends with an event that says so.
     pub(crate) events: Option<Events>,
+    /// What it says of its tokens.
+    pub(crate) usage: Usage,
     pub(crate) patience: Patience,
     /// Why it is cut, once what came before has been written.
     pub(crate) broken: Option<Broken>,
@@ -89,19 +94,23 @@ impl Answer {
         }
     }
 
-    /// It came whole.
-    fn settle(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            flight.settle(self.end);
-        }
-        if let Some(leg) = self.pair.take().and_then(|pair| pair.leg) {
-            leg.go_on();
-        }
-    }
-
     /// What was read before.
     fn ahead(&self) -> Option<&Bytes> {
         self.pair.as_ref()?.ahead.as_ref()
+    }
+
+    fn settle(&mut self) {
+        if let Some(leg) = self.pair.take().and_then(|pair| pair.leg) {
+            leg.go_on();
+        }
+        let Some(flight) = self.flight.take() else { return };
+        if self.end != Outcome::Success {
+            return flight.settle(self.end);
+        }
+        // The last event says that there are no more.
+        let events = self.events.as_ref().map(|events| events.complete().saturating_sub(1));
+        let generated = self.usage.generated.or(events.and_then(|events| u32::try_from(events).ok()));
+        flight.end(generated, self.is_stream);
     }
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
@@ -116,7 +125,10 @@ impl Answer {
                 if let Some(data) = frame.data_ref() {
                     // The body of an error says nothing about how fast prompts are computed.
                     if self.end == Outcome::Success {
-                        flight.first_token();
+                        if self.is_stream {
+                            flight.first_token();
+                        }
+                        self.usage.note(data);
                     }
                     visit.begin_answer();
                     if let Some(events) = &mut self.events {

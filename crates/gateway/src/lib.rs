@@ -61,6 +61,7 @@ mod flight;
 mod follow;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod json_text;
 mod limits;
 mod meters;
 mod paths;
@@ -73,6 +74,7 @@ mod socket;
 mod sse;
 mod times;
 mod upstream;
+mod usage;
 mod visit;
 
 pub use access_log::{AccessLog, LogFormat};

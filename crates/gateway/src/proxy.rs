@@ -22,6 +22,7 @@ use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{AskError, EngineBody, Upstream};
+use crate::usage::Usage;
 use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
@@ -223,12 +224,12 @@ impl Proxy<'_> {
         }
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         // A stream of known length has no room for another event.
-        let follows = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
-            && !head.headers.contains_key(header::CONTENT_LENGTH);
+        let is_stream = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+        let follows = is_stream && !head.headers.contains_key(header::CONTENT_LENGTH);
         // An endpoint that has too much to do is alive.
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
-        let events = follows.then(Events::new);
-        (head, Answer { body, pair: None, flight: Some(flight), end, events, patience, broken: None })
+        let (events, usage) = (follows.then(Events::new), Usage::default());
+        (head, Answer { body, pair: None, flight: Some(flight), end, is_stream, events, usage, patience, broken: None })
     }
 }
