@@ -1,10 +1,12 @@
 //! What a client may ask: the bodies of `/v1/completions` and `/v1/chat/completions`, read and checked.
 
+use phalanx_kvcache::BlockHash;
 use phalanx_kvcache::text::{chat_text, join_parts, tokens_of_text};
-use phalanx_kvcache::{BlockHash, ChainHasher};
 use serde::Deserialize;
 
 use crate::error::ApiError;
+use crate::handover::{Fields, Handover, digest};
+use crate::shared::Shared;
 
 /// Tokens generated when a request states no limit: OpenAI's default for completions.
 const DEFAULT_COMPLETION_TOKENS: u32 = 16;
@@ -37,22 +39,14 @@ struct Common {
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     n: Option<i64>,
-    kv_transfer_params: Option<KvTransfer>,
+    #[serde(flatten)]
+    handover: Fields,
 }
 
 #[derive(Debug, Deserialize)]
 struct StreamOptions {
     #[serde(default)]
     include_usage: bool,
-}
-
-/// The prefill/decode handshake's part of a request, under the field names of vLLM's NIXL connector.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-struct KvTransfer {
-    #[serde(default)]
-    do_remote_decode: bool,
-    #[serde(default)]
-    do_remote_prefill: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,40 +87,42 @@ pub(crate) struct Ask {
     pub(crate) output_tokens: u32,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
-    /// The answer names where a decode engine finds this prompt's KV.
-    pub(crate) hands_over_kv: bool,
-    /// The prompt's KV comes from a prefill engine.
-    pub(crate) kv_arrives: bool,
+    /// Where the prompt's KV comes from, and where it goes.
+    pub(crate) handover: Handover,
+    /// What tells the prompt from others.
+    pub(crate) digest: u64,
+    /// The adapter that is asked for.
+    pub(crate) adapter: Option<String>,
 }
 
 impl CompletionBody {
-    pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
-        check_model(self.model.as_deref(), served)?;
+    pub(crate) fn check(self, shared: &Shared) -> Result<Ask, ApiError> {
+        let adapter = check_model(self.model, shared)?;
         let prompt = match self.prompt {
             PromptField::Text(text) => tokens_of_text(text.as_bytes()),
             PromptField::Tokens(tokens) => tokens,
             PromptField::Texts(texts) => tokens_of_text(only_one(texts)?.as_bytes()),
             PromptField::TokenLists(lists) => only_one(lists)?,
         };
-        self.common.ask(prompt, hasher, DEFAULT_COMPLETION_TOKENS)
+        self.common.ask(prompt, adapter, shared, DEFAULT_COMPLETION_TOKENS)
     }
 }
 
 impl ChatBody {
-    pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
-        check_model(self.model.as_deref(), served)?;
+    pub(crate) fn check(self, shared: &Shared) -> Result<Ask, ApiError> {
+        let adapter = check_model(self.model, shared)?;
         if self.messages.is_empty() {
             return Err(ApiError::invalid("messages", "`messages` is empty; expected one message or more"));
         }
         let contents: Vec<String> = self.messages.iter().map(Message::text).collect();
         let roles = self.messages.iter().map(|message| message.role.as_str());
         let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
-        self.common.ask(tokens_of_text(text.as_bytes()), hasher, DEFAULT_CHAT_TOKENS)
+        self.common.ask(tokens_of_text(text.as_bytes()), adapter, shared, DEFAULT_CHAT_TOKENS)
     }
 }
 
 impl Common {
-    fn ask(self, prompt: Vec<u32>, hasher: &ChainHasher, default: u32) -> Result<Ask, ApiError> {
+    fn ask(self, prompt: Vec<u32>, adapter: Option<String>, shared: &Shared, default: u32) -> Result<Ask, ApiError> {
         let too_long = |_| ApiError::invalid("prompt", "`prompt` is too long");
         let prompt_tokens = u32::try_from(prompt.len()).map_err(too_long)?;
         if prompt_tokens == 0 {
@@ -146,16 +142,19 @@ impl Common {
                 .filter(|&limit| limit > 0)
                 .ok_or_else(|| ApiError::invalid(field, format!("`{field}` is {limit}; expected 1 to {}", u32::MAX)))?,
         };
-        let transfer = self.kv_transfer_params.unwrap_or_default();
+        // What an adapter computes is its own.
+        let name = adapter.as_deref().unwrap_or_default();
+        let hasher = if name.is_empty() { shared.hasher } else { shared.hasher.with_namespace(name, "") };
         Ok(Ask {
             blocks: hasher.hash_tokens(&prompt),
+            digest: digest(name, &prompt),
+            adapter,
             prompt,
             prompt_tokens,
             output_tokens,
             stream: self.stream.unwrap_or(false),
             include_usage: self.stream_options.is_some_and(|options| options.include_usage),
-            hands_over_kv: transfer.do_remote_decode,
-            kv_arrives: transfer.do_remote_prefill,
+            handover: self.handover.handover(),
         })
     }
 }
@@ -170,10 +169,13 @@ impl Message {
     }
 }
 
-fn check_model(asked: Option<&str>, served: &[String]) -> Result<(), ApiError> {
+/// The adapter that a name is of, if it is not the model's own.
+fn check_model(asked: Option<String>, shared: &Shared) -> Result<Option<String>, ApiError> {
     match asked {
-        Some(name) if served.iter().all(|known| known != name) => Err(ApiError::unknown_model(name, served)),
-        _ => Ok(()),
+        Some(name) if shared.models.contains(&name) => Ok(None),
+        None => Ok(None),
+        Some(name) if shared.adapters.has(&name) => Ok(Some(name)),
+        Some(name) => Err(ApiError::unknown_model(&name, shared.models.iter().map(String::as_str))),
     }
 }
 

@@ -20,7 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api::{Ask, ChatBody, CompletionBody};
 use crate::driver::{Command, Token};
 use crate::error::ApiError;
+use crate::handover::Handover;
 use crate::shared::Shared;
+use crate::transfers::{Room, Source};
 
 /// The filler that every answer is made of, one word a token.
 const WORDS: [&str; 16] = [
@@ -54,7 +56,7 @@ pub(crate) async fn completion(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body: CompletionBody = parse(&body?)?;
-    let ask = body.check(&shared.models, &shared.hasher)?;
+    let ask = body.check(&shared)?;
     answer(shared, ask, Kind::Completion).await
 }
 
@@ -63,7 +65,7 @@ pub(crate) async fn chat(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body: ChatBody = parse(&body?)?;
-    let ask = body.check(&shared.models, &shared.hasher)?;
+    let ask = body.check(&shared)?;
     answer(shared, ask, Kind::Chat).await
 }
 
@@ -72,6 +74,26 @@ fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, ApiError> {
+    if let Some(adapter) = &ask.adapter {
+        shared.adapters.touch(adapter);
+    }
+    let (mut room, mut arrives, keeps) = (None, false, matches!(ask.handover, Handover::Keep));
+    match ask.handover {
+        Handover::None | Handover::Keep => {}
+        Handover::Fetch { host, port, from } => {
+            shared.fetch(&host, port, ask.digest, from).await?;
+            arrives = true;
+        }
+        Handover::Meet { host, port, room: number } if shared.is_met_here(host.as_deref(), port) => {
+            let opened = shared.transfers.open(number, ask.digest).map_err(|missed| ApiError::missed(&missed))?;
+            room = Some(opened);
+        }
+        Handover::Meet { host, port, room } => {
+            let host = host.unwrap_or_default();
+            shared.fetch(&host, port, ask.digest, Source::Room { room }).await?;
+            arrives = true;
+        }
+    }
     let id = shared.next_id();
     let (sender, tokens) = mpsc::unbounded_channel();
     let (accepted, verdict) = oneshot::channel();
@@ -80,10 +102,11 @@ async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, A
         blocks: ask.blocks,
         prompt_tokens: ask.prompt_tokens,
         output_tokens: ask.output_tokens,
-        transferred: ask.kv_arrives,
+        transferred: arrives,
     };
     let seat = Seat { id, shared: Arc::clone(&shared), over: false };
-    let submit = Command::Submit { request, prompt: ask.prompt, tokens: sender, accepted };
+    let submit =
+        Command::Submit { request, prompt: ask.prompt, adapter: ask.adapter.clone(), tokens: sender, accepted };
     shared.commands.send(submit).map_err(|_| ApiError::stopping())?;
     verdict.await.map_err(|_| ApiError::stopping())?.map_err(refusal)?;
 
@@ -91,23 +114,33 @@ async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, A
         kind,
         id: format!("{}-{}-{}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, shared.address.port(), id.0),
         prompt_tokens: ask.prompt_tokens,
-        hands_over_kv: ask.hands_over_kv,
+        kept: keeps.then_some(ask.digest),
+        model: ask.adapter.unwrap_or_else(|| shared.models[0].clone()),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         shared,
     };
-    if ask.stream {
+    // The KV of a prompt goes before its answer does.
+    if ask.stream && room.is_none() {
         let usage = ask.include_usage;
         return Ok(Sse::new(Streamed { frame, seat, tokens, usage, phase: Phase::Tokens }).into_response());
     }
-    whole(frame, seat, tokens).await
+    whole(frame, seat, tokens, room).await
 }
 
-async fn whole(frame: Frame, mut seat: Seat, mut tokens: mpsc::UnboundedReceiver<Token>) -> Result<Response, ApiError> {
+async fn whole(
+    frame: Frame,
+    mut seat: Seat,
+    mut tokens: mpsc::UnboundedReceiver<Token>,
+    room: Option<Room>,
+) -> Result<Response, ApiError> {
     let mut text = String::new();
     while let Some(token) = tokens.recv().await {
         text.push_str(word(token.index));
         if token.last {
             seat.over = true;
+            if let Some(room) = room {
+                room.hand_over().await.map_err(|missed| ApiError::missed(&missed))?;
+            }
             return Ok(Json(frame.complete(text, token)).into_response());
         }
     }
@@ -137,7 +170,10 @@ struct Frame {
     kind: Kind,
     id: String,
     prompt_tokens: u32,
-    hands_over_kv: bool,
+    /// The prompt whose KV is kept for another engine.
+    kept: Option<u64>,
+    /// The model or the adapter.
+    model: String,
     /// Unix seconds.
     created: u64,
     shared: Arc<Shared>,
@@ -152,11 +188,8 @@ impl Frame {
         }
         let mut answer = self.envelope(json!([choice]), false);
         answer["usage"] = self.usage(last);
-        if self.hands_over_kv {
-            answer["kv_transfer_params"] = json!({
-                "do_remote_prefill": true, "do_remote_decode": false, "remote_engine_id": self.shared.address.to_string(),
-                "remote_block_ids": [], "remote_host": self.shared.address.ip().to_string(), "remote_port": self.shared.address.port(),
-            });
+        if let Some(prompt) = self.kept {
+            answer["kv_transfer_params"] = self.shared.keep(prompt, self.prompt_tokens);
         }
         answer
     }
@@ -196,7 +229,7 @@ impl Frame {
             (Kind::Chat, true) => "chat.completion.chunk",
             (Kind::Completion, _) => "text_completion",
         };
-        json!({ "id": self.id, "object": object, "created": self.created, "model": self.shared.models[0], "choices": choices })
+        json!({ "id": self.id, "object": object, "created": self.created, "model": self.model, "choices": choices })
     }
 }
 

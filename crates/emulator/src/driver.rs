@@ -17,6 +17,7 @@ pub(crate) enum Command {
     Submit {
         request: Request,
         prompt: Vec<u32>,
+        adapter: Option<String>,
         tokens: mpsc::UnboundedSender<Token>,
         accepted: oneshot::Sender<Result<(), Rejection>>,
     },
@@ -100,11 +101,11 @@ impl Driver {
 
     fn obey(&mut self, command: Command, now: Duration) {
         match command {
-            Command::Submit { request, prompt, tokens, accepted } => {
+            Command::Submit { request, prompt, adapter, tokens, accepted } => {
                 let id = request.id;
                 let mut blocks = Vec::new();
                 if let Some(teller) = &mut self.teller {
-                    teller.begin(&request.blocks, &prompt);
+                    teller.begin(&request.blocks, &prompt, adapter.as_deref());
                     blocks.clone_from(&request.blocks);
                 }
                 let running = Running {

@@ -6,6 +6,8 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::transfers::Missed;
+
 /// Why an emulator could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,13 +40,46 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, kind: "invalid_request_error", param: None, message: message.into() }
     }
 
-    pub(crate) fn unknown_model(name: &str, served: &[String]) -> Self {
+    pub(crate) fn unknown_model<'a>(name: &str, served: impl Iterator<Item = &'a str>) -> Self {
+        let served = served.collect::<Vec<_>>().join(", ");
         Self {
             status: StatusCode::NOT_FOUND,
             kind: "not_found_error",
             param: Some("model"),
-            message: format!("the model `{name}` does not exist here; this engine serves {}", served.join(", ")),
+            message: format!("the model `{name}` does not exist here; this engine serves {served}"),
         }
+    }
+
+    pub(crate) fn unknown_adapter(name: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            kind: "not_found_error",
+            param: Some("lora_name"),
+            message: format!("no adapter `{name}` is loaded here"),
+        }
+    }
+
+    /// The prompt's KV was to come from another engine.
+    pub(crate) fn no_kv(peer: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::failed(format!("the prompt's KV does not come from {peer}: {why}"))
+    }
+
+    /// The prompt's KV was to go to another engine, or to be found here.
+    pub(crate) fn missed(missed: &Missed) -> Self {
+        match missed {
+            Missed::Room(_) | Missed::Left(_) => Self::failed(missed.to_string()),
+            Missed::Taken(_) => Self { param: Some("bootstrap_room"), ..Self::body(missed.to_string()) },
+            Missed::Engine(_) | Missed::Blocks | Missed::Prompt => Self {
+                status: StatusCode::NOT_FOUND,
+                kind: "not_found_error",
+                param: None,
+                message: missed.to_string(),
+            },
+        }
+    }
+
+    fn failed(message: String) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "server_error", param: None, message }
     }
 
     pub(crate) fn unknown_path() -> Self {

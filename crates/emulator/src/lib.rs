@@ -8,9 +8,14 @@
 //! | path | what |
 //! |---|---|
 //! | `POST /v1/completions`, `POST /v1/chat/completions` | one prompt a request, plain or as server-sent events; `max_tokens` tokens are generated |
-//! | `GET /v1/models` | the served model |
+//! | `GET /v1/models` | the served model, and the adapters that are loaded |
+//! | `POST /v1/load_lora_adapter`, `POST /v1/unload_lora_adapter` | as vLLM: see [`EmulatorConfig::with_max_loras`] |
 //! | `GET /healthz`, `GET /health` | 200 while the engine runs |
 //! | `GET /metrics` | Prometheus text under vLLM's names |
+//! | `GET`, `POST`, `DELETE /fault` | what it does wrong on purpose: see [`Fault`] |
+//!
+//! A prompt that it computes for another engine, or that another one computes for it, comes with a handshake as vLLM's NIXL
+//! connector or SGLang has it: its README says how, and what is refused.
 //!
 //! What its KV cache stores and removes it publishes over ZMQ, as vLLM does: see [`Emulator::publishing`].
 //!
@@ -31,16 +36,21 @@
 //! # }
 //! ```
 
+mod adapters;
 mod api;
 mod completions;
 mod config;
 mod driver;
 mod error;
+mod faults;
+mod handover;
 mod metrics;
 mod server;
 mod shared;
 mod teller;
+mod transfers;
 
 pub use config::EmulatorConfig;
 pub use error::StartError;
+pub use faults::{Fault, FaultError, FaultKind};
 pub use server::Emulator;

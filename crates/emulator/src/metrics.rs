@@ -1,7 +1,7 @@
 //! Prometheus metrics under vLLM's names and labels.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use phalanx_engine::Load;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
+
+use crate::adapters::Adapters;
 
 const FIRST_TOKEN_SECONDS: [f64; 21] = [
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
@@ -32,6 +34,14 @@ struct CacheConfig {
     num_gpu_blocks: u32,
 }
 
+/// Lists with commas between names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoraRequests {
+    max_lora: u32,
+    running_lora_adapters: String,
+    waiting_lora_adapters: String,
+}
+
 /// The metrics of one engine. Cheap to clone: clones count into the same values.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -48,10 +58,11 @@ pub(crate) struct Metrics {
     first_token: Histogram,
     inter_token: Histogram,
     request: Histogram,
+    lora: Family<LoraRequests, Gauge<f64, AtomicU64>>,
 }
 
 impl Metrics {
-    pub(crate) fn new(model: &str, block_size: u32, blocks: u32) -> Self {
+    pub(crate) fn new(model: &str, block_size: u32, blocks: u32, has_adapters: bool) -> Self {
         let mut registry = Registry::with_labels(
             [("engine".into(), "0".into()), ("model_name".into(), model.to_owned().into())].into_iter(),
         );
@@ -69,6 +80,7 @@ impl Metrics {
             first_token: Histogram::new(FIRST_TOKEN_SECONDS),
             inter_token: Histogram::new(INTER_TOKEN_SECONDS),
             request: Histogram::new(REQUEST_SECONDS),
+            lora: Family::default(),
         };
         let cache = Family::<CacheConfig, Gauge>::default();
         cache.get_or_create(&CacheConfig { block_size, num_gpu_blocks: blocks }).set(1);
@@ -85,6 +97,10 @@ impl Metrics {
         registry.register("vllm:time_to_first_token_seconds", "Arrival to first token", metrics.first_token.clone());
         registry.register("vllm:inter_token_latency_seconds", "Token to token", metrics.inter_token.clone());
         registry.register("vllm:e2e_request_latency_seconds", "Arrival to last token", metrics.request.clone());
+        if has_adapters {
+            let help = "Adapters that are in use; the value is the time, in Unix seconds";
+            registry.register("vllm:lora_requests_info", help, metrics.lora.clone());
+        }
         Self { registry: Arc::new(registry), ..metrics }
     }
 
@@ -116,8 +132,19 @@ impl Metrics {
         self.preemptions.inc_by(count);
     }
 
-    /// The whole page, with the gauges set from `load`.
-    pub(crate) fn page(&self, load: &Load) -> String {
+    /// The whole page, with the gauges set from `load` and the adapters.
+    pub(crate) fn page(&self, load: &Load, adapters: &Adapters) -> String {
+        if adapters.slots() > 0 {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+            let labels = LoraRequests {
+                max_lora: adapters.slots(),
+                running_lora_adapters: adapters.in_slots().join(","),
+                // One that is asked for takes a slot at once.
+                waiting_lora_adapters: String::new(),
+            };
+            self.lora.clear();
+            self.lora.get_or_create(&labels).set(now);
+        }
         self.running.set(i64::from(load.running));
         self.waiting.set(i64::from(load.waiting));
         self.kv_usage.set(f64::from(load.kv_used_blocks) / f64::from(load.kv_blocks.max(1)));

@@ -8,8 +8,7 @@ use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use phalanx_engine::{Counters, Engine};
 use phalanx_signals::Publisher;
 use serde_json::json;
@@ -17,13 +16,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::completions;
 use crate::config::EmulatorConfig;
 use crate::driver::Driver;
 use crate::error::{ApiError, StartError};
+use crate::faults::{self, Fault, Faults, Gate, Peer};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::teller::Teller;
+use crate::transfers::Fetch;
+use crate::{adapters, completions, handover};
 
 /// The largest body that is read, in bytes: a prompt of 16 million tokens as text.
 const MAX_BODY: usize = 64 << 20;
@@ -90,18 +91,18 @@ impl Emulator {
     fn begin(config: &EmulatorConfig, listener: TcpListener, publisher: Option<Publisher>) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Address)?;
         let engine = config.engine().clone().report_tokens(true).report_cache(publisher.is_some());
-        let metrics = Metrics::new(&config.models()[0], engine.block_size().tokens(), engine.kv_blocks());
+        let takes_loras = config.max_loras() > 0;
+        let metrics = Metrics::new(&config.models()[0], engine.block_size().tokens(), engine.kv_blocks(), takes_loras);
         let teller = publisher.map(|publisher| Teller::new(publisher, engine.block_size()));
         let (commands, receiver) = mpsc::unbounded_channel();
         tokio::spawn(Driver::new(Engine::new(engine), metrics.clone(), teller).run(receiver));
 
-        let shared = Arc::new(Shared::new(config, address, metrics, commands));
+        let faults = Arc::new(Faults::new(config.fault_seed(), config.faults()));
+        let gate = Gate::new(listener, address, faults.down());
+        let shared = Arc::new(Shared::new(config, address, metrics, commands, faults));
         let (stop, mut stopped) = watch::channel(false);
-        // Without TCP_NODELAY the first chunk of a stream waits for a delayed acknowledgement.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let server = axum::serve(listener, routes(Arc::clone(&shared))).with_graceful_shutdown(async move {
+        let service = routes(Arc::clone(&shared)).into_make_service_with_connect_info::<Peer>();
+        let server = axum::serve(gate, service).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|&stopped| stopped).await;
         });
         let server = tokio::spawn(async move {
@@ -130,6 +131,31 @@ impl Emulator {
         self.shared.measure().await.map(|(_, counters)| counters)
     }
 
+    /// Does one more thing wrong from now on. The first fault that strikes a request is the one.
+    ///
+    /// ```
+    /// # fn show(emulator: &phalanx_emulator::Emulator) {
+    /// use phalanx_emulator::{Fault, FaultKind};
+    ///
+    /// emulator.inject(Fault::new(FaultKind::Close).with_count(1));
+    /// # }
+    /// ```
+    pub fn inject(&self, fault: Fault) {
+        self.shared.faults.add(fault);
+    }
+
+    /// Does nothing wrong from now on.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// How many prompts' KV it keeps for other engines that have not fetched it, and how many of its prefill legs wait for
+    /// one that does.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.shared.transfers.count()
+    }
+
     /// Takes no new connection, lets open answers finish, and returns when the last has.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
@@ -149,25 +175,37 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/completions", post(completions::completion))
         .route("/v1/chat/completions", post(completions::chat))
         .route("/v1/models", get(models))
+        .route("/v1/load_lora_adapter", post(adapters::load))
+        .route("/v1/unload_lora_adapter", post(adapters::unload))
         .route("/healthz", get(async || ""))
         .route("/health", get(async || ""))
         .route("/metrics", get(metrics))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), faults::strike))
+        // These go well whatever goes wrong.
+        .route(handover::PATH, post(give))
+        .route("/fault", get(faults::list).post(faults::inject).delete(faults::clear))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
 
 async fn models(State(shared): State<Arc<Shared>>) -> Response {
     let model = |id: &String| json!({ "id": id, "object": "model", "created": 0, "owned_by": "phalanx" });
-    let data: Vec<_> = shared.models.iter().map(model).collect();
+    let mut data: Vec<_> = shared.models.iter().map(model).collect();
+    data.extend(shared.adapters.entries(&shared.models[0]));
     Json(json!({ "object": "list", "data": data })).into_response()
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
     let (load, _) = shared.measure().await.ok_or_else(ApiError::stopping)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, kind)], shared.metrics.page(&load)).into_response())
+    Ok(([(CONTENT_TYPE, kind)], shared.metrics.page(&load, &shared.adapters)).into_response())
+}
+
+/// Gives KV to another engine.
+async fn give(State(shared): State<Arc<Shared>>, Json(fetch): Json<Fetch>) -> Result<(), ApiError> {
+    shared.transfers.give(&fetch).await.map_err(|missed| ApiError::missed(&missed))
 }
 
 async fn wrong_method(method: Method) -> ApiError {

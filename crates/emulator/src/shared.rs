@@ -1,15 +1,22 @@
 //! What every request handler shares: the way to the driver, and what answers say of the engine.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use phalanx_engine::{Counters, Load, RequestId};
 use phalanx_kvcache::ChainHasher;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::adapters::Adapters;
 use crate::config::EmulatorConfig;
 use crate::driver::Command;
+use crate::faults::Faults;
+use crate::handover::Peers;
 use crate::metrics::Metrics;
+use crate::transfers::Transfers;
 
 /// One engine, as request handlers see it.
 #[derive(Debug)]
@@ -20,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
+    pub(crate) transfers: Arc<Transfers>,
+    pub(crate) peers: Peers,
+    pub(crate) adapters: Adapters,
+    pub(crate) faults: Arc<Faults>,
     next_id: AtomicU64,
 }
 
@@ -29,6 +40,7 @@ impl Shared {
         address: SocketAddr,
         metrics: Metrics,
         commands: mpsc::UnboundedSender<Command>,
+        faults: Arc<Faults>,
     ) -> Self {
         Self {
             models: config.models().to_vec(),
@@ -36,6 +48,10 @@ impl Shared {
             commands,
             address,
             metrics,
+            transfers: Arc::new(Transfers::new(&address.to_string(), config.transfer_timeout())),
+            peers: Client::builder(TokioExecutor::new()).build_http(),
+            adapters: Adapters::new(config.max_loras()),
+            faults,
             next_id: AtomicU64::new(0),
         }
     }

@@ -1,6 +1,7 @@
 //! Tells the fleet what the engine's cache holds: its events as vLLM writes them, with the tokens of each block.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use phalanx_kvcache::wire::{Event, Stored, Tokens, encode};
@@ -13,8 +14,8 @@ pub(crate) struct Teller {
     publisher: Publisher,
     size: BlockSize,
     known: BTreeMap<BlockHash, Known>,
-    /// What happened since the last batch, with the tokens of what was stored.
-    news: Vec<(CacheEvent, Vec<u32>)>,
+    /// What happened since the last batch, with the tokens and the adapter of what was stored.
+    news: Vec<(CacheEvent, Vec<u32>, Option<Arc<str>>)>,
     /// Blocks of requests that ended since then.
     ended: Vec<Vec<BlockHash>>,
 }
@@ -23,6 +24,7 @@ pub(crate) struct Teller {
 #[derive(Debug)]
 struct Known {
     tokens: Box<[u32]>,
+    adapter: Option<Arc<str>>,
     requests: u32,
     held: bool,
 }
@@ -33,9 +35,10 @@ impl Teller {
     }
 
     /// A request with this prompt begins.
-    pub(crate) fn begin(&mut self, blocks: &[BlockHash], prompt: &[u32]) {
+    pub(crate) fn begin(&mut self, blocks: &[BlockHash], prompt: &[u32], adapter: Option<&str>) {
+        let adapter: Option<Arc<str>> = adapter.map(Arc::from);
         for (block, tokens) in blocks.iter().zip(prompt.chunks(self.size.tokens() as usize)) {
-            let fresh = || Known { tokens: tokens.into(), requests: 0, held: false };
+            let fresh = || Known { tokens: tokens.into(), adapter: adapter.clone(), requests: 0, held: false };
             self.known.entry(*block).or_insert_with(fresh).requests += 1;
         }
     }
@@ -46,13 +49,14 @@ impl Teller {
     }
 
     pub(crate) fn note(&mut self, event: CacheEvent) {
-        let mut tokens = Vec::new();
+        let (mut tokens, mut adapter) = (Vec::new(), None);
         match &event {
             CacheEvent::Stored { blocks, .. } => {
                 for block in blocks {
                     if let Some(known) = self.known.get_mut(block) {
                         known.held = true;
                         tokens.extend_from_slice(&known.tokens);
+                        adapter.clone_from(&known.adapter);
                     }
                 }
             }
@@ -64,7 +68,7 @@ impl Teller {
                 known.requests > 0
             }),
         }
-        self.news.push((event, tokens));
+        self.news.push((event, tokens, adapter));
     }
 
     /// Publishes what was noted, if there is any.
@@ -76,7 +80,7 @@ impl Teller {
             return;
         }
         let size = self.size.tokens();
-        let events: Vec<Event<'_>> = self.news.iter().map(|(event, tokens)| told(event, tokens, size)).collect();
+        let events: Vec<Event<'_>> = self.news.iter().map(|news| told(news, size)).collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut payload = Vec::new();
         encode(now, Some(0), &events, &mut payload);
@@ -95,11 +99,11 @@ impl Teller {
     }
 }
 
-fn told<'a>(event: &'a CacheEvent, tokens: &'a [u32], size: u32) -> Event<'a> {
+fn told((event, tokens, adapter): &(CacheEvent, Vec<u32>, Option<Arc<str>>), size: u32) -> Event<'_> {
     match event {
         CacheEvent::Stored { parent, blocks } => {
             let mut stored = Stored::new(blocks, Tokens::Ids(tokens), size);
-            stored.parent = *parent;
+            (stored.parent, stored.lora_name) = (*parent, adapter.as_deref());
             Event::Stored(stored)
         }
         CacheEvent::Removed { blocks } => Event::Removed { layer: Layer::MAIN, names: blocks },

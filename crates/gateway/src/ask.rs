@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use phalanx_kvcache::text::{CHAT_END, CHAT_FRAME, PART_END};
 use phalanx_kvcache::{BlockHash, ChainHasher, TextHasher};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api_error::ApiError;
@@ -20,8 +20,6 @@ pub(crate) struct Ask {
     pub(crate) model: String,
     /// Where the value of `model`, quotes included, stands in the body.
     model_span: Range<usize>,
-    /// Where the value of a `kv_transfer_params` of the client's own stands.
-    transfer_span: Option<Range<usize>>,
     /// The contents of the prompt's full blocks.
     pub(crate) blocks: Vec<BlockHash>,
     pub(crate) prompt_tokens: u32,
@@ -44,13 +42,6 @@ struct Fields<'a> {
     system: Option<&'a RawValue>,
     #[serde(borrow)]
     instructions: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
-    kv_transfer_params: Option<&'a RawValue>,
-}
-
-/// A value that stands there, null included: it has a place in the body.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Which field holds the prompt.
@@ -99,11 +90,8 @@ impl Ask {
         let raw = fields.model.ok_or_else(|| ApiError::bad_parameter("model", "`model` is missing"))?;
         let model: String = serde_json::from_str(raw.get())
             .map_err(|_| ApiError::bad_parameter("model", "`model` must be a string"))?;
-        let span = |raw: &RawValue| {
-            let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
-            start..start + raw.get().len()
-        };
-        let (model_span, transfer_span) = (span(raw), fields.kv_transfer_params.map(span));
+        let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
+        let model_span = start..start + raw.get().len();
         let (blocks, prompt_tokens) = match api {
             Api::Completions => fields.prompt.map(|raw| prompt_blocks(raw.get(), hasher)),
             Api::Chat => fields.messages.and_then(|raw| chat_blocks(None, raw.get(), hasher)),
@@ -111,35 +99,14 @@ impl Ask {
         }
         .unwrap_or_default();
         let is_divisible = api.is_divisible();
-        Ok(Self { model, model_span, transfer_span, blocks, prompt_tokens, is_divisible, body })
+        Ok(Self { model, model_span, blocks, prompt_tokens, is_divisible, body })
     }
 
-    /// The body for an engine that serves the model as `name`, and that is given `transfer` as `kv_transfer_params`: the
-    /// client's own bytes but for those two values.
-    pub(crate) fn body_for(&self, name: Option<&str>, transfer: Option<&RawValue>) -> Bytes {
-        let name = name.filter(|&name| name != self.model).map(|name| serde_json::Value::from(name).to_string());
-        if name.is_none() && transfer.is_none() {
-            return self.body.clone();
-        }
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-        edits.extend(name.map(|name| (self.model_span.clone(), name)));
-        edits.extend(transfer.map(|value| match &self.transfer_span {
-            Some(span) => (span.clone(), value.get().to_owned()),
-            None => {
-                let brace = self.body.iter().position(|&byte| byte == b'{').expect("the body is an object") + 1;
-                (brace..brace, format!("\"kv_transfer_params\":{},", value.get()))
-            }
-        }));
-        edits.sort_unstable_by_key(|(span, _)| span.start);
-        let mut body = Vec::with_capacity(self.body.len() + edits.iter().map(|(_, text)| text.len()).sum::<usize>());
-        let mut from = 0;
-        for (span, text) in &edits {
-            body.extend_from_slice(&self.body[from..span.start]);
-            body.extend_from_slice(text.as_bytes());
-            from = span.end;
-        }
-        body.extend_from_slice(&self.body[from..]);
-        body.into()
+    /// The body for an engine that serves the model as `name`: the client's own bytes but for that value.
+    pub(crate) fn body_for(&self, name: Option<&str>) -> Bytes {
+        let Some(name) = name.filter(|&name| name != self.model) else { return self.body.clone() };
+        let name = serde_json::Value::from(name).to_string();
+        [&self.body[..self.model_span.start], name.as_bytes(), &self.body[self.model_span.end..]].concat().into()
     }
 }
 
@@ -244,22 +211,9 @@ mod tests {
         let body = r#"{ "n":1.50, "model" :"a\u0062c","prompt":"hi","x":[1e3] }"#;
         let ask = read(body).expect("valid");
         assert_eq!(ask.model, "abc");
-        assert_eq!(ask.body_for(None, None), body);
-        assert_eq!(ask.body_for(Some("abc"), None), body);
-        assert_eq!(ask.body_for(Some("q\"q"), None), body.replace(r#""a\u0062c""#, r#""q\"q""#));
-    }
-
-    #[test]
-    fn the_parameters_of_a_transfer_stand_once() {
-        let parameters = RawValue::from_string(r#"{"remote_port":1}"#.to_owned()).expect("valid");
-        let without = read(r#" {"model":"m","temperature":1.0}"#).expect("valid");
-        let expected = r#" {"kv_transfer_params":{"remote_port":1},"model":"m","temperature":1.0}"#;
-        assert_eq!(without.body_for(Some("m"), Some(&parameters)), expected);
-        let null = read(r#"{"kv_transfer_params":null,"model":"m"}"#).expect("valid");
-        assert_eq!(null.body_for(None, Some(&parameters)), r#"{"kv_transfer_params":{"remote_port":1},"model":"m"}"#);
-        let with = read(r#"{"kv_transfer_params": {"remote_host":"me"}, "model":"m"}"#).expect("valid");
-        let expected = r#"{"kv_transfer_params": {"remote_port":1}, "model":"other"}"#;
-        assert_eq!(with.body_for(Some("other"), Some(&parameters)), expected);
+        assert_eq!(ask.body_for(None), body);
+        assert_eq!(ask.body_for(Some("abc")), body);
+        assert_eq!(ask.body_for(Some("q\"q")), body.replace(r#""a\u0062c""#, r#""q\"q""#));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use phalanx_routing::Outcome;
 
 use crate::api_error::ApiError;
 use crate::cause::Cause;
+use crate::disaggregated::Leg;
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
@@ -24,6 +25,10 @@ pub(crate) struct GatewayBody {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every body is an engine's: a box would be one more allocation for each"
+)]
 enum Source {
     /// `None` once sent.
     Own(Option<Bytes>),
@@ -34,6 +39,8 @@ enum Source {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: EngineBody,
+    /// Where both legs of a request were sent at once.
+    pub(crate) pair: Option<Box<Pair>>,
     /// `None` once settled.
     pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
@@ -47,6 +54,15 @@ pub(crate) struct Answer {
     pub(crate) patience: Patience,
     /// Why it is cut, once what came before has been written.
     pub(crate) broken: Option<Broken>,
+}
+
+/// What comes with the answer of a decode leg that did not wait for its prefill leg.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    /// What was read of the body before its head was passed on.
+    pub(crate) ahead: Option<Bytes>,
+    /// The prefill leg, while it runs.
+    pub(crate) leg: Option<Leg>,
 }
 
 /// Why a body was cut.
@@ -73,12 +89,20 @@ impl GatewayBody {
 impl Answer {
     /// A body may be known to be over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
-        if self.body.is_end_stream() {
+        if self.ahead().is_none() && self.body.is_end_stream() {
             self.settle();
         }
     }
 
+    /// What was read before.
+    fn ahead(&self) -> Option<&Bytes> {
+        self.pair.as_ref()?.ahead.as_ref()
+    }
+
     fn settle(&mut self) {
+        if let Some(leg) = self.pair.take().and_then(|pair| pair.leg) {
+            leg.go_on();
+        }
         let Some(flight) = self.flight.take() else { return };
         if self.end != Outcome::Success {
             return flight.settle(self.end);
@@ -91,7 +115,11 @@ impl Answer {
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(flight) = &mut self.flight else { return Poll::Ready(self.broken.take().map(Err)) };
-        match Pin::new(&mut self.body).poll_frame(context) {
+        let next = match self.pair.as_mut().and_then(|pair| pair.ahead.take()) {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            None => Pin::new(&mut self.body).poll_frame(context),
+        };
+        match next {
             Poll::Ready(Some(Ok(frame))) => {
                 self.patience.rest();
                 if let Some(data) = frame.data_ref() {
@@ -128,6 +156,16 @@ impl Answer {
         }
     }
 
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let Some(ahead) = self.ahead().map(|data| data.len() as u64) else { return hint };
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + ahead);
+        }
+        hint.set_lower(hint.lower() + ahead);
+        hint
+    }
+
     /// Ends a stream of events with one that tells why, and cuts any other body.
     fn break_off(
         &mut self,
@@ -140,6 +178,7 @@ impl Answer {
         if let Some(flight) = self.flight.take() {
             flight.settle(Outcome::Cut);
         }
+        drop(self.pair.take());
         let Some(events) = &self.events else {
             // With an error hyper drops what it has not written yet: it gets the time to.
             self.broken = Some(why);
@@ -174,7 +213,7 @@ impl Body for GatewayBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Source::Engine(answer) => answer.body.size_hint(),
+            Source::Engine(answer) => answer.size_hint(),
         }
     }
 }

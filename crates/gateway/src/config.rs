@@ -1,6 +1,7 @@
 //! What a gateway serves: routes, pools of endpoints, a policy and limits.
 
 mod care;
+mod connector;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use phalanx_signals::{EventSource, MetricsSource};
 
 pub(crate) use self::care::Care;
 pub use self::care::Timeouts;
+pub use self::connector::KvConnector;
 use crate::door::Door;
 
 /// One engine that takes requests.
@@ -21,6 +23,8 @@ pub struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) phase: Phase,
     pub(crate) group: String,
+    pub(crate) bootstrap_port: u16,
+    pub(crate) rank: Option<u32>,
     pub(crate) metrics: Option<MetricsSource>,
     pub(crate) kv_events: Option<EventSource>,
 }
@@ -42,6 +46,7 @@ pub enum Phase {
 pub struct Pool {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) served_model: Option<String>,
+    pub(crate) connector: KvConnector,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -70,7 +75,16 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
-        Self { name: name.into(), address, phase: Phase::Both, group: String::new(), metrics: None, kv_events: None }
+        Self {
+            name: name.into(),
+            address,
+            phase: Phase::Both,
+            group: String::new(),
+            bootstrap_port: KvConnector::BOOTSTRAP_PORT,
+            rank: None,
+            metrics: None,
+            kv_events: None,
+        }
     }
 
     /// Runs one phase only; prefill and decode pair when their `group` is equal.
@@ -78,6 +92,22 @@ impl Endpoint {
     pub fn in_phase(mut self, phase: Phase, group: impl Into<String>) -> Self {
         self.phase = phase;
         self.group = group.into();
+        self
+    }
+
+    /// Is one data-parallel rank of the engine at its address: requests say so in the header `X-data-parallel-rank`, whatever
+    /// their clients said there, as vLLM has it. Each rank has a cache and a load of its own, and is an endpoint of its own.
+    ///
+    /// ```
+    /// use phalanx_gateway::{Endpoint, Pool};
+    ///
+    /// let address = "10.0.0.1:8000".parse()?;
+    /// let pool = Pool::of((0..8).map(|rank| Endpoint::new(format!("chat-0/{rank}"), address).with_rank(rank)));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn with_rank(mut self, rank: u32) -> Self {
+        self.rank = Some(rank);
         self
     }
 

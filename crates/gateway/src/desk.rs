@@ -19,7 +19,8 @@ pub(crate) use self::care::Standing;
 use crate::access_log::OpenLog;
 use crate::api_error::ApiError;
 use crate::ask::Ask;
-use crate::config::{Endpoint, GatewayConfig, Phase, Timeouts};
+use crate::config::{Endpoint, GatewayConfig, KvConnector, Phase, Timeouts};
+use crate::disaggregated::Rooms;
 use crate::door::{self, Door, Sent};
 use crate::error::ConfigError;
 use crate::follow;
@@ -36,6 +37,7 @@ pub(crate) struct Desk {
     pub(crate) retry: Retry,
     pub(crate) meters: Meters,
     pub(crate) access_log: Option<OpenLog>,
+    pub(crate) rooms: Rooms,
     /// Whether it is about to stop.
     is_leaving: AtomicBool,
     seed: u64,
@@ -66,6 +68,7 @@ struct State {
 pub(crate) struct Server {
     name: String,
     served_model: Option<String>,
+    pub(crate) connector: KvConnector,
     pub(crate) timeouts: Timeouts,
     pub(crate) budget: Budget,
     /// Endpoints that run whole requests.
@@ -122,6 +125,7 @@ impl Desk {
             let mut server = Server {
                 name: name.clone(),
                 served_model: pool.served_model,
+                connector: pool.connector,
                 timeouts: pool.timeouts,
                 budget: Budget::new(&config.care.retry),
                 whole: pool_for(),
@@ -169,6 +173,7 @@ impl Desk {
             retry: config.care.retry,
             meters: Meters::new(&config.routes, |name| servers.get(name).and_then(Server::served_model)),
             access_log,
+            rooms: Rooms::new(),
             is_leaving: AtomicBool::new(false),
             seed: config.seed.into(),
             routes: config.routes.with_seed(config.seed),

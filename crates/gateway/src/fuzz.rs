@@ -5,6 +5,7 @@ use phalanx_kvcache::{BlockHash, BlockSize, ChainHasher};
 use serde_json::value::RawValue;
 
 use crate::ask::{Api, Ask};
+use crate::disaggregated::Legs;
 use crate::sse::Events;
 use crate::upstream::response;
 
@@ -37,7 +38,9 @@ impl Read {
     #[must_use]
     pub fn rewritten(&self, name: Option<&str>, transfer: Option<&str>) -> Vec<u8> {
         let transfer = transfer.and_then(|text| RawValue::from_string(text.to_owned()).ok());
-        self.0.body_for(name, transfer.as_deref()).to_vec()
+        let body = self.0.body_for(name);
+        let Some(transfer) = transfer else { return body.to_vec() };
+        Legs::read(&body).map_or_else(Vec::new, |legs| legs.decode_from(&transfer).to_vec())
     }
 }
 

@@ -78,7 +78,7 @@ mod usage;
 mod visit;
 
 pub use access_log::{AccessLog, LogFormat};
-pub use config::{Endpoint, GatewayConfig, Phase, Pool, Timeouts};
+pub use config::{Endpoint, GatewayConfig, KvConnector, Phase, Pool, Timeouts};
 pub use error::{ConfigError, StartError};
 pub use limits::{Drain, Limits};
 pub use probe::{HealthCheck, HealthCheckError};

@@ -1,21 +1,23 @@
 //! One request's way to an engine and back.
 
+mod pair;
+
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::response;
-use http::{Response, StatusCode};
 use phalanx_routing::{AdapterId, EndpointId, Outcome, PoolId};
-use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::body::Answer;
 use crate::desk::{Desk, Server, Work};
-use crate::disaggregated::{self, Prefilled};
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
@@ -25,6 +27,9 @@ use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
 const ENDPOINT: HeaderName = HeaderName::from_static("x-phalanx-endpoint");
+
+/// Which data-parallel rank of an engine is to answer.
+const RANK: HeaderName = HeaderName::from_static("x-data-parallel-rank");
 
 /// A request that has been read, on its way.
 #[derive(Debug)]
@@ -59,6 +64,9 @@ struct Tried {
     endpoints: Vec<EndpointId>,
     last: Option<ApiError>,
 }
+
+/// What one try gave: a response head, or an endpoint that failed.
+type Try = Result<(Response<EngineBody>, Flight), Broken>;
 
 /// One of them.
 #[derive(Debug)]
@@ -111,82 +119,20 @@ impl Proxy<'_> {
     /// Tries endpoints of a pool, best first, until one gives a response head.
     async fn run_whole(&self, pool: PoolId, visit: &mut Visit) -> Result<Relayed, ApiError> {
         let flight = self.choose(Work::Prompt(self.ask), pool, &[])?;
-        self.try_each(flight, pool, Tried::default(), visit).await
+        self.try_each(flight, pool, visit).await
     }
 
-    /// Runs the prompt on one endpoint and the rest on another that it hands its KV to.
-    async fn run_pair(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
-        let decode = self.choose(Work::Decode, self.server.decode, &[])?;
-        let prefill = self.server.prefill_for(decode.index());
-        let prefilled = match prefill.map(|pool| self.choose(Work::Prompt(self.ask), pool, &[])) {
-            Some(Ok(flight)) => self.prefill(flight, visit).await?,
-            Some(Err(_)) | None => Prefilled::Nowhere,
-        };
-        let mut tried = Tried::default();
-        match prefilled {
-            Prefilled::At(parameters) => match self.try_one(decode, Some(&parameters), visit).await? {
-                Ok((response, flight)) => return Ok(self.relay(response, flight)),
-                Err(broken) => tried.note(self.desk, broken.index, Some(broken.error)),
-            },
-            Prefilled::Refused(relayed) => {
-                decode.settle(Outcome::Unused);
-                return Ok(*relayed);
-            }
-            Prefilled::Nowhere => decode.settle(Outcome::Unused),
-        }
-        // No KV comes: a decode endpoint computes the prompt itself.
-        match self.choose(Work::Prompt(self.ask), self.server.decode, &tried.endpoints) {
-            Ok(flight) => self.try_each(flight, self.server.decode, tried, visit).await,
-            Err(refusal) => Err(tried.last.unwrap_or(refusal)),
-        }
+    /// Sends the client's request where `flight` leads, and then to others of the pool, as long as that may help.
+    async fn try_each(&self, flight: Flight, among: PoolId, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        let first = self.try_one(flight, self.ask.body_for(self.model), visit).await?;
+        self.go_on(first, among, visit).await
     }
 
-    /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
-    async fn prefill(&self, mut flight: Flight, visit: &mut Visit) -> Result<Prefilled, ApiError> {
-        let body = self.ask.body_for(self.model, None);
-        let Some(body) = disaggregated::prefill_body(&body) else {
-            flight.settle(Outcome::Unused);
-            return Ok(Prefilled::Nowhere);
-        };
-        let leg = async {
-            let response = self.send(&flight, body).await.map_err(|_| ())?;
-            if response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS {
-                return Ok(Err(response));
-            }
-            disaggregated::read_prefilled(response).await.map(Ok).ok_or(())
-        };
-        match self.in_time(leg).await {
-            Err(Late::Request) => {
-                let error = ApiError::timed_out(flight.endpoint());
-                flight.settle(Outcome::Error);
-                Err(error)
-            }
-            Ok(Ok(Ok(parameters))) => {
-                flight.first_token();
-                flight.settle(Outcome::Success);
-                Ok(Prefilled::At(parameters))
-            }
-            Ok(Ok(Err(refusal))) => {
-                visit.is_sent(flight.index());
-                Ok(Prefilled::Refused(Box::new(self.relay(refusal, flight))))
-            }
-            Ok(Err(())) | Err(Late::Try) => {
-                flight.settle(Outcome::Error);
-                Ok(Prefilled::Nowhere)
-            }
-        }
-    }
-
-    /// Sends the request where `flight` leads, and then to others of the pool, as long as that may help.
-    async fn try_each(
-        &self,
-        mut flight: Flight,
-        among: PoolId,
-        mut tried: Tried,
-        visit: &mut Visit,
-    ) -> Result<Relayed, ApiError> {
+    /// Passes on what the first try gave, or what further ones give at other endpoints of the pool, where that is better.
+    async fn go_on(&self, first: Try, among: PoolId, visit: &mut Visit) -> Result<Relayed, ApiError> {
+        let (mut last, mut tried) = (first, Tried::default());
         loop {
-            let refused = match self.try_one(flight, None, visit).await? {
+            let refused = match last {
                 Ok((response, flight)) if !self.desk.retry.is_again(response.status()) => {
                     return Ok(self.relay(response, flight));
                 }
@@ -204,7 +150,7 @@ impl Proxy<'_> {
                     if let Some((_, flight)) = refused {
                         flight.settle(Outcome::Error);
                     }
-                    flight = next;
+                    last = self.try_one(next, self.ask.body_for(self.model), visit).await?;
                 }
                 (None, Some((response, flight))) => return Ok(self.relay(response, flight)),
                 (None, None) => return Err(tried.last.unwrap_or_else(|| ApiError::unavailable("nobody was asked"))),
@@ -230,15 +176,9 @@ impl Proxy<'_> {
         Some(flight)
     }
 
-    /// Sends the client's bytes where `flight` leads. What fails there before the response head may go better elsewhere,
+    /// Sends a body where `flight` leads. What fails there before the response head may go better elsewhere,
     /// but for a request whose time is over.
-    async fn try_one(
-        &self,
-        flight: Flight,
-        transfer: Option<&RawValue>,
-        visit: &mut Visit,
-    ) -> Result<Result<(Response<EngineBody>, Flight), Broken>, ApiError> {
-        let body = self.ask.body_for(self.model, transfer);
+    async fn try_one(&self, flight: Flight, body: Bytes, visit: &mut Visit) -> Result<Try, ApiError> {
         visit.is_sent(flight.index());
         let (late, error) = match self.in_time(self.send(&flight, body)).await {
             Ok(Ok(response)) => return Ok(Ok((response, flight))),
@@ -264,8 +204,16 @@ impl Proxy<'_> {
         Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
     }
 
-    async fn send(&self, flight: &Flight, body: bytes::Bytes) -> Result<Response<EngineBody>, AskError> {
-        self.upstream.send(self.desk.endpoint(flight.index()).address, self.head, body).await
+    async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<EngineBody>, AskError> {
+        self.upstream.send(self.desk.endpoint(flight.index()).address, &self.head_for(flight), body).await
+    }
+
+    /// The client's head, with the rank where the endpoint is one.
+    fn head_for(&self, flight: &Flight) -> Cow<'_, Parts> {
+        let Some(rank) = self.desk.endpoint(flight.index()).rank else { return Cow::Borrowed(self.head) };
+        let mut head = self.head.clone();
+        head.headers.insert(RANK, rank.into());
+        Cow::Owned(head)
     }
 
     /// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.
@@ -282,6 +230,6 @@ impl Proxy<'_> {
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
         let (events, usage) = (follows.then(Events::new), Usage::default());
-        (head, Answer { body, flight: Some(flight), end, is_stream, events, usage, patience, broken: None })
+        (head, Answer { body, pair: None, flight: Some(flight), end, is_stream, events, usage, patience, broken: None })
     }
 }

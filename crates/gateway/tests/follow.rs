@@ -6,8 +6,12 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use phalanx_emulator::{Emulator, EmulatorConfig};
 use phalanx_engine::EngineConfig;
 use phalanx_gateway::{Endpoint, Gateway, GatewayConfig, Pool};
@@ -258,6 +262,50 @@ async fn a_request_for_an_adapter_goes_where_it_is_loaded() {
         assert_eq!(chosen_for(&gateway, "poet", "anything").await, "has");
         assert_eq!(chosen_for(&gateway, "tiny", "anything").await, "lacks");
     }
+}
+
+/// Asks an emulated engine for something that has to do with an adapter.
+async fn adapter(engine: &Emulator, what: &str, name: &str) {
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let body = json!({ "lora_name": name, "lora_path": "/anywhere" }).to_string();
+    let request = Request::post(format!("http://{}/v1/{what}_lora_adapter", engine.address()));
+    let answer = client.request(request.body(Full::new(body.into())).expect("a valid request")).await;
+    assert_eq!(answer.expect("it answers").status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn requests_follow_an_adapter_from_engine_to_engine() {
+    let mut engines = Vec::new();
+    let mut endpoints = Vec::new();
+    for name in ["e0", "e1", "e2"] {
+        let config = EmulatorConfig::new("tiny", EngineConfig::a100_8b()).with_max_loras(2);
+        let engine = Emulator::start(config, bind("127.0.0.1:0").await).expect("bound");
+        let source = MetricsSource::new(engine.address()).with_interval(Duration::from_millis(10));
+        endpoints.push(Endpoint::new(name, engine.address()).with_metrics(source));
+        engines.push(engine);
+    }
+    let route = ModelRoute::to("tiny", "server").with_adapters(["poet"]);
+    let gateway = gateway_of(route, Policy::preset("phalanx").expect("a policy"), endpoints).await;
+    // Two pages later each engine has been asked after what was done before.
+    let told = async || {
+        for name in ["e0", "e1", "e2"] {
+            let before = metrics(&gateway, name, |_| true).await.pages;
+            metrics(&gateway, name, |report| report.pages >= before + 2).await;
+        }
+    };
+    for (at, name) in ["e1", "e2", "e0"].into_iter().enumerate().map(|(i, name)| ((i + 1) % 3, name)) {
+        adapter(&engines[at], "load", "poet").await;
+        told().await;
+        for _ in 0..8 {
+            assert_eq!(chosen_for(&gateway, "poet", "anything").await, name);
+        }
+        adapter(&engines[at], "unload", "poet").await;
+        told().await;
+    }
+    // Where nobody has it, an engine says so.
+    let answer = send(&gateway, Method::POST, COMPLETIONS, r#"{"model":"poet","prompt":"x"}"#).await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    settled(&gateway).await;
 }
 
 #[tokio::test]

@@ -366,3 +366,21 @@ async fn dropping_a_gateway_cuts_its_answers() {
     assert_eq!(engine.seen.recv().await, Some(Seen::Closed));
     assert!(answer.frame().await.is_none_or(|frame| frame.is_err()));
 }
+
+#[tokio::test]
+async fn a_rank_is_told_to_its_engine() {
+    let mut engine = Engine::start(json_ok("{}")).await;
+    let ranks = (0..4).map(|rank| Endpoint::new(format!("e/{rank}"), engine.address).with_rank(rank));
+    let gateway = gateway(Pool::of(ranks)).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..32 {
+        let answer = send(&gateway, Method::POST, CHAT, r#"{"model":"m"}"#).await;
+        let name = answer.headers()["x-phalanx-endpoint"].to_str().expect("text").to_owned();
+        let (head, _) = engine.request().await;
+        let rank = name.strip_prefix("e/").expect("a rank");
+        assert!(head.contains(&format!("x-data-parallel-rank: {rank}\r\n")), "{name}: {head}");
+        seen.insert(name);
+    }
+    assert!(seen.len() > 1, "{seen:?}");
+    settled(&gateway).await;
+}

@@ -84,7 +84,7 @@ pub use policy::{TopologyMode, TopologyPolicy};
 pub use problem::{Problem, Problems, Warning};
 pub use quantity::{Quantity, QuantityError};
 pub use route::{ModelRoute, RouteRule, RouteTarget};
-pub use server::{InferenceEngine, ModelServer, Part, Phase, ServerSelector};
+pub use server::{InferenceEngine, KvConnector, ModelServer, Part, Phase, ServerSelector};
 pub use serving::{GroupError, ModelServing, Pod, Role, ServingGroup};
 pub use settings::Settings;
 pub use template::PodTemplate;

@@ -19,6 +19,7 @@ pub struct ModelServer {
     pub(crate) engine: InferenceEngine,
     pub(crate) port: u16,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) kv_connector: Option<KvConnector>,
     pub(crate) selector: ServerSelector,
     pub(crate) json: Json,
 }
@@ -31,6 +32,20 @@ pub enum InferenceEngine {
     Vllm,
     /// SGLang.
     Sglang,
+}
+
+/// What hands the KV of prefill pods to decode pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KvConnector {
+    /// A store that all pods share, of which requests say nothing.
+    Http,
+    /// LMCache, likewise.
+    Lmcache,
+    /// vLLM's NIXL connector.
+    Nixl,
+    /// Mooncake, spoken to as NIXL.
+    Mooncake,
 }
 
 /// Which pods of its namespace a ModelServer sends requests to.
@@ -110,28 +125,23 @@ impl ModelServer {
             Some(text.to_owned())
         });
         let engine = spec.require("inferenceEngine", "vLLM or SGLang").and_then(|field| {
-            let engine = [InferenceEngine::Vllm, InferenceEngine::Sglang][field.choice(&["vLLM", "SGLang"])?];
-            if engine == InferenceEngine::Sglang {
-                field.warn("spoken to as vLLM in this release");
-            }
-            Some(engine)
+            Some([InferenceEngine::Vllm, InferenceEngine::Sglang][field.choice(&["vLLM", "SGLang"])?])
         });
         let selector_field = spec.require("workloadSelector", "the labels of the pods");
         let selector = selector_field.as_ref().and_then(selector);
         let port = spec.require("workloadPort", "the port of the pods").and_then(|field| port(&field));
         let timeout = spec.get("trafficPolicy").and_then(|field| traffic(&field));
-        if let Some(mut fields) = spec.get("kvConnector").and_then(|field| field.fields()) {
-            let choices = ["http", "lmcache", "nixl", "mooncake"];
-            if let Some(field) = fields.get("type")
-                && field.choice(&choices).is_some_and(|chosen| choices[chosen] != "nixl")
-            {
-                field.warn("not acted on in this release: prefill and decode pair up as with nixl");
-            }
+        let kv_connector = spec.get("kvConnector").and_then(|field| {
+            let mut fields = field.fields()?;
+            let kinds = [KvConnector::Http, KvConnector::Lmcache, KvConnector::Nixl, KvConnector::Mooncake];
+            let chosen = fields.get("type").and_then(|field| field.choice(&["http", "lmcache", "nixl", "mooncake"]));
             fields.finish();
-        }
+            chosen.map(|chosen| kinds[chosen])
+        });
         spec.finish();
         let (name, json) = (metadata.object_name(), object.field().json());
-        let server = Self { name, model, engine: engine?, port: port?, timeout, selector: selector?, json };
+        let server =
+            Self { name, model, engine: engine?, port: port?, timeout, kv_connector, selector: selector?, json };
         Some((server, selector_field?.place()))
     }
 
@@ -163,6 +173,12 @@ impl ModelServer {
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// What hands KV from prefill pods to decode pods, where it says so.
+    #[must_use]
+    pub fn kv_connector(&self) -> Option<KvConnector> {
+        self.kv_connector
     }
 
     /// Which pods of its namespace it has.

@@ -415,6 +415,27 @@ fn engine_serves_until_interrupted() {
 }
 
 #[test]
+fn an_engine_does_wrong_when_it_is_told_to() {
+    let engine = ["engine", "--listen", "127.0.0.1:0", "--model", "tiny"];
+    let serving =
+        Serving::start(&[&engine[..], &["--fault", "status,status=503,count=1", "--max-loras", "2"]].concat());
+    let body = r#"{"model":"poet","prompt":"Hello","max_tokens":2}"#;
+    for (path, sent, status) in [
+        ("/v1/completions", body, "503"),
+        ("/v1/completions", body, "404"),
+        ("/v1/load_lora_adapter", r#"{"lora_name":"poet","lora_path":"/any"}"#, "200"),
+        ("/v1/completions", body, "200"),
+        ("/fault", r#"{"fault":"status","status":418,"path":"/v1/completions"}"#, "200"),
+        ("/v1/completions", body, "418"),
+    ] {
+        let answer = request(&serving, path, sent);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
+    assert_eq!(serving.stop().1, Some(0));
+    refused(&["engine", "--fault", "explode"], &["--fault", "refuse, hang, close"]);
+}
+
+#[test]
 fn help_tells_a_newcomer_where_to_start() {
     let output = phalanx(&["--help"]);
     assert!(stdout(&output).contains("phalanx up examples/quickstart --drive sample"));

@@ -129,3 +129,27 @@ fn get(address: &str, path: &str) -> String {
     socket.read_to_string(&mut answer).expect("it answers in text");
     answer
 }
+
+#[test]
+fn prefill_and_decode_engines_pair_up_by_the_file() {
+    let start = || Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
+    let (prefill, decode) = (start(), start());
+    for connector in ["http", "nixl", "sglang"] {
+        let (_, port) = prefill.address.rsplit_once(':').expect("a port");
+        let met = if connector == "sglang" { format!(", bootstrap_port: {port}") } else { String::new() };
+        let endpoints = format!(
+            "  - {{name: p, address: '{}', phase: prefill{met}}}\n  - {{name: d, address: '{}', phase: decode}}\n",
+            prefill.address, decode.address
+        );
+        let text = format!(
+            "listen: 127.0.0.1:0\nmodels:\n- name: tiny\n  kv_connector: {connector}\n  endpoints:\n{endpoints}"
+        );
+        let file = Scratch::new(&format!("pair-{connector}.yaml"), &text);
+        assert_eq!(phalanx(&["check", file.path()]).status.code(), Some(0), "{text}");
+        let gateway = Serving::start(&["gateway", "--config", file.path()]);
+        let answer = ask(&gateway.address, r#"{"model":"tiny","prompt":"Hello","max_tokens":2}"#);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("x-phalanx-endpoint: d"), "{answer}");
+        assert!(answer.contains("\"completion_tokens\":2"), "{answer}");
+        assert_eq!(gateway.stop().1, Some(0));
+    }
+}

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 pub use self::adapters::AdapterMetrics;
 pub use self::meter::Meter;
-use self::sample::{Line, line};
+use self::sample::{Line, Sample, line};
 use self::tally::Tally;
 
 /// What one page of an engine's metrics says. What it does not say is `None`, never 0.
@@ -66,12 +66,34 @@ impl EngineMetrics {
     /// ```
     #[must_use]
     pub fn read(page: &[u8]) -> Self {
+        Self::read_samples(page, |_| true)
+    }
+
+    /// Reads a page for one data-parallel rank: what the page says of others, by the label `engine` (vLLM) or `dp_rank`
+    /// (SGLang), is passed over.
+    ///
+    /// ```
+    /// use phalanx_signals::EngineMetrics;
+    ///
+    /// let page = b"vllm:num_requests_waiting{engine=\"0\"} 2\nvllm:num_requests_waiting{engine=\"1\"} 5\n";
+    /// assert_eq!(EngineMetrics::read_rank(page, 1).waiting, Some(5));
+    /// ```
+    #[must_use]
+    pub fn read_rank(page: &[u8], rank: u32) -> Self {
+        let is_other = |value: std::borrow::Cow<'_, str>| value.parse() != Ok(rank);
+        Self::read_samples(page, |sample| {
+            !sample.label(b"engine").or_else(|| sample.label(b"dp_rank")).is_some_and(is_other)
+        })
+    }
+
+    fn read_samples(page: &[u8], is_wanted: impl Fn(&Sample<'_>) -> bool) -> Self {
         let mut tally = Tally::default();
         for text in page.split(|&byte| byte == b'\n') {
             match line(text) {
                 Line::Nothing => {}
                 Line::Bad => tally.bad += 1,
-                Line::Sample(sample) => tally.take(&sample),
+                Line::Sample(sample) if is_wanted(&sample) => tally.take(&sample),
+                Line::Sample(_) => {}
             }
         }
         tally.metrics()

@@ -24,6 +24,7 @@ pub struct MetricsSource {
     address: SocketAddr,
     path: String,
     interval: Duration,
+    rank: Option<u32>,
 }
 
 /// How metrics are read.
@@ -72,13 +73,20 @@ impl MetricsSource {
     /// ```
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, path: "/metrics".to_owned(), interval: Duration::from_secs(1) }
+        Self { address, path: "/metrics".to_owned(), interval: Duration::from_secs(1), rank: None }
     }
 
     /// Reads another path; what is no path of HTTP fails each time.
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// Reads what the page says of one data-parallel rank: see [`EngineMetrics::read_rank`].
+    #[must_use]
+    pub fn of_rank(mut self, rank: u32) -> Self {
+        self.rank = Some(rank);
         self
     }
 
@@ -212,8 +220,9 @@ impl<F: FnMut(usize, Signals, &EngineMetrics)> Scraping<F> {
         loop {
             let now = self.epoch.elapsed();
             while let Some(source) = self.schedule.start(now) {
-                let MetricsSource { address, path, .. } = &self.sources[source];
-                let page = fetch(self.client.clone(), format!("http://{address}{path}"), self.config.max_page);
+                let MetricsSource { address, path, rank, .. } = &self.sources[source];
+                let url = format!("http://{address}{path}");
+                let page = fetch(self.client.clone(), url, self.config.max_page, *rank);
                 let page = tokio::time::timeout(self.config.timeout, page);
                 tasks.spawn(async move { (source, now, page.await.unwrap_or(Err(ScrapeError::Slow))) });
             }

@@ -1,6 +1,7 @@
 //! `phalanx gateway`: a gateway in front of engines that a file lists.
 
 pub(super) mod file;
+mod pairing;
 mod signals;
 
 use std::path::PathBuf;
@@ -33,6 +34,12 @@ The file, of which only models, their names and endpoints must be there:
           address: 10.0.0.2:8000
           metrics: true         # read /metrics each second, for policies that look at the engine's load
           kv_events: {address: 5557, replay: 5558}  # follow what its KV cache holds, over ZMQ
+          ranks: 8              # data-parallel ranks, each an endpoint: named in X-data-parallel-rank, with ports that follow
+    - name: large               # prompts computed by some, answered by others
+      kv_connector: nixl        # the default; http, sglang; lmcache is as http, mooncake as nixl
+      endpoints:
+        - {name: p0, address: 10.0.0.3:8000, phase: prefill}  # bootstrap_port: 8998, with sglang
+        - {name: d0, address: 10.0.0.4:8000, phase: decode}   # group: only with those of the same
   retry: {tries: 3, share: 20%, per_second: 10, statuses: [502, 503, 504]}
   breaker: {failures: 5, pause: 30s}    # or off
   health_check: {path: /health, interval: 5s, timeout: 1s, up_after: 2, down_after: 3}

@@ -45,8 +45,13 @@ pub(super) fn client() -> Client {
     legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector)
 }
 
-/// Reads a page of at most so many bytes.
-pub(super) async fn fetch(client: Client, url: String, limit: usize) -> Result<EngineMetrics, ScrapeError> {
+/// Reads a page of at most so many bytes, of one rank or of all.
+pub(super) async fn fetch(
+    client: Client,
+    url: String,
+    limit: usize,
+    rank: Option<u32>,
+) -> Result<EngineMetrics, ScrapeError> {
     let request = Request::get(url).header("accept", "text/plain").body(Empty::new());
     let answer = client.request(request.map_err(|_| ScrapeError::Path)?).await;
     let answer = answer.map_err(|_| ScrapeError::Unreachable)?;
@@ -58,6 +63,7 @@ pub(super) async fn fetch(client: Client, url: String, limit: usize) -> Result<E
         true => ScrapeError::TooLarge(limit),
         false => ScrapeError::Cut,
     })?;
-    let metrics = EngineMetrics::read(&page.to_bytes());
+    let page = page.to_bytes();
+    let metrics = rank.map_or_else(|| EngineMetrics::read(&page), |rank| EngineMetrics::read_rank(&page, rank));
     if metrics.is_of_an_engine() { Ok(metrics) } else { Err(ScrapeError::Unknown) }
 }

@@ -222,6 +222,7 @@ fn every_field_is_read_or_listed() {
     assert_eq!((server.port(), server.engine()), (8000, InferenceEngine::Vllm));
     assert_eq!(server.model(), Some("meta-llama/Llama-3.1-70B"));
     assert_eq!(server.timeout().map(|timeout| timeout.as_secs()), Some(90));
+    assert_eq!(server.kv_connector(), Some(crate::KvConnector::Nixl));
 
     let route = &manifests.routes()[0];
     assert_eq!(route.rules().iter().map(|rule| rule.is_conditional()).collect::<Vec<_>>(), [true, true]);

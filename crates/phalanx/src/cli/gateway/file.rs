@@ -7,6 +7,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use phalanx_gateway::{Endpoint, GatewayConfig, Pool};
@@ -19,6 +20,7 @@ use serde_saphyr::Spanned;
 
 use super::super::input::{self, Wrong};
 use super::super::policies::Written;
+use super::pairing::{self, Connector, Duty, Part};
 use super::signals::{Events, Metrics};
 
 /// A gateway's file whose every value is sound.
@@ -62,6 +64,8 @@ struct Model {
     #[serde(default)]
     kv_events: Option<Spanned<Events>>,
     #[serde(default)]
+    kv_connector: Option<Spanned<Connector>>,
+    #[serde(default)]
     timeouts: care::TimeoutsPart,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
@@ -73,6 +77,9 @@ struct Engine {
     address: SocketAddr,
     metrics: Option<Metrics>,
     kv_events: Option<Events>,
+    duty: Duty,
+    /// How many data-parallel ranks it has; without one it is asked as a whole.
+    ranks: Option<NonZeroU16>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -136,16 +143,22 @@ impl GatewayFile {
             if model.endpoints.value.is_empty() {
                 return Err(wrong(&model.endpoints, format!("endpoints of {name} is empty; expected one or more")));
             }
+            let count: usize = model.endpoints.value.iter().map(|engine| engine.value.count()).sum();
             if let Some(events) = &model.kv_events
-                && model.endpoints.value.len() > 1
+                && count > 1
                 && !events.value.are_ports()
             {
                 let message = "kv_events: an address stands for several endpoints; expected a port of each";
                 return Err(wrong(events, message));
             }
+            pairing::check(name, model.kv_connector.as_ref(), &model.endpoints.value, |engine| &engine.duty)?;
             let mut own = BTreeMap::new();
             for engine in &model.endpoints.value {
-                let Engine { name, address, .. } = &engine.value;
+                let Engine { name, address, kv_events, .. } = &engine.value;
+                if engine.value.count() > 1 && kv_events.as_ref().is_some_and(|events| !events.are_ports()) {
+                    let message = "kv_events: an address stands for several ranks; expected the port of the first";
+                    return Err(wrong(engine, message));
+                }
                 if own.insert(name.as_str(), ()).is_some() {
                     let message = format!("endpoints: {name} stands twice in one model; expected each once");
                     return Err(wrong(engine, message));
@@ -187,10 +200,13 @@ impl GatewayFile {
         };
         models.iter().try_fold(parts.apply(config)?, |config, model| {
             let endpoints = model.endpoints.value.iter().map(|engine| &engine.value);
-            let endpoints = endpoints.map(|engine| engine.endpoint(model));
+            let endpoints = endpoints.flat_map(|engine| engine.endpoints(model));
             let mut pool = Pool::of(endpoints).with_timeouts(model.timeouts.read()?);
             if let Some(name) = &model.served_as {
                 pool = pool.serving(name);
+            }
+            if let Some(connector) = &model.kv_connector {
+                pool = pool.with_kv_connector(connector.value.0);
             }
             if let Some(Limit(limit)) = model.timeout {
                 pool = pool.with_timeout(limit);
@@ -202,28 +218,46 @@ impl GatewayFile {
 
 impl fmt::Display for GatewayFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let engines: usize = self.models.value.iter().map(|model| model.endpoints.value.len()).sum();
+        let models = self.models.value.iter();
+        let engines: usize = models.flat_map(|model| &model.endpoints.value).map(|engine| engine.value.count()).sum();
         write!(f, "policy {}, models {}, endpoints {engines}", self.policy.0, self.models())
     }
 }
 
 impl Engine {
+    /// How many endpoints it is.
+    fn count(&self) -> usize {
+        self.ranks.map_or(1, |ranks| ranks.get().into())
+    }
+
+    /// The endpoint, or one for each of its ranks.
+    fn endpoints(&self, model: &Model) -> Vec<Endpoint> {
+        match self.ranks {
+            None => vec![self.endpoint(model, None)],
+            Some(ranks) => (0..ranks.get()).map(|rank| self.endpoint(model, Some(rank))).collect(),
+        }
+    }
+
     /// The endpoint, with what its model says of all of them.
-    fn endpoint(&self, model: &Model) -> Endpoint {
-        let mut endpoint = Endpoint::new(&self.name, self.address);
+    fn endpoint(&self, model: &Model, rank: Option<u16>) -> Endpoint {
+        let name = rank.map_or_else(|| self.name.clone(), |rank| format!("{}/{rank}", self.name));
+        let mut endpoint = self.duty.of(Endpoint::new(name, self.address));
+        if let Some(rank) = rank {
+            endpoint = endpoint.with_rank(rank.into());
+        }
         let metrics = self.metrics.as_ref().or(model.metrics.as_ref());
         if let Some(source) = metrics.and_then(|metrics| metrics.source(self.address)) {
-            endpoint = endpoint.with_metrics(source);
+            endpoint = endpoint.with_metrics(rank.map_or(source.clone(), |rank| source.of_rank(rank.into())));
         }
         let events = self.kv_events.as_ref().or(model.kv_events.as_ref().map(|events| &events.value));
         if let Some(events) = events {
-            endpoint = endpoint.with_kv_events(events.source(self.address));
+            endpoint = endpoint.with_kv_events(events.source(self.address, rank.unwrap_or(0)));
         }
         endpoint
     }
 }
 
-fn wrong<T>(at: &Spanned<T>, message: impl Into<String>) -> Wrong {
+pub(super) fn wrong<T>(at: &Spanned<T>, message: impl Into<String>) -> Wrong {
     Wrong { place: Some((at.referenced.line(), at.referenced.column())), message: message.into() }
 }
 
@@ -270,6 +304,14 @@ impl<'de> Deserialize<'de> for Engine {
             metrics: Option<Metrics>,
             #[serde(default)]
             kv_events: Option<Events>,
+            #[serde(default)]
+            phase: Option<Part>,
+            #[serde(default)]
+            group: Option<String>,
+            #[serde(default, deserialize_with = "pairing::bootstrap_port")]
+            bootstrap_port: Option<NonZeroU16>,
+            #[serde(default, deserialize_with = "pairing::ranks")]
+            ranks: Option<NonZeroU16>,
         }
 
         struct At(SocketAddr);
@@ -291,13 +333,22 @@ impl<'de> Deserialize<'de> for Engine {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Engine, E> {
                 let address = address(text, "endpoints")?;
-                Ok(Engine { name: text.to_owned(), address, metrics: None, kv_events: None })
+                Ok(Engine {
+                    name: text.to_owned(),
+                    address,
+                    metrics: None,
+                    kv_events: None,
+                    duty: Duty::default(),
+                    ranks: None,
+                })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Engine, A::Error> {
                 let named = Named::deserialize(MapAccessDeserializer::new(map))?;
-                let Named { name, address: At(address), metrics, kv_events } = named;
-                Ok(Engine { name, address, metrics, kv_events })
+                let Named { name, address: At(address), metrics, kv_events, phase, group, bootstrap_port, ranks } =
+                    named;
+                let duty = Duty { phase: phase.unwrap_or_default(), group, bootstrap_port };
+                Ok(Engine { name, address, metrics, kv_events, duty, ranks })
             }
         }
 

@@ -57,10 +57,11 @@ impl Events {
         [Some(&self.address), self.replay.as_ref()].into_iter().flatten().all(|place| matches!(place, Place::Port(_)))
     }
 
-    /// The events of an engine at this address.
-    pub(super) fn source(&self, address: SocketAddr) -> EventSource {
+    /// The events of an engine at this address, or of one rank of it: each publishes at ports of its own, which follow those
+    /// of the first.
+    pub(super) fn source(&self, address: SocketAddr, rank: u16) -> EventSource {
         let at = |place: &Place| match place {
-            Place::Port(port) => SocketAddr::new(address.ip(), *port).into(),
+            Place::Port(port) => SocketAddr::new(address.ip(), port.saturating_add(rank)).into(),
             Place::Address(address) => address.clone(),
         };
         let source = EventSource::new(at(&self.address)).with_topic(&self.topic);
@@ -179,12 +180,12 @@ mod tests {
     #[test]
     fn events_at_ports_and_addresses() {
         let events: Events = input::parse("{address: 5557, replay: 5558, topic: kv@}").expect("sound");
-        let source = events.source(address());
+        let source = events.source(address(), 0);
         assert!(events.are_ports());
         assert_eq!(source.events().to_string(), "tcp://10.0.0.1:5557");
         assert_eq!(source.replay().map(ToString::to_string).as_deref(), Some("tcp://10.0.0.1:5558"));
         let events: Events = input::parse("{address: 'tcp://engine:5557'}").expect("sound");
-        assert_eq!((events.are_ports(), events.source(address()).events().host()), (false, "engine"));
+        assert_eq!((events.are_ports(), events.source(address(), 0).events().host()), (false, "engine"));
         let cases = [
             ("{address: 0}", "1 to 65535"),
             ("{address: 70000}", "1 to 65535"),

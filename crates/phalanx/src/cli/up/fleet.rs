@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use phalanx_emulator::{Emulator, EmulatorConfig};
 use phalanx_engine::EngineConfig;
-use phalanx_gateway::{Endpoint, GatewayConfig, Phase, Pool};
-use phalanx_manifest::{ModelServer, Part};
+use phalanx_gateway::{Endpoint, GatewayConfig, KvConnector, Phase, Pool};
+use phalanx_manifest::{InferenceEngine, KvConnector as Connector, ModelServer, Part};
 use phalanx_routing::{Listener, Policy, RequestHead, RouteRequest, RouteTable, Seed};
 use phalanx_signals::{EventSource, Publisher, PublisherConfig};
 use serde_json::json;
@@ -147,9 +147,11 @@ impl Running {
                 let (_, part) = engine.parts.iter().find(|(server, _)| *server == index)?;
                 let endpoint =
                     Endpoint::new(&engine.name, engine.emulator.address()).with_kv_events(engine.events.clone());
-                Some(endpoint.in_phase(phase(part), part.group.clone()))
+                let endpoint = endpoint.in_phase(phase(part), part.group.clone());
+                // Emulated engines meet where they are asked.
+                Some(endpoint.with_bootstrap_port(engine.emulator.address().port()))
             });
-            let mut pool = Pool::of(endpoints);
+            let mut pool = Pool::of(endpoints).with_kv_connector(connector(server));
             if let Some(model) = server.model() {
                 pool = pool.serving(model);
             }
@@ -206,6 +208,15 @@ fn plain_models(routes: &RouteTable) -> impl Iterator<Item = &str> {
         let request = RouteRequest { model, head, listener: Listener::Any, key: 0 };
         routes.find(&request).is_ok_and(|found| found.rule().targets().iter().any(|target| target.server().is_some()))
     })
+}
+
+/// How the pods of a server hand over KV; if it says nothing, as its engine does by itself.
+fn connector(server: &ModelServer) -> KvConnector {
+    match (server.kv_connector(), server.engine()) {
+        (Some(Connector::Http | Connector::Lmcache), _) => KvConnector::Http,
+        (None, InferenceEngine::Sglang) => KvConnector::Sglang,
+        _ => KvConnector::Nixl,
+    }
 }
 
 fn phase(part: &Part) -> Phase {

@@ -65,9 +65,7 @@ fn servers() {
         13,
         ".kvConnector.type: found \"rdma\", expected one of http, lmcache, nixl, mooncake",
     );
-    warn(SERVER, "vLLM", "SGLang", "6: ModelServer default/chat: spec.inferenceEngine: spoken to as vLLM");
     warn(SERVER, "port: 8000", "port: 8000\n    protocol: https", "spec.workloadPort.protocol: not acted on");
-    warn(SERVER, "spec:", "spec:\n  kvConnector: {type: mooncake}", "spec.kvConnector.type: not acted on");
     let at_once = "spec:\n  trafficPolicy: {retry: {attempts: 2, retryInterval: 0s}}";
     warn(SERVER, "spec:", at_once, "spec.trafficPolicy.retry: not acted on");
     warn(SERVER, "spec:", "spec:\n  trafficPolicy: {retry: {attempts: 2}}", "spec.trafficPolicy.retry: not acted on");

@@ -116,3 +116,73 @@ fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
         assert!(told.starts_with(":2:") && told.contains(message), "{part}: {told}");
     }
 }
+
+fn paired(model: &str, endpoints: &str) -> String {
+    format!("models:\n- name: a\n{model}  endpoints:\n{endpoints}")
+}
+
+#[test]
+fn prefill_and_decode_endpoints_pair_up() {
+    let prefill = "  - {name: p, address: '127.0.0.1:1', phase: prefill, group: g}\n";
+    let decode = "  - {name: d, address: '127.0.0.1:2', phase: decode, group: g}\n";
+    for connector in ["http", "lmcache", "nixl", "mooncake", "sglang"] {
+        let text = paired(&format!("  kv_connector: {connector}\n"), &format!("{prefill}{decode}"));
+        let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
+        assert!(told.is_ok(), "{connector}: {told:?}");
+    }
+    let met = prefill.replace("group: g", "group: g, bootstrap_port: 9000");
+    let sound = [
+        paired("", &format!("{prefill}{decode}")),
+        paired("  kv_connector: sglang\n", &format!("{met}{decode}")),
+        paired("", "  - {name: w, address: '127.0.0.1:1', phase: both}\n  - 127.0.0.1:2\n"),
+    ];
+    for text in sound {
+        let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
+        assert!(told.is_ok(), "{text}: {told:?}");
+    }
+    let plain = "  - {name: w, address: '127.0.0.1:3'}\n";
+    let cases = [
+        (paired("  kv_connector: rdma\n", plain), ":3:", "kv_connector: found \"rdma\"; expected http, lmcache"),
+        (paired("  kv_connector: nixl\n", plain), ":3:", "kv_connector: no endpoint of a has a phase"),
+        (paired("", prefill), ":4:", "phase: prefill, but no endpoint of a has the phase decode"),
+        (paired("", decode), ":4:", "phase: decode, but no endpoint of a has the phase prefill"),
+        (paired("", &format!("{prefill}{decode}{plain}")), ":6:", "phase: missing"),
+        (paired("", &prefill.replace("prefill", "first")), ":4:", "phase: found \"first\"; expected prefill"),
+        (
+            paired("", &format!("{prefill}{}", decode.replace("group: g", "group: h"))),
+            ":4:",
+            "group: no endpoint of a with the phase decode is in \"g\"",
+        ),
+        (paired("", &plain.replace("}", ", group: g}")), ":4:", "group: stands without a phase"),
+        (paired("", &format!("{met}{decode}")), ":4:", "bootstrap_port: only a prefill endpoint"),
+        (
+            paired("", &plain.replace("}", ", bootstrap_port: 0}")),
+            ":4:",
+            "bootstrap_port: found 0; expected 1 to 65535",
+        ),
+    ];
+    for (text, place, message) in cases {
+        let told = refused(&text);
+        assert!(told.starts_with(place) && told.contains(message), "{text:?}: {told}");
+    }
+}
+
+#[test]
+fn each_rank_of_an_engine_is_an_endpoint() {
+    let ranked = |more: &str| {
+        format!("models:\n- name: a\n  endpoints:\n  - {{name: x, address: '127.0.0.1:1', {more}}}\n  - 127.0.0.1:2\n")
+    };
+    let file = GatewayFile::parse(&ranked("ranks: 4, metrics: true, kv_events: {address: 5557}")).expect("it is sound");
+    assert_eq!(file.to_string(), "policy phalanx, models 1, endpoints 5");
+    let engine = &file.models.value[0].endpoints.value[0].value;
+    let names: Vec<_> = engine.endpoints(&file.models.value[0]).iter().map(|known| known.name().to_owned()).collect();
+    assert_eq!(names, ["x/0", "x/1", "x/2", "x/3"]);
+    for (more, message) in [
+        ("ranks: 0", "ranks: found 0; expected 1 to 65535"),
+        ("ranks: many", "ranks"),
+        ("ranks: 2, kv_events: {address: 'tcp://10.0.0.1:5557'}", "kv_events: an address stands for several ranks"),
+    ] {
+        let told = refused(&ranked(more));
+        assert!(told.starts_with(":4:") && told.contains(message), "{more}: {told}");
+    }
+}

@@ -1,0 +1,6 @@
+//! What an engine has besides answers: adapters, handshakes with other engines, and faults.
+
+mod adapters;
+mod faults;
+mod handover;
+mod support;
