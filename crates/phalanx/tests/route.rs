@@ -68,7 +68,7 @@ fn requests_are_decided_with_their_reasons() {
 
     // The winner alone is the default of a table; the same again is the same.
     let table = stdout(&phalanx(&["route", fleet.path(), requests.path()]));
-    assert!(table.contains("a: 463945000 = wait 402500000, own 16100000"), "{table}");
+    assert!(table.contains("a: 466945000 = wait 402500000, own 16100000"), "{table}");
     assert!(!table.contains("no candidate"), "{table}");
     assert_eq!(table, stdout(&phalanx(&["route", fleet.path(), requests.path()])));
 }
