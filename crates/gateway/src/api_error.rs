@@ -55,6 +55,11 @@ impl ApiError {
         Self::new(Cause::NoPath, format!("no such path: {path}; expected {expected}"))
     }
 
+    pub(crate) fn unknown_page(path: &str) -> Self {
+        let expected = "/debug, or /debug/ and gateway, endpoints, pools, index, requests, decisions or config";
+        Self::new(Cause::NoPath, format!("no such page: {path}; expected {expected}"))
+    }
+
     pub(crate) fn wrong_method(allowed: &'static str) -> Self {
         let message = format!("this path takes {allowed} only");
         Self { allowed: Some(allowed), ..Self::new(Cause::WrongMethod, message) }

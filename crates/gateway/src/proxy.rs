@@ -20,7 +20,7 @@ use crate::disaggregated::{self, Prefilled};
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
-use crate::upstream::{self, Upstream};
+use crate::upstream;
 use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
@@ -30,7 +30,6 @@ const ENDPOINT: HeaderName = HeaderName::from_static("x-phalanx-endpoint");
 #[derive(Debug)]
 pub(crate) struct Proxy<'a> {
     pub(crate) desk: &'a Arc<Desk>,
-    pub(crate) upstream: &'a Upstream,
     pub(crate) head: &'a Parts,
     pub(crate) ask: &'a Ask,
     pub(crate) server: &'a Server,
@@ -63,7 +62,7 @@ struct Tried {
 /// One of them.
 #[derive(Debug)]
 struct Broken {
-    index: usize,
+    id: EndpointId,
     error: ApiError,
 }
 
@@ -90,8 +89,7 @@ impl Due {
 }
 
 impl Tried {
-    fn note(&mut self, desk: &Desk, index: usize, error: Option<ApiError>) {
-        let id = desk.id(index);
+    fn note(&mut self, id: EndpointId, error: Option<ApiError>) {
         let place = self.endpoints.partition_point(|&other| other < id);
         self.endpoints.insert(place, id);
         self.last = error.or(self.last.take());
@@ -117,7 +115,7 @@ impl Proxy<'_> {
     /// Runs the prompt on one endpoint and the rest on another that it hands its KV to.
     async fn run_pair(&self, visit: &mut Visit) -> Result<Relayed, ApiError> {
         let decode = self.choose(Work::Decode, self.server.decode, &[])?;
-        let prefill = self.server.prefill_for(decode.index());
+        let prefill = self.server.prefill_for(decode.member().id);
         let prefilled = match prefill.map(|pool| self.choose(Work::Prompt(self.ask), pool, &[])) {
             Some(Ok(flight)) => self.prefill(flight, visit).await?,
             Some(Err(_)) | None => Prefilled::Nowhere,
@@ -126,7 +124,7 @@ impl Proxy<'_> {
         match prefilled {
             Prefilled::At(parameters) => match self.try_one(decode, Some(&parameters), visit).await? {
                 Ok((response, flight)) => return Ok(self.relay(response, flight)),
-                Err(broken) => tried.note(self.desk, broken.index, Some(broken.error)),
+                Err(broken) => tried.note(broken.id, Some(broken.error)),
             },
             Prefilled::Refused(relayed) => {
                 decode.settle(Outcome::Unused);
@@ -167,7 +165,7 @@ impl Proxy<'_> {
                 Ok(Prefilled::At(parameters))
             }
             Ok(Ok(Err(refusal))) => {
-                visit.is_sent(flight.index());
+                visit.is_sent(flight.member());
                 Ok(Prefilled::Refused(Box::new(self.relay(refusal, flight))))
             }
             Ok(Err(())) | Err(Late::Try) => {
@@ -191,11 +189,11 @@ impl Proxy<'_> {
                     return Ok(self.relay(response, flight));
                 }
                 Ok((response, flight)) => {
-                    tried.note(self.desk, flight.index(), None);
+                    tried.note(flight.member().id, None);
                     Some((response, flight))
                 }
                 Err(broken) => {
-                    tried.note(self.desk, broken.index, Some(broken.error));
+                    tried.note(broken.id, Some(broken.error));
                     None
                 }
             };
@@ -239,15 +237,15 @@ impl Proxy<'_> {
         visit: &mut Visit,
     ) -> Result<Result<(Response<Incoming>, Flight), Broken>, ApiError> {
         let body = self.ask.body_for(self.model, transfer);
-        visit.is_sent(flight.index());
+        visit.is_sent(flight.member());
         let (late, error) = match self.in_time(self.send(&flight, body)).await {
             Ok(Ok(response)) => return Ok(Ok((response, flight))),
             Ok(Err(reason)) => (None, ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint()))),
             Err(late) => (Some(late), ApiError::timed_out(flight.endpoint())),
         };
-        let index = flight.index();
+        let id = flight.member().id;
         flight.settle(Outcome::Error);
-        if let Some(Late::Request) = late { Err(error) } else { Ok(Err(Broken { index, error })) }
+        if let Some(Late::Request) = late { Err(error) } else { Ok(Err(Broken { id, error })) }
     }
 
     /// Waits as long as the server's limits allow.
@@ -260,12 +258,13 @@ impl Proxy<'_> {
 
     fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
-        let decision = self.desk.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
-        Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
+        let fleet = &self.desk.fleet;
+        let (member, decision) = fleet.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
+        Ok(Flight::new(Arc::clone(fleet), member, decision.reservation))
     }
 
     async fn send(&self, flight: &Flight, body: bytes::Bytes) -> Result<Response<Incoming>, String> {
-        upstream::send(self.upstream, self.desk.endpoint(flight.index()).address, self.head, body).await
+        upstream::send(&self.desk.upstream, flight.member().endpoint.address, self.head, body).await
     }
 
     /// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.

@@ -70,11 +70,11 @@ async fn until<T: Clone + std::fmt::Debug>(watch: &Watch<T>, wanted: impl FnMut(
 }
 
 async fn events(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&EventReport) -> bool) -> EventReport {
-    until(gateway.handle().kv_events(endpoint).expect("it is followed"), wanted).await
+    until(&gateway.handle().kv_events(endpoint).expect("it is followed"), wanted).await
 }
 
 async fn metrics(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&ScrapeReport) -> bool) -> ScrapeReport {
-    until(gateway.handle().metrics(endpoint).expect("they are read"), wanted).await
+    until(&gateway.handle().metrics(endpoint).expect("they are read"), wanted).await
 }
 
 /// Which endpoint answers a prompt.

@@ -4,7 +4,7 @@
 mod run;
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 
 use run::{Scratch, json, phalanx, refused, stderr, stdout};
@@ -120,6 +120,62 @@ fn a_signal_ends_readiness_first_and_requests_are_still_taken() {
     // The second signal ends the wait.
     let (_, code) = gateway.stop();
     assert_eq!(code, Some(0));
+}
+
+/// Its lines up to one that begins so.
+fn until(gateway: &mut Serving, begin: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(gateway.lines.read_line(&mut line).expect("text") > 0, "it ended");
+        if line.starts_with(begin) {
+            return line;
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_changes_in_its_file_is_applied_while_it_runs() {
+    let engine = Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
+    let text = |model: &str, listen: &str, more: &str| {
+        let endpoint = &engine.address;
+        format!("listen: {listen}\nmodels:\n- {{name: {model}, served_as: tiny, endpoints: ['{endpoint}']}}\n{more}")
+    };
+    // As a mounted ConfigMap has it: a link to one version, which is swapped for one to the next.
+    let versions = ["one", "two"].map(|name| Scratch::new(&format!("reloads-{name}.yaml"), ""));
+    let path = format!("{}-link", versions[0].path());
+    let swap = |to: usize, text: &str| {
+        std::fs::write(versions[to].path(), text).expect("a scratch file");
+        let next = format!("{path}-next");
+        std::os::unix::fs::symlink(versions[to].path(), &next).expect("a link");
+        std::fs::rename(&next, &path).expect("a swap");
+    };
+    swap(0, &text("one", "127.0.0.1:0", ""));
+    let mut gateway = Serving::start(&["gateway", "--config", &path]);
+    let answers = |gateway: &Serving, model: &str| {
+        let answer = ask(&gateway.address, &format!(r#"{{"model":"{model}","prompt":"Hello","max_tokens":1}}"#));
+        answer.split(' ').nth(1).map(str::to_owned)
+    };
+    assert_eq!(answers(&gateway, "one").as_deref(), Some("200"));
+    swap(1, &text("two", "127.0.0.1:1", "policy: least-request\n"));
+    let told = until(&mut gateway, "reloaded ");
+    assert!(told.contains("policy least-request, models 1") && told.contains("(0 new, 0 gone)"), "{told}");
+    assert_eq!(answers(&gateway, "one").as_deref(), Some("404"));
+    assert_eq!(answers(&gateway, "two").as_deref(), Some("200"), "and it listens where it did");
+    // One that is wrong changes nothing.
+    swap(0, &text("three", "127.0.0.1:0", "policy: none-such\n"));
+    while !get(&gateway.address, "/metrics").contains("phalanx_gateway_config_reload_failures_total 1\n") {}
+    assert!(get(&gateway.address, "/metrics").contains("phalanx_gateway_config_last_reload_successful 0\n"));
+    assert_eq!(answers(&gateway, "two").as_deref(), Some("200"));
+    // At once, when it is asked to.
+    swap(0, &text("three", "127.0.0.1:0", ""));
+    gateway.signal("-HUP");
+    until(&mut gateway, "reloaded ");
+    assert_eq!(answers(&gateway, "three").as_deref(), Some("200"));
+    std::fs::remove_file(&path).expect("it was there");
+    gateway.signal("-HUP");
+    while !get(&gateway.address, "/metrics").contains("phalanx_gateway_config_reload_failures_total 2\n") {}
+    assert_eq!(answers(&gateway, "three").as_deref(), Some("200"));
 }
 
 fn get(address: &str, path: &str) -> String {

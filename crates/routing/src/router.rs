@@ -256,6 +256,12 @@ impl Router {
         self.balancer.settle(reservation, outcome, now)
     }
 
+    /// How many blocks an endpoint is known or guessed to hold; none of one that left.
+    #[must_use]
+    pub fn blocks_of(&self, endpoint: EndpointId) -> u32 {
+        if self.balancer.has(endpoint) { self.index.blocks_of(self.ranks[endpoint.index()]) } else { 0 }
+    }
+
     /// The load and the policies.
     #[must_use]
     pub fn balancer(&self) -> &Balancer {

@@ -5,6 +5,7 @@ mod drain;
 mod health;
 mod hostile;
 mod metrics;
+mod reload;
 mod retries;
 mod streams;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,7 @@
 
 pub(super) mod file;
 mod signals;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::Args as ClapArgs;
 use phalanx_gateway::Gateway;
 
 use self::file::GatewayFile;
+use self::watch::Watched;
 use super::serve::{bind, runtime, stop_on_signal};
 use super::{Failure, input, output};
 
@@ -46,6 +48,10 @@ topic, beside them, is how the topics begin that are listened to.
 
 examples/gateway.yaml has every field of these with its default.
 
+While it runs it looks at the file every half a second, and at once on SIGHUP: what has changed is applied, and nothing that
+is under way is dropped. A file that is wrong changes nothing, and is told with line and field on stderr; /metrics has
+phalanx_gateway_config_reload_failures_total. listen and block_size take a restart.
+
 `phalanx check FILE` says what is wrong with such a file, with line and field, and starts nothing.")]
 pub(super) struct Args {
     /// The file
@@ -55,7 +61,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.config.display();
-    let file = GatewayFile::parse(&input::text(&args.config)?);
+    let text = input::text(&args.config)?;
+    let file = GatewayFile::parse(&text);
     let file = file.map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
     let address = file.listen();
     let config = file.config().map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
@@ -63,7 +70,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let listener = bind(&format!("{path}: listen"), address).await?;
         let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(format!("{path}: {error}")))?;
         output::say(&format!("gateway on http://{}, {file}; Ctrl-C drains and stops", gateway.address()));
+        let watched = Watched::new(&args.config, text, file, gateway.handle());
+        let watching = tokio::spawn(watched.follow());
         stop_on_signal(gateway.shutdown()).await;
+        watching.abort();
         Ok(())
     })
 }

@@ -165,6 +165,13 @@ impl GatewayFile {
         self.listen.0
     }
 
+    /// The fields that only a restart changes and that differ from those of the file that the gateway was started with; what
+    /// the gateway's own settings are, it says itself.
+    pub(super) fn fixed(&self, first: &Self) -> Vec<&'static str> {
+        let fixed = [("listen", self.listen.0 != first.listen.0)];
+        fixed.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
+
     /// How many models there are.
     pub(in super::super) fn models(&self) -> usize {
         self.models.value.len()

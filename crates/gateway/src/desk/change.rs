@@ -1,0 +1,198 @@
+//! From one configuration to the next: who joins, who leaves, and who stays with all that is known of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use phalanx_kvcache::ApproximateConfig;
+use phalanx_routing::{EndpointId, Policy, PoolId};
+
+use super::fleet::{Fleet, Member, Place, State};
+use super::server::{Part, Server, is_disaggregated};
+use crate::config::{Endpoint, GatewayConfig};
+use crate::error::ConfigError;
+use crate::follow;
+use crate::retry::Budget;
+
+/// The endpoints of a configuration whose parts go together.
+#[derive(Debug)]
+pub(super) struct Plan {
+    wanted: Vec<Wanted>,
+}
+
+/// An endpoint with all pools that it is in. Its load is the load of all of them.
+#[derive(Debug)]
+struct Wanted {
+    endpoint: Endpoint,
+    /// What it serves, by the name that engines are asked for.
+    models: BTreeSet<String>,
+    pools: Vec<(String, Part)>,
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub(super) struct Changed {
+    pub(super) members: Vec<Arc<Member>>,
+    pub(super) servers: BTreeMap<String, Server>,
+    pub(super) joined: usize,
+    pub(super) left: usize,
+}
+
+impl Plan {
+    pub(super) fn of(config: &GatewayConfig) -> Result<Self, ConfigError> {
+        for route in config.routes.routes() {
+            for target in route.targets() {
+                if let Some(server) = target.server().filter(|server| !config.pools.contains_key(*server)) {
+                    let names = [route.model()].into_iter().chain(route.adapters().iter().map(String::as_str));
+                    let model = names.filter(|name| !name.is_empty()).take(1).collect();
+                    return Err(ConfigError::UnknownServer { model, server: server.to_owned() });
+                }
+            }
+        }
+        let (mut wanted, mut places): (Vec<Wanted>, BTreeMap<&str, usize>) = Default::default();
+        for (server, pool) in &config.pools {
+            let model = pool.served_model.as_ref().unwrap_or(server);
+            for endpoint in &pool.endpoints {
+                let place = *places.entry(&endpoint.name).or_insert(wanted.len());
+                if place == wanted.len() {
+                    wanted.push(Wanted { endpoint: endpoint.clone(), models: BTreeSet::new(), pools: Vec::new() });
+                }
+                let known = &mut wanted[place];
+                if known.endpoint.address != endpoint.address {
+                    return Err(ConfigError::DuplicateEndpoint(endpoint.name.clone()));
+                }
+                let Endpoint { metrics, kv_events, .. } = endpoint;
+                known.endpoint.metrics = known.endpoint.metrics.take().or_else(|| metrics.clone());
+                known.endpoint.kv_events = known.endpoint.kv_events.take().or_else(|| kv_events.clone());
+                known.models.insert(model.clone());
+                known.pools.push((server.clone(), Part::of(endpoint)));
+            }
+        }
+        Ok(Self { wanted })
+    }
+
+    /// Makes the fleet what the configuration asks for, all at once; `before` are the members that there were.
+    pub(super) fn apply(
+        self,
+        config: &GatewayConfig,
+        fleet: &Fleet,
+        before: &[Arc<Member>],
+        budgets: &BTreeMap<String, Arc<Budget>>,
+    ) -> Changed {
+        let mut state = fleet.lock();
+        let state = &mut *state;
+        state.know(&config.routes);
+        let balancer = state.router.balancer_mut();
+        balancer.set_breaker(config.care.breaker);
+        balancer.set_max_age(follow::max_age(&config.pools));
+        let mut servers: BTreeMap<String, Server> = BTreeMap::new();
+        for (name, pool) in &config.pools {
+            let server = Server {
+                name: name.clone(),
+                served_model: pool.served_model.clone(),
+                timeouts: pool.timeouts,
+                budget: budgets.get(name).cloned().unwrap_or_else(|| Arc::new(Budget::new(&config.care.retry))),
+                whole: state.pool(name, Part::Whole, &config.policy),
+                decode: state.pool(name, Part::Decode, &config.policy),
+                is_disaggregated: is_disaggregated(&pool.endpoints),
+                decode_groups: BTreeMap::new(),
+                prefill: BTreeMap::new(),
+            };
+            servers.insert(name.clone(), server);
+        }
+        let mut old: BTreeMap<&str, &Arc<Member>> =
+            before.iter().map(|member| (member.endpoint.name.as_str(), member)).collect();
+        let kept: Vec<_> = self
+            .wanted
+            .iter()
+            .map(|wanted| {
+                let member = old.get(wanted.endpoint.name.as_str()).filter(|member| wanted.is_still(member))?;
+                let id = member.id;
+                old.remove(wanted.endpoint.name.as_str());
+                Some(id)
+            })
+            .collect();
+        let left = old.len();
+        old.into_values().for_each(|member| state.part(member.id));
+        let (mut members, mut joined) = (Vec::with_capacity(self.wanted.len()), 0);
+        for (wanted, kept) in self.wanted.into_iter().zip(kept) {
+            let id = kept.unwrap_or_else(|| {
+                joined += 1;
+                state.router.join(phalanx_routing::Endpoint::new().with_name(&wanted.endpoint.name))
+            });
+            let mut pools = Vec::with_capacity(wanted.pools.len());
+            for (name, part) in wanted.pools {
+                let pool = state.pool(&name, part.clone(), &config.policy);
+                let server = servers.get_mut(&name).expect("each pool has its server");
+                match part {
+                    Part::Whole => {}
+                    Part::Decode => drop(server.decode_groups.insert(id, wanted.endpoint.group.clone())),
+                    Part::Prefill(group) => drop(server.prefill.insert(group, pool)),
+                }
+                pools.push(pool);
+            }
+            let member = Arc::new(Member { id, models: wanted.models, endpoint: wanted.endpoint });
+            state.settle_in(&member, pools, config);
+            members.push(member);
+        }
+        Changed { members, servers, joined, left }
+    }
+}
+
+impl Wanted {
+    /// Whether a member is this endpoint: who has another address, or serves nothing that it served, is a stranger by the
+    /// same name. So is one whose cache is told by somebody else.
+    fn is_still(&self, member: &Member) -> bool {
+        let of = &member.endpoint;
+        of.address == self.endpoint.address
+            && (of.kv_events.is_none() || of.kv_events == self.endpoint.kv_events)
+            && !member.models.is_disjoint(&self.models)
+    }
+}
+
+impl State {
+    /// The pool of a server for a part, under this policy.
+    fn pool(&mut self, server: &str, part: Part, policy: &Policy) -> PoolId {
+        let balancer = self.router.balancer_mut();
+        match self.pools.entry((server.to_owned(), part)) {
+            std::collections::btree_map::Entry::Occupied(known) => {
+                balancer.set_policy(*known.get(), policy.clone());
+                *known.get()
+            }
+            std::collections::btree_map::Entry::Vacant(new) => *new.insert(balancer.add_pool(policy.clone())),
+        }
+    }
+
+    /// Takes an endpoint out for good; what it has under way goes on.
+    fn part(&mut self, id: EndpointId) {
+        self.router.leave(id);
+        if let Some(place) = self.places.get_mut(id.index()) {
+            *place = None;
+        }
+    }
+
+    /// Puts a member where it is to be, and out of where it is not.
+    fn settle_in(&mut self, member: &Arc<Member>, pools: Vec<PoolId>, config: &GatewayConfig) {
+        let id = member.id;
+        let before = self.place_mut(id).map(|place| (std::mem::take(&mut place.pools), place.is_down));
+        let (before, is_down) = before.unwrap_or_default();
+        let balancer = self.router.balancer_mut();
+        for pool in before.iter().filter(|pool| !pools.contains(pool)) {
+            balancer.exit(*pool, id);
+        }
+        if !is_down {
+            pools.iter().for_each(|pool| _ = balancer.enter(*pool, id));
+        }
+        // What an engine does not tell of its cache is guessed, where that has a say.
+        if config.policy.sees_cache()
+            && member.endpoint.kv_events.is_none()
+            && self.router.guessed_capacity(id).is_none()
+        {
+            let capacity = phalanx_routing::Endpoint::new().kv_tokens() / config.block_size.tokens();
+            self.router.guess(id, capacity, ApproximateConfig::new());
+        }
+        if self.places.len() <= id.index() {
+            self.places.resize_with(id.index() + 1, || None);
+        }
+        self.places[id.index()] = Some(Place { member: Arc::clone(member), pools, is_down });
+    }
+}
