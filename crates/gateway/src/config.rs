@@ -13,6 +13,7 @@ use phalanx_signals::{EventSource, MetricsSource};
 pub(crate) use self::care::Care;
 pub use self::care::Timeouts;
 use crate::door::Door;
+use crate::retry::Retry;
 
 /// One engine that takes requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub struct Pool {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) served_model: Option<String>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<Retry>,
 }
 
 /// Settings of one [`Gateway`](crate::Gateway).
@@ -165,6 +167,13 @@ impl Pool {
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// With rules for further tries of its own, instead of the gateway's.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
         self
     }
 }

@@ -37,7 +37,6 @@ use crate::upstream::{self, Upstream};
 pub(crate) struct Desk {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) limits: Limits,
-    pub(crate) retry: Retry,
     pub(crate) meters: Meters,
     pub(crate) access_log: Option<OpenLog>,
     pub(crate) upstream: Upstream,
@@ -97,7 +96,7 @@ impl Desk {
         let same = |of: fn(&GatewayConfig) -> u128| before.filter(|desk| of(&desk.config) == of(&config));
         let upstream = same(|config| config.care.connect_timeout.as_nanos())
             .map_or_else(|| upstream::connect(config.care.connect_timeout), |desk| desk.upstream.clone());
-        let budgets = before.filter(|desk| desk.retry == config.care.retry).map(Self::budgets).unwrap_or_default();
+        let budgets = before.map(Self::budgets).unwrap_or_default();
         let members = before.map_or(&[][..], |desk| &desk.members);
         let changed = plan.apply(&config, &fleet, members, &budgets);
         let servers = changed.servers;
@@ -107,7 +106,6 @@ impl Desk {
         let desk = Self {
             fleet,
             limits: config.care.limits,
-            retry: config.care.retry.clone(),
             meters,
             access_log,
             upstream,
@@ -120,8 +118,9 @@ impl Desk {
         (desk, reloaded)
     }
 
-    fn budgets(&self) -> BTreeMap<String, Arc<Budget>> {
-        self.servers.iter().map(|(name, server)| (name.clone(), Arc::clone(&server.budget))).collect()
+    fn budgets(&self) -> BTreeMap<String, (Retry, Arc<Budget>)> {
+        let of = |server: &Server| (server.retry.clone(), Arc::clone(&server.budget));
+        self.servers.iter().map(|(name, server)| (name.clone(), of(server))).collect()
     }
 
     /// Where a request for `model` goes that has this head.

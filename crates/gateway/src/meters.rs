@@ -4,8 +4,8 @@ mod histogram;
 mod page;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use phalanx_routing::RouteTable;
 

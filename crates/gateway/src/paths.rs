@@ -71,12 +71,7 @@ fn own(request: &Request<Incoming>, desk: &Arc<Desk>) -> Result<Response<Bytes>,
 }
 
 /// Answers a prompt, with an engine's answer if there is one.
-async fn prompted(
-    request: Request<Incoming>,
-    path: Path,
-    api: Api,
-    desk: &Arc<Desk>,
-) -> Response<GatewayBody> {
+async fn prompted(request: Request<Incoming>, path: Path, api: Api, desk: &Arc<Desk>) -> Response<GatewayBody> {
     let entry = desk.access_log.is_some().then(|| Box::new(Entry::new(&request)));
     let mut visit = Visit::new(Arc::clone(desk), path, entry);
     match route(request, api, desk, &mut visit).await {
@@ -91,12 +86,7 @@ async fn prompted(
     }
 }
 
-async fn route(
-    request: Request<Incoming>,
-    api: Api,
-    desk: &Arc<Desk>,
-    visit: &mut Visit,
-) -> Result<Relayed, ApiError> {
+async fn route(request: Request<Incoming>, api: Api, desk: &Arc<Desk>, visit: &mut Visit) -> Result<Relayed, ApiError> {
     if request.method() != Method::POST {
         return Err(ApiError::wrong_method("POST"));
     }

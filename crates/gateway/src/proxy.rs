@@ -185,7 +185,7 @@ impl Proxy<'_> {
     ) -> Result<Relayed, ApiError> {
         loop {
             let refused = match self.try_one(flight, None, visit).await? {
-                Ok((response, flight)) if !self.desk.retry.is_again(response.status()) => {
+                Ok((response, flight)) if !self.server.retry.is_again(response.status()) => {
                     return Ok(self.relay(response, flight));
                 }
                 Ok((response, flight)) => {
@@ -213,7 +213,7 @@ impl Proxy<'_> {
     /// Another endpoint to try, after a pause; `None` when there is none, or enough has been tried.
     async fn another(&self, among: PoolId, tried: &Tried) -> Option<Flight> {
         let count = tried.endpoints.len();
-        if self.desk.retry.is_enough(count) {
+        if self.server.retry.is_enough(count) {
             return None;
         }
         let flight = self.choose(Work::Prompt(self.ask), among, &tried.endpoints).ok()?;
@@ -221,7 +221,7 @@ impl Proxy<'_> {
             flight.settle(Outcome::Unused);
             return None;
         }
-        let pause = self.desk.pause_after(count, self.key);
+        let pause = self.desk.pause_after(self.server, count, self.key);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }

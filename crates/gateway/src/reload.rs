@@ -50,7 +50,7 @@ impl GatewayConfig {
         if self.max_index_bytes != running.max_index_bytes {
             fixed.push("max_index_bytes");
         }
-        if self.care.decision_log.is_some() != running.care.decision_log.is_some() {
+        if self.care.decision_log.is_some() && running.care.decision_log.is_none() {
             fixed.push("decision_log");
         }
         self.care.decision_log.clone_from(&running.care.decision_log);

@@ -191,8 +191,7 @@ impl Scraper {
             epoch,
             sink,
         };
-        let mut scraper =
-            Self { watches: BTreeMap::new(), next: 0, changes, _task: Child::start(scraping.run()) };
+        let mut scraper = Self { watches: BTreeMap::new(), next: 0, changes, _task: Child::start(scraping.run()) };
         for source in sources {
             scraper.add(source);
         }

@@ -47,9 +47,9 @@ fn name(names: &BTreeMap<EndpointId, &str>, id: EndpointId) -> String {
 
 fn explained(names: &BTreeMap<EndpointId, &str>, of: &Explanation) -> Value {
     let candidates = of.candidates.iter().map(|candidate| {
-        let parts = of.contributions(candidate.endpoint).map(|part| {
-            json!({ "factor": part.factor.to_string(), "value": part.value, "amount": part.amount })
-        });
+        let parts = of
+            .contributions(candidate.endpoint)
+            .map(|part| json!({ "factor": part.factor.to_string(), "value": part.value, "amount": part.amount }));
         json!({
             "endpoint": name(names, candidate.endpoint),
             "total": candidate.total,
@@ -61,8 +61,7 @@ fn explained(names: &BTreeMap<EndpointId, &str>, of: &Explanation) -> Value {
             "parts": parts.collect::<Vec<_>>(),
         })
     });
-    let omitted =
-        of.omitted.iter().map(|(id, why)| json!({ "endpoint": name(names, *id), "why": omission(*why) }));
+    let omitted = of.omitted.iter().map(|(id, why)| json!({ "endpoint": name(names, *id), "why": omission(*why) }));
     json!({
         "policy": of.policy,
         "margin": of.margin,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::millis;
 use crate::config::{Phase, Timeouts};
 use crate::desk::Desk;
+use crate::retry::Retry;
 use crate::server::Running;
 
 /// The name of an endpoint by its id, where it is one of now.
@@ -178,7 +179,7 @@ pub(super) fn config(desk: &Desk) -> Value {
             "per_try_ms": per_try.map(millis), "head_ms": head.map(millis), "idle_ms": idle.map(millis),
             "total_ms": total.map(millis),
         });
-        let of = json!({ "served_as": pool.served_model, "endpoints": endpoints, "timeouts": timeouts });
+        let of = json!({ "served_as": pool.served_model, "endpoints": endpoints, "timeouts": timeouts, "retry": pool.retry.as_ref().map(Retry::told) });
         (name.clone(), of)
     });
     json!({
@@ -187,7 +188,7 @@ pub(super) fn config(desk: &Desk) -> Value {
         "models": desk.models().collect::<Vec<_>>(),
         "servers": pools.collect::<serde_json::Map<_, _>>(),
         "connect_timeout_ms": millis(care.connect_timeout),
-        "retry": desk.retry.told(),
+        "retry": care.retry.told(),
         "breaker": care.breaker,
         "health_check": care.health_check.as_ref().map(|check| check.told()),
         "limits": {

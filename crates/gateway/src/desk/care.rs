@@ -48,8 +48,8 @@ impl Desk {
     }
 
     /// The pause before that, after so many tries.
-    pub(crate) fn pause_after(&self, tried: usize, key: u64) -> Duration {
-        self.retry.pause_after(tried, key ^ self.fleet.seed)
+    pub(crate) fn pause_after(&self, server: &Server, tried: usize, key: u64) -> Duration {
+        server.retry.pause_after(tried, key ^ self.fleet.seed)
     }
 
     /// How each endpoint stands.

@@ -11,7 +11,7 @@ use super::server::{Part, Server, is_disaggregated};
 use crate::config::{Endpoint, GatewayConfig};
 use crate::error::ConfigError;
 use crate::follow;
-use crate::retry::Budget;
+use crate::retry::{Budget, Retry};
 
 /// The endpoints of a configuration whose parts go together.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Plan {
         config: &GatewayConfig,
         fleet: &Fleet,
         before: &[Arc<Member>],
-        budgets: &BTreeMap<String, Arc<Budget>>,
+        budgets: &BTreeMap<String, (Retry, Arc<Budget>)>,
     ) -> Changed {
         let mut state = fleet.lock();
         let state = &mut *state;
@@ -86,11 +86,14 @@ impl Plan {
         balancer.set_max_age(follow::max_age(&config.pools));
         let mut servers: BTreeMap<String, Server> = BTreeMap::new();
         for (name, pool) in &config.pools {
+            let retry = pool.retry.as_ref().unwrap_or(&config.care.retry);
+            let kept = budgets.get(name).filter(|(of, _)| of == retry).map(|(_, budget)| Arc::clone(budget));
             let server = Server {
                 name: name.clone(),
                 served_model: pool.served_model.clone(),
                 timeouts: pool.timeouts,
-                budget: budgets.get(name).cloned().unwrap_or_else(|| Arc::new(Budget::new(&config.care.retry))),
+                retry: retry.clone(),
+                budget: kept.unwrap_or_else(|| Arc::new(Budget::new(retry))),
                 whole: state.pool(name, Part::Whole, &config.policy),
                 decode: state.pool(name, Part::Decode, &config.policy),
                 is_disaggregated: is_disaggregated(&pool.endpoints),
@@ -182,11 +185,9 @@ impl State {
         if !is_down {
             pools.iter().for_each(|pool| _ = balancer.enter(*pool, id));
         }
-        // What an engine does not tell of its cache is guessed, where that has a say.
-        if config.policy.sees_cache()
-            && member.endpoint.kv_events.is_none()
-            && self.router.guessed_capacity(id).is_none()
-        {
+        // What an engine does not tell of its cache is guessed, where that has a say; but not over what somebody has told.
+        let is_known = self.router.guessed_capacity(id).is_some() || self.router.blocks_of(id) > 0;
+        if config.policy.sees_cache() && member.endpoint.kv_events.is_none() && !is_known {
             let capacity = phalanx_routing::Endpoint::new().kv_tokens() / config.block_size.tokens();
             self.router.guess(id, capacity, ApproximateConfig::new());
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use phalanx_routing::{EndpointId, PoolId};
 
 use crate::config::{Endpoint, Phase, Timeouts};
-use crate::retry::Budget;
+use crate::retry::{Budget, Retry};
 
 /// One server's pools and limits.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct Server {
     pub(super) name: String,
     pub(super) served_model: Option<String>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Retry,
     pub(crate) budget: Arc<Budget>,
     /// Endpoints that run whole requests.
     pub(crate) whole: PoolId,

@@ -4,6 +4,7 @@ mod client;
 mod drain;
 mod health;
 mod hostile;
+mod inside;
 mod metrics;
 mod reload;
 mod retries;

@@ -215,9 +215,13 @@ async fn what_was_learned_stays_when_the_policy_changes() {
     gateway.reload(config("phalanx", &[("m", &engines)])).expect("sound");
     assert_eq!(asked(&gateway, "m").await, "e2");
     says(&gateway, "phalanx_gateway_endpoint_requests_total{endpoint=\"e0\",outcome=\"success\"} 0").await;
-    let page = get(&gateway, "/metrics").await;
-    let counted = page.lines().find(|line| line.starts_with("kthena_router_requests_total{model=\"m\""));
-    assert!(counted.is_some_and(|line| line.ends_with(" 17")), "counters go on: {counted:?}");
+    let counted = async {
+        let is_it = |line: &str| line.starts_with("kthena_router_requests_total{model=\"m\"") && line.ends_with(" 17");
+        while !get(&gateway, "/metrics").await.lines().any(is_it) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, counted).await.expect("counters go on");
 }
 
 #[tokio::test]

@@ -2,17 +2,19 @@
 
 pub(super) mod file;
 mod signals;
+mod sources;
 mod watch;
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use phalanx_gateway::Gateway;
+use phalanx_gateway::{DecisionLog, Gateway, StartError};
 
-use self::file::GatewayFile;
+use self::sources::{Read, Sources};
 use self::watch::Watched;
 use super::serve::{bind, runtime, stop_on_signal};
-use super::{Failure, input, output};
+use super::{Failure, output};
 
 /// Arguments of `phalanx gateway`.
 #[derive(Debug, ClapArgs)]
@@ -41,6 +43,8 @@ The file, of which only models, their names and endpoints must be there:
   limits: {max_body: 64MiB, max_connections: 16384, head_timeout: 30s, body_timeout: 60s}
   drain: {delay: 5s, grace: 30s}        # /readyz says 503 during the delay
   access_log: {format: json, output: stdout}
+  decision_log: {path: decisions.jsonl}  # for `phalanx replay`; what an earlier run left is kept as decisions.jsonl.old
+  debug: 127.0.0.1:9090         # GET /debug tells what goes on inside, as JSON; loopback only
 
 metrics and kv_events may stand at a model as well, for all of its endpoints. metrics may also be a path, or
 {path: /metrics, interval: 200ms}; address and replay are ports of the endpoint, or such as tcp://10.0.0.2:5557;
@@ -50,30 +54,61 @@ examples/gateway.yaml has every field of these with its default.
 
 While it runs it looks at the file every half a second, and at once on SIGHUP: what has changed is applied, and nothing that
 is under way is dropped. A file that is wrong changes nothing, and is told with line and field on stderr; /metrics has
-phalanx_gateway_config_reload_failures_total. listen and block_size take a restart.
+phalanx_gateway_config_reload_failures_total. listen, block_size, debug and decision_log take a restart.
+
+--policy takes Kthena's router configuration (routerConfiguration.yaml) as well: its plugins, weights and arguments become the
+policy, and what has no effect here is told with its line.
 
 `phalanx check FILE` says what is wrong with such a file, with line and field, and starts nothing.")]
 pub(super) struct Args {
     /// The file
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+    /// Another policy than the file's: a name, or a file with a policy, such as Kthena's router configuration
+    #[arg(long, value_name = "NAME|FILE")]
+    policy: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.config.display();
-    let text = input::text(&args.config)?;
-    let file = GatewayFile::parse(&text);
-    let file = file.map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
+    let sources = Sources::new(args.config.clone(), args.policy.clone());
+    let texts = sources.texts()?;
+    let Read { file, mut config, warnings } = sources.read(&texts).map_err(Failure::Input)?;
+    for warning in warnings {
+        output::complain(&format!("warning: {warning}"));
+    }
     let address = file.listen();
-    let config = file.config().map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
+    let debug = file.debug().map_err(|wrong| Failure::Input(format!("{path}{wrong}")))?;
+    if let Some(log) = file.decision_log() {
+        config = config.with_decision_log(DecisionLog::new(create(log)?));
+    }
     runtime()?.block_on(async {
         let listener = bind(&format!("{path}: listen"), address).await?;
-        let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(format!("{path}: {error}")))?;
+        let debug = match debug {
+            Some(address) => Some(bind(&format!("{path}: debug"), address).await?),
+            None => None,
+        };
+        let wrong = |error: StartError| Failure::Input(format!("{path}: {error}"));
+        let mut gateway = Gateway::start(config, listener).map_err(wrong)?;
         output::say(&format!("gateway on http://{}, {file}; Ctrl-C drains and stops", gateway.address()));
-        let watched = Watched::new(&args.config, text, file, gateway.handle());
+        if let Some(listener) = debug {
+            output::say(&format!("debug at http://{}/debug", gateway.debug(listener).map_err(wrong)?));
+        }
+        let watched = Watched::new(sources, texts, file, gateway.handle());
         let watching = tokio::spawn(watched.follow());
         stop_on_signal(gateway.shutdown()).await;
         watching.abort();
         Ok(())
     })
+}
+
+/// A new file for decisions; what an earlier run left there is kept beside it.
+fn create(path: &Path) -> Result<File, Failure> {
+    let failed = |error: std::io::Error| Failure::Input(format!("decision_log: {}: {error}", path.display()));
+    if fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0) {
+        let mut old = path.as_os_str().to_owned();
+        old.push(".old");
+        fs::rename(path, old).map_err(failed)?;
+    }
+    File::create(path).map_err(failed)
 }

@@ -66,7 +66,7 @@ mod tests {
         for (before, after) in [
             (Policy::least_request(), Policy::phalanx()),
             (Policy::phalanx(), Policy::least_request()),
-            (Policy::phalanx(), Policy::preset("kthena-helm").unwrap_or_else(|_| Policy::least_request())),
+            (Policy::phalanx(), Policy::kthena()),
         ] {
             let mut balancers = [before, after.clone()].map(|policy| {
                 let mut balancer = Balancer::new(Seed::from(7));

@@ -7,6 +7,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use phalanx_gateway::{Endpoint, GatewayConfig, Pool};
@@ -46,6 +47,17 @@ pub(in super::super) struct GatewayFile {
     drain: care::DrainPart,
     #[serde(default)]
     access_log: Option<care::LogPart>,
+    #[serde(default)]
+    decision_log: Option<DecisionLogPart>,
+    #[serde(default)]
+    debug: Option<Spanned<String>>,
+}
+
+/// Where decisions are written down.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionLogPart {
+    path: PathBuf,
 }
 
 /// A model and the engines that serve it.
@@ -63,6 +75,8 @@ struct Model {
     kv_events: Option<Spanned<Events>>,
     #[serde(default)]
     timeouts: care::TimeoutsPart,
+    #[serde(default)]
+    retry: Option<Spanned<care::RetryPart>>,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
 
@@ -119,6 +133,7 @@ impl GatewayFile {
 
     /// What no single value shows.
     fn check(&self) -> Result<(), Wrong> {
+        self.debug()?;
         if self.models.value.is_empty() {
             return Err(wrong(&self.models, "models is empty; expected one or more"));
         }
@@ -168,8 +183,38 @@ impl GatewayFile {
     /// The fields that only a restart changes and that differ from those of the file that the gateway was started with; what
     /// the gateway's own settings are, it says itself.
     pub(super) fn fixed(&self, first: &Self) -> Vec<&'static str> {
-        let fixed = [("listen", self.listen.0 != first.listen.0)];
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
+        let fixed = [
+            ("listen", self.listen.0 != first.listen.0),
+            ("decision_log", self.decision_log != first.decision_log),
+            ("debug", text(&self.debug) != text(&first.debug)),
+        ];
         fixed.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
+
+    /// With another policy than the one that it names.
+    pub(in super::super) fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = Written(policy);
+        self
+    }
+
+    /// Where decisions are written down.
+    pub(in super::super) fn decision_log(&self) -> Option<&Path> {
+        self.decision_log.as_ref().map(|log| log.path.as_path())
+    }
+
+    /// Where to tell of the inside.
+    pub(in super::super) fn debug(&self) -> Result<Option<SocketAddr>, Wrong> {
+        let Some(text) = &self.debug else { return Ok(None) };
+        let address = text.value.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
+        let told = || {
+            let found = &text.value;
+            wrong(
+                text,
+                format!("debug: found {found:?}; expected a loopback address and a port, such as 127.0.0.1:9090"),
+            )
+        };
+        address.map(Some).ok_or_else(told)
     }
 
     /// How many models there are.
@@ -196,6 +241,9 @@ impl GatewayFile {
             let endpoints = model.endpoints.value.iter().map(|engine| &engine.value);
             let endpoints = endpoints.map(|engine| engine.endpoint(model));
             let mut pool = Pool::of(endpoints).with_timeouts(model.timeouts.read()?);
+            if let Some(retry) = &model.retry {
+                pool = pool.with_retry(retry.value.read(retry)?);
+            }
             if let Some(name) = &model.served_as {
                 pool = pool.serving(name);
             }

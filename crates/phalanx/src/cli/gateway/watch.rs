@@ -1,7 +1,5 @@
-//! The gateway's file while the gateway runs: what changes there is applied.
+//! The gateway's files while the gateway runs: what changes there is applied.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use phalanx_gateway::GatewayHandle;
@@ -9,32 +7,32 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::output;
 use super::file::GatewayFile;
+use super::sources::{Read, Sources, Texts};
 
-/// How often the file is read. Its text counts once it is the same twice in a row: one that is being written is not whole,
+/// How often the files are read. A text counts once it is the same twice in a row: one that is being written is not whole,
 /// and half of it might pass for a whole one.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// A file that is looked at by its text, so that no kind of change is missed: one in place, a new file of its name, or
+/// Files that are looked at by their texts, so that no kind of change is missed: one in place, a new file of the name, or
 /// another target of a link, as a mounted `ConfigMap` has it.
 #[derive(Debug)]
 pub(super) struct Watched {
-    path: PathBuf,
+    sources: Sources,
     handle: GatewayHandle,
     /// The file that the gateway was started with.
     first: GatewayFile,
-    /// What was tried last, whether it was applied or not.
-    tried: String,
-    /// Another text that was there once.
-    seen: Option<String>,
-    is_missing: bool,
+    /// What was there last, whether it could be applied or not.
+    tried: Result<Texts, String>,
+    /// Something else that was there once.
+    seen: Option<Result<Texts, String>>,
 }
 
 impl Watched {
-    pub(super) fn new(path: &Path, text: String, first: GatewayFile, handle: GatewayHandle) -> Self {
-        Self { path: path.to_owned(), handle, first, tried: text, seen: None, is_missing: false }
+    pub(super) fn new(sources: Sources, texts: Texts, first: GatewayFile, handle: GatewayHandle) -> Self {
+        Self { sources, handle, first, tried: Ok(texts), seen: None }
     }
 
-    /// Looks at the file again and again, and at once on SIGHUP.
+    /// Looks at the files again and again, and at once on SIGHUP.
     pub(super) async fn follow(mut self) {
         let mut hangups = Hangups::listen();
         let mut looks = interval(EVERY);
@@ -44,62 +42,46 @@ impl Watched {
                 _ = looks.tick() => false,
                 () = hangups.next() => true,
             };
-            let path = self.path.clone();
+            let sources = self.sources.clone();
             // A folder that is slow holds up no request.
-            let read = tokio::task::spawn_blocking(move || fs::read_to_string(path)).await;
-            match read {
-                Ok(Ok(text)) => self.look(text, is_asked),
-                Ok(Err(error)) => self.miss(&error.to_string(), is_asked),
-                Err(_) => {}
+            if let Ok(found) = tokio::task::spawn_blocking(move || sources.look()).await {
+                self.note(found.map_err(|error| error.to_string()), is_asked);
             }
         }
     }
 
-    fn look(&mut self, text: String, is_asked: bool) {
-        self.is_missing = false;
-        if is_asked || (text != self.tried && self.seen.as_ref() == Some(&text)) {
+    fn note(&mut self, found: Result<Texts, String>, is_asked: bool) {
+        let is_new = found != self.tried;
+        if is_asked || (is_new && self.seen.as_ref() == Some(&found)) {
             self.seen = None;
-            self.apply(&text);
-            self.tried = text;
+            self.apply(&found);
+            self.tried = found;
         } else {
-            self.seen = (text != self.tried).then_some(text);
+            self.seen = is_new.then_some(found);
         }
     }
 
-    fn miss(&mut self, error: &str, is_asked: bool) {
-        self.seen = None;
-        // Between two versions there may be none: said once it is missing for longer.
-        if is_asked || std::mem::replace(&mut self.is_missing, true) && self.tried != error {
-            self.refuse(&format!(": {error}"));
-            error.clone_into(&mut self.tried);
-        }
-    }
-
-    fn apply(&mut self, text: &str) {
-        let read = GatewayFile::parse(text).and_then(|file| Ok((file.config()?, file)));
-        let (config, file) = match read {
+    fn apply(&self, found: &Result<Texts, String>) {
+        let read = found.as_ref().map_err(Clone::clone).and_then(|texts| self.sources.read(texts));
+        let Read { file, config, warnings } = match read {
             Ok(read) => read,
-            Err(wrong) => return self.refuse(&wrong.to_string()),
+            Err(why) => {
+                self.handle.note_reload_failure();
+                return output::complain(&format!("{why}; the configuration stays as it was"));
+            }
         };
+        let path = self.sources.path().display();
         match self.handle.reload(config) {
             Ok(reloaded) => {
-                let path = self.path.display();
                 output::say(&format!("reloaded {path}: {file}; {reloaded}"));
-                for field in file.fixed(&self.first) {
-                    output::complain(&format!("{path}: {field} has changed; it stays as it was until a restart"));
+                let fixed = file.fixed(&self.first).into_iter();
+                let fixed = fixed.map(|field| format!("{path}: {field} stays as it was until a restart"));
+                for warning in warnings.into_iter().chain(fixed) {
+                    output::complain(&format!("warning: {warning}"));
                 }
             }
-            Err(error) => self.complain(&format!(": {error}")),
+            Err(error) => output::complain(&format!("{path}: {error}; the configuration stays as it was")),
         }
-    }
-
-    fn refuse(&self, why: &str) {
-        self.handle.note_reload_failure();
-        self.complain(why);
-    }
-
-    fn complain(&self, why: &str) {
-        output::complain(&format!("{}{why}; the configuration stays as it was", self.path.display()));
     }
 }
 
@@ -119,10 +101,12 @@ impl Hangups {
 
     #[cfg(unix)]
     async fn next(&mut self) {
-        match &mut self.signals {
-            Some(signals) if signals.recv().await.is_some() => {}
-            _ => std::future::pending().await,
+        if let Some(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
+            return;
         }
+        std::future::pending().await
     }
 
     #[cfg(not(unix))]

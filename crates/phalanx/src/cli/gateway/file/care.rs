@@ -199,7 +199,7 @@ impl TimeoutsPart {
 }
 
 impl RetryPart {
-    fn read<T>(&self, at: &Spanned<T>) -> Result<Retry, Wrong> {
+    pub(super) fn read<T>(&self, at: &Spanned<T>) -> Result<Retry, Wrong> {
         let wrong = |error: phalanx_gateway::RetryError| wrong(at, format!("retry.{error}"));
         let mut retry = Retry::new();
         if let Some(tries) = number("tries", &self.tries)? {
