@@ -83,6 +83,8 @@ impl Follow {
 }
 
 fn follower(fleet: &Arc<Fleet>, id: EndpointId, source: EventSource) -> Follower {
+    // What was guessed or told by somebody else until now.
+    let _ = fleet.apply(id, Change::Cleared);
     let cache = Arc::clone(fleet);
     Follower::start(source, fleet.hasher.block_size(), id.index() as u64, move |change| {
         let mut applied = Applied::default();

@@ -122,6 +122,49 @@ fn a_signal_ends_readiness_first_and_requests_are_still_taken() {
     assert_eq!(code, Some(0));
 }
 
+#[test]
+fn its_decisions_are_logged_and_its_policy_may_be_kthenas() {
+    let engine = Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
+    let log = Scratch::new("decisions.jsonl", "of an earlier run\n");
+    let models = format!("models:\n- {{name: tiny, endpoints: ['{}']}}\n", engine.address);
+    let more = format!("listen: 127.0.0.1:0\ndebug: 127.0.0.1:0\ndecision_log: {{path: {}}}\n", log.path());
+    let file = Scratch::new("logs.yaml", &format!("{more}{models}"));
+    let scheduler = "scheduler:\n  plugins:\n    Score:\n      enabled:\n      - {name: prefix-cache, weight: 1}\n";
+    let policy = Scratch::new("router.yaml", scheduler);
+    let mut gateway = Serving::start(&["gateway", "--config", file.path(), "--policy", policy.path()]);
+    let line = until(&mut gateway, "debug at http://");
+    let debug = line.trim().trim_start_matches("debug at http://").trim_end_matches("/debug");
+    for about in 0..5 {
+        let answer = ask(&gateway.address, &format!(r#"{{"model":"tiny","prompt":"{about}","max_tokens":2}}"#));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(get(debug, "/debug/config").contains("\"name\":\"kthena-file\""), "{}", get(debug, "/debug/config"));
+    assert_eq!(gateway.stop().1, Some(0));
+    let report = json(&phalanx(&["replay", log.path(), "-o", "json"]));
+    assert_eq!((&report["decisions"], &report["differing"]), (&5.into(), &0.into()), "{report}");
+    let old = format!("{}.old", log.path());
+    assert_eq!(std::fs::read_to_string(&old).expect("it is kept"), "of an earlier run\n");
+    std::fs::remove_file(old).expect("it was there");
+}
+
+#[test]
+fn kthenas_router_configuration_is_checked_with_line_and_field() {
+    let text = "scheduler:\n  plugins:\n    Filter: {enabled: [lora-affinity]}\n    Score: {enabled: [{name: magic, weight: 1}]}\n";
+    let file = Scratch::new("kthena.yaml", text);
+    let output = phalanx(&["check", file.path()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for words in ["router configuration 1", ":3: plugins.Filter.enabled lora-affinity: ", ":4: plugins.Score.enabled magic: "] {
+        assert!(stdout(&output).contains(words), "{}", stdout(&output));
+    }
+    let answer = json(&phalanx(&["check", file.path(), "-o", "json"]));
+    assert_eq!((&answer["router_configurations"], &answer["warnings"][0]["line"]), (&1.into(), &4.into()), "{answer}");
+    let file = Scratch::new("kthena-auth.yaml", "scheduler: {}\nauth:\n  jwksUri: https://example.com/keys\n");
+    refused(&["check", file.path()], &["kthena-auth.yaml:3:", "auth.jwksUri: tokens are not checked"]);
+    let config = config("any.yaml", "127.0.0.1:1");
+    refused(&["gateway", "--config", config.path(), "--policy", file.path()], &["kthena-auth.yaml:3:", "auth.jwksUri"]);
+    refused(&["gateway", "--config", config.path(), "--policy", "none-such"], &["--policy none-such", "least-request"]);
+}
+
 /// Its lines up to one that begins so.
 fn until(gateway: &mut Serving, begin: &str) -> String {
     loop {

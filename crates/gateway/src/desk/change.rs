@@ -25,7 +25,8 @@ struct Wanted {
     endpoint: Endpoint,
     /// What it serves, by the name that engines are asked for.
     models: BTreeSet<String>,
-    pools: Vec<(String, Part)>,
+    /// Of each, with the pairing group.
+    pools: Vec<(String, Part, String)>,
 }
 
 /// What a change came to.
@@ -64,7 +65,7 @@ impl Plan {
                 known.endpoint.metrics = known.endpoint.metrics.take().or_else(|| metrics.clone());
                 known.endpoint.kv_events = known.endpoint.kv_events.take().or_else(|| kv_events.clone());
                 known.models.insert(model.clone());
-                known.pools.push((server.clone(), Part::of(endpoint)));
+                known.pools.push((server.clone(), Part::of(endpoint), endpoint.group.clone()));
             }
         }
         Ok(Self { wanted })
@@ -123,12 +124,12 @@ impl Plan {
                 state.router.join(phalanx_routing::Endpoint::new().with_name(&wanted.endpoint.name))
             });
             let mut pools = Vec::with_capacity(wanted.pools.len());
-            for (name, part) in wanted.pools {
+            for (name, part, group) in wanted.pools {
                 let pool = state.pool(&name, part.clone(), &config.policy);
                 let server = servers.get_mut(&name).expect("each pool has its server");
                 match part {
                     Part::Whole => {}
-                    Part::Decode => drop(server.decode_groups.insert(id, wanted.endpoint.group.clone())),
+                    Part::Decode => drop(server.decode_groups.insert(id, group)),
                     Part::Prefill(group) => drop(server.prefill.insert(group, pool)),
                 }
                 pools.push(pool);

@@ -81,6 +81,9 @@ fn what_matters_when_something_fails_is_said_in_parts() {
         "drain: {delay: 0s, grace: 1m}",
         "access_log: {format: text}",
         "access_log: {format: json, output: stdout}",
+        "decision_log: {path: /var/log/decisions.jsonl}",
+        "debug: 127.0.0.1:9090",
+        "debug: '[::1]:0'",
     ] {
         let text = format!("{MODELS}{part}\n");
         let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
@@ -89,6 +92,8 @@ fn what_matters_when_something_fails_is_said_in_parts() {
     let timeouts =
         "models: [{name: a, endpoints: [127.0.0.1:1], timeouts: {per_try: 1s, head: 2s, idle: 3s, total: 4s}}]";
     assert!(GatewayFile::parse(timeouts).is_ok());
+    assert!(GatewayFile::parse("models: [{name: a, endpoints: [127.0.0.1:1], retry: {tries: 5}}]").is_ok());
+    assert!(refused("models:\n- {name: a, endpoints: [127.0.0.1:1], retry: {tries: 0}}").starts_with(":2:"));
 }
 
 #[test]
@@ -111,6 +116,10 @@ fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
         ("health_check: {interval: 1s}", "path"),
         ("drain: {grace: long}", "grace: found \"long\""),
         ("access_log: {format: xml}", "xml"),
+        ("decision_log: here", "decision_log"),
+        ("decision_log: {file: here}", "file"),
+        ("debug: 0.0.0.0:9090", "debug: found \"0.0.0.0:9090\"; expected a loopback address and a port"),
+        ("debug: 9090", "debug: found \"9090\"; expected a loopback address and a port"),
     ] {
         let told = refused(&format!("{MODELS}{part}\n"));
         assert!(told.starts_with(":2:") && told.contains(message), "{part}: {told}");
