@@ -153,7 +153,9 @@ fn kthenas_router_configuration_is_checked_with_line_and_field() {
     let file = Scratch::new("kthena.yaml", text);
     let output = phalanx(&["check", file.path()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for words in ["router configuration 1", ":3: plugins.Filter.enabled lora-affinity: ", ":4: plugins.Score.enabled magic: "] {
+    for words in
+        ["router configuration 1", ":3: plugins.Filter.enabled lora-affinity: ", ":4: plugins.Score.enabled magic: "]
+    {
         assert!(stdout(&output).contains(words), "{}", stdout(&output));
     }
     let answer = json(&phalanx(&["check", file.path(), "-o", "json"]));
