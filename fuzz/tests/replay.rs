@@ -62,6 +62,11 @@ fn policy_yaml() {
 }
 
 #[test]
+fn response() {
+    replay("response", phalanx_fuzz::response::run);
+}
+
+#[test]
 fn rewrite() {
     replay("rewrite", phalanx_fuzz::rewrite::run);
 }

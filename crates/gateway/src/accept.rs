@@ -13,6 +13,7 @@ use crate::connection::{linger, serve};
 use crate::desk::Desk;
 use crate::latest::Latest;
 use crate::probe;
+use crate::upstream::Upstream;
 
 /// The pause after an accept that failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -35,6 +36,7 @@ pub(crate) async fn accept(
     // All are aborted with this task, and so cut, unless they have ended.
     let (mut connections, mut refused, mut others) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     others.spawn(probe::run(desks.clone()));
+    others.spawn(sweep(desks.clone()));
     let latest = || Arc::clone(&desks.borrow());
     let mut close_at = None;
     loop {
@@ -77,6 +79,17 @@ pub(crate) async fn accept(
     let _ = close.send(true);
     let all = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(latest().config.care.drain.grace, all).await;
+}
+
+/// Closes connections to engines that nobody needs any more, in the pool of now.
+async fn sweep(mut desks: watch::Receiver<Arc<Desk>>) {
+    loop {
+        let upstream: Upstream = desks.borrow_and_update().upstream.clone();
+        tokio::select! {
+            () = upstream.clone().sweep() => return,
+            other = desks.wait_for(|desk| !desk.upstream.is(&upstream)) => if other.is_err() { return },
+        }
+    }
 }
 
 /// Tells a client that there are too many.

@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use phalanx_routing::Outcome;
 
 use crate::api_error::ApiError;
@@ -13,6 +12,7 @@ use crate::cause::Cause;
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
+use crate::upstream::{BrokenBody, EngineBody};
 use crate::visit::Visit;
 
 /// What the gateway sends to a client. The visit ends with it, or with its drop.
@@ -23,6 +23,7 @@ pub(crate) struct GatewayBody {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are an engine's")]
 enum Source {
     /// `None` once sent.
     Own(Option<Bytes>),
@@ -32,7 +33,7 @@ enum Source {
 /// An engine's body and the flight that ends with it.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) body: Incoming,
+    pub(crate) body: EngineBody,
     /// `None` once settled.
     pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
@@ -40,13 +41,15 @@ pub(crate) struct Answer {
     /// Followed where it is a stream of events: one that breaks ends with an event that says so.
     pub(crate) events: Option<Events>,
     pub(crate) patience: Patience,
+    /// Why it is cut, once what came before has been written.
+    pub(crate) broken: Option<Broken>,
 }
 
 /// Why a body was cut.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error(transparent)]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] BrokenBody),
     #[error("the endpoint did not go on in time")]
     Stalled,
 }
@@ -64,7 +67,7 @@ impl GatewayBody {
 }
 
 impl Answer {
-    /// A body of known length is over with its last byte: hyper then drops it without asking for more.
+    /// A body may be known to be over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
         if self.body.is_end_stream()
             && let Some(flight) = self.flight.take()
@@ -74,7 +77,7 @@ impl Answer {
     }
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(flight) = &mut self.flight else { return Poll::Ready(None) };
+        let Some(flight) = &mut self.flight else { return Poll::Ready(self.broken.take().map(Err)) };
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.patience.rest();
@@ -93,7 +96,7 @@ impl Answer {
             }
             Poll::Ready(Some(Err(error))) => {
                 let told = ApiError::cut(flight.endpoint(), &error);
-                self.break_off(&told, Broken::Upstream(error), visit)
+                self.break_off(&told, Broken::Upstream(error), visit, context)
             }
             Poll::Ready(None) => {
                 if let Some(flight) = self.flight.take() {
@@ -106,7 +109,7 @@ impl Answer {
                     return Poll::Pending;
                 }
                 let told = ApiError::stalled(flight.endpoint());
-                self.break_off(&told, Broken::Stalled, visit)
+                self.break_off(&told, Broken::Stalled, visit, context)
             }
         }
     }
@@ -117,12 +120,18 @@ impl Answer {
         told: &ApiError,
         why: Broken,
         visit: &mut Visit,
+        context: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         visit.fail(told.cause());
         if let Some(flight) = self.flight.take() {
             flight.settle(Outcome::Cut);
         }
-        let Some(events) = &self.events else { return Poll::Ready(Some(Err(why))) };
+        let Some(events) = &self.events else {
+            // With an error hyper drops what it has not written yet: it gets the time to.
+            self.broken = Some(why);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        };
         // An event that was cut in its middle is ended first, or the two would be read as one.
         let event = format!("{}data: {}\n\n", events.ending(), told.json());
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
@@ -144,7 +153,7 @@ impl Body for GatewayBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_none(),
-            Source::Engine(answer) => answer.flight.is_none(),
+            Source::Engine(answer) => answer.flight.is_none() && answer.broken.is_none(),
         }
     }
 

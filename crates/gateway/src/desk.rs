@@ -29,7 +29,7 @@ use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::reload::Reloaded;
 use crate::retry::{Budget, Retry};
-use crate::upstream::{self, Upstream};
+use crate::upstream::Upstream;
 
 /// One configuration, and what requests under it share. A further one is made beside it, and requests that began here end
 /// here.
@@ -95,7 +95,7 @@ impl Desk {
     ) -> (Self, Reloaded) {
         let same = |of: fn(&GatewayConfig) -> u128| before.filter(|desk| of(&desk.config) == of(&config));
         let upstream = same(|config| config.care.connect_timeout.as_nanos())
-            .map_or_else(|| upstream::connect(config.care.connect_timeout), |desk| desk.upstream.clone());
+            .map_or_else(|| Upstream::new(config.care.connect_timeout), |desk| desk.upstream.clone());
         let budgets = before.map(Self::budgets).unwrap_or_default();
         let members = before.map_or(&[][..], |desk| &desk.members);
         let changed = plan.apply(&config, &fleet, members, &budgets);

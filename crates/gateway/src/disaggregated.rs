@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::Response;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::proxy::Relayed;
+use crate::upstream::EngineBody;
 
 /// The largest answer of a prefill leg: one token and the transfer's parameters.
 const MAX_PREFILL_ANSWER: usize = 8 << 20;
@@ -45,7 +45,7 @@ pub(crate) fn prefill_body(body: &[u8]) -> Option<Bytes> {
 }
 
 /// The transfer's parameters in the prefill leg's answer, which is read to its end.
-pub(crate) async fn read_prefilled(response: Response<Incoming>) -> Option<Box<RawValue>> {
+pub(crate) async fn read_prefilled(response: Response<EngineBody>) -> Option<Box<RawValue>> {
     #[derive(serde::Deserialize)]
     struct Answer {
         kv_transfer_params: Option<Box<RawValue>>,

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::ask::{Api, Ask};
 use crate::sse::Events;
+use crate::upstream::response;
 
 /// A request's body that was read.
 #[derive(Clone, Debug)]
@@ -46,4 +47,11 @@ pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (u64, &'static 
     let mut events = Events::new();
     pieces.into_iter().for_each(|piece| events.note(piece));
     (events.complete(), events.ending())
+}
+
+/// A response in pieces: its status and how much of it was its body, or what is wrong with it; `None` where more would have
+/// to come.
+#[must_use]
+pub fn response_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<Result<(u16, Vec<u8>), &'static str>> {
+    response(pieces)
 }

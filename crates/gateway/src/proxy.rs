@@ -7,7 +7,6 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::response;
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 use phalanx_routing::{AdapterId, EndpointId, Outcome, PoolId};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
@@ -20,7 +19,7 @@ use crate::disaggregated::{self, Prefilled};
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
-use crate::upstream;
+use crate::upstream::{AskError, EngineBody};
 use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
@@ -235,7 +234,7 @@ impl Proxy<'_> {
         flight: Flight,
         transfer: Option<&RawValue>,
         visit: &mut Visit,
-    ) -> Result<Result<(Response<Incoming>, Flight), Broken>, ApiError> {
+    ) -> Result<Result<(Response<EngineBody>, Flight), Broken>, ApiError> {
         let body = self.ask.body_for(self.model, transfer);
         visit.is_sent(flight.member());
         let (late, error) = match self.in_time(self.send(&flight, body)).await {
@@ -263,14 +262,13 @@ impl Proxy<'_> {
         Ok(Flight::new(Arc::clone(fleet), member, decision.reservation))
     }
 
-    async fn send(&self, flight: &Flight, body: bytes::Bytes) -> Result<Response<Incoming>, String> {
-        upstream::send(&self.desk.upstream, flight.member().endpoint.address, self.head, body).await
+    async fn send(&self, flight: &Flight, body: bytes::Bytes) -> Result<Response<EngineBody>, AskError> {
+        self.desk.upstream.send(flight.member().endpoint.address, self.head, body).await
     }
 
     /// The engine's response as the client gets it: status, headers and body unchanged, but for the connection's own.
-    fn relay(&self, response: Response<Incoming>, flight: Flight) -> Relayed {
+    fn relay(&self, response: Response<EngineBody>, flight: Flight) -> Relayed {
         let (mut head, body) = response.into_parts();
-        head.headers = upstream::end_to_end(&head.headers);
         if let Ok(name) = HeaderValue::from_str(flight.endpoint()) {
             head.headers.insert(ENDPOINT, name);
         }
@@ -280,9 +278,7 @@ impl Proxy<'_> {
             && !head.headers.contains_key(header::CONTENT_LENGTH);
         // An endpoint that has too much to do is alive.
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
-        head.extensions.clear();
-        head.version = http::Version::HTTP_11;
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
-        (head, Answer { body, flight: Some(flight), end, events: follows.then(Events::new), patience })
+        (head, Answer { body, flight: Some(flight), end, events: follows.then(Events::new), patience, broken: None })
     }
 }

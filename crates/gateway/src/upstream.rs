@@ -1,73 +1,119 @@
-//! Asking an engine.
+//! Asking engines over HTTP/1.1, on connections that are used again.
+//!
+//! A request drives its own connection: no other task stands between an engine's bytes and the client, so what comes with
+//! one read is passed on with one write, and a request that is dropped closes its connection, by which the engine knows.
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName};
-use http::request::Parts;
-use http::{Request, Response, Uri};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+mod body;
+mod framing;
+mod head;
+mod link;
+mod pool;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Headers that belong to one connection, not to the message (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-/// A client of engines, with its pool of connections.
-pub(crate) type Upstream = Client<HttpConnector, Full<Bytes>>;
+pub(crate) use self::body::{BrokenBody, EngineBody};
+use self::link::Link;
+use self::pool::Pool;
 
-/// A client that waits so long for a connection.
-pub(crate) fn connect(limit: Duration) -> Upstream {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(limit));
-    Client::builder(TokioExecutor::new()).build(connector)
+/// A client of engines, with its pool of connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream(Arc<Pool>);
+
+/// Why an engine gave no response head.
+#[derive(Debug, Error)]
+pub(crate) enum AskError {
+    #[error("no connection within {0:?}")]
+    SlowConnect(Duration),
+    #[error("no connection: {0}")]
+    Connect(std::io::Error),
+    #[error("the connection broke before a response: {0}")]
+    Broken(std::io::Error),
+    #[error("the connection was closed before a response")]
+    Closed,
+    /// It said something that is no response.
+    #[error("no HTTP response: {0}")]
+    Malformed(&'static str),
 }
 
-/// Sends `body` under a client's head and waits for the response head.
-pub(crate) async fn send(
-    upstream: &Upstream,
-    address: SocketAddr,
-    head: &Parts,
-    body: Bytes,
-) -> Result<Response<Incoming>, String> {
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query(path).build();
-    let uri = uri.map_err(|error| error.to_string())?;
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = head.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = end_to_end(&head.headers);
-    // Both are the connection's own: set anew from the address and the body.
-    request.headers_mut().remove(header::HOST);
-    request.headers_mut().remove(header::CONTENT_LENGTH);
-    upstream.request(request).await.map_err(|error| error.to_string())
-}
-
-/// The headers that belong to the message.
-pub(crate) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let mut kept = headers.clone();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        kept.remove(name);
+impl Upstream {
+    /// A client that waits so long for a connection.
+    pub(crate) fn new(connect_timeout: Duration) -> Self {
+        Self(Arc::new(Pool::new(connect_timeout)))
     }
-    kept
+
+    /// Sends `body` under a client's head and waits for the response head.
+    ///
+    /// An engine may close a connection that was kept in the same moment in which a request is written to it. Where one
+    /// ends without a byte, the request is sent once more, on a connection of its own.
+    pub(crate) async fn send(
+        &self,
+        address: SocketAddr,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Response<EngineBody>, AskError> {
+        if let Some(mut link) = self.0.take(address) {
+            match link.ask(head, &body).await {
+                Err(AskError::Broken(_) | AskError::Closed) if !link.has_read() => {}
+                asked => return asked.map(|answer| EngineBody::response(answer, link, self.0.clone())),
+            }
+        }
+        let mut link = self.connect(address).await?;
+        let answer = link.ask(head, &body).await?;
+        Ok(EngineBody::response(answer, link, self.0.clone()))
+    }
+
+    /// Whether it has the same connections.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<Link, AskError> {
+        let limit = self.0.connect_timeout();
+        let stream = timeout(limit, TcpStream::connect(address)).await.map_err(|_| AskError::SlowConnect(limit))?;
+        Ok(Link::new(stream.map_err(AskError::Connect)?, address))
+    }
+
+    /// Closes connections that nobody used for long, or that engines have closed, until it is dropped.
+    pub(crate) async fn sweep(self) {
+        self.0.sweep().await;
+    }
 }
+
+/// Reads a response that comes in pieces, as far as they go.
+#[cfg(feature = "fuzz")]
+pub(crate) fn response<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<Result<(u16, Vec<u8>), &'static str>> {
+    let (mut buffer, mut head, mut data) = (bytes::BytesMut::new(), None::<head::Head>, Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        if head.is_none() {
+            match head::take(&mut buffer, &http::Method::POST) {
+                Ok(Some(taken)) => head = Some(taken),
+                Ok(None) => continue,
+                Err(why) => return Some(Err(why)),
+            }
+        }
+        let Some(head) = &mut head else { continue };
+        loop {
+            match head.framing.take(&mut buffer) {
+                Ok(framing::Taken::Data(bytes)) => data.extend_from_slice(&bytes),
+                Ok(framing::Taken::End) => return Some(Ok((head.status.as_u16(), data))),
+                Ok(framing::Taken::Nothing) => break,
+                Err(why) => return Some(Err(why)),
+            }
+        }
+    }
+    let head = head?;
+    (head.framing == framing::Framing::UntilClose).then(|| Ok((head.status.as_u16(), data)))
+}
+
+#[cfg(test)]
+mod tests;

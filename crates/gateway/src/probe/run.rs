@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use phalanx_routing::EndpointId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -104,19 +105,21 @@ pub(crate) async fn run(mut desks: watch::Receiver<Arc<Desk>>) {
     }
 }
 
-fn request(address: SocketAddr, check: &HealthCheck) -> Option<Request<Full<Bytes>>> {
-    let request = Request::get(format!("http://{address}{}", check.path)).header(header::USER_AGENT, "phalanx-gateway");
-    request.body(Full::default()).ok()
+/// Whom to ask, and how; `None` for a path that is none.
+fn request(address: SocketAddr, check: &HealthCheck) -> Option<(SocketAddr, Parts)> {
+    let request = Request::get(&check.path).header(header::USER_AGENT, "phalanx-gateway");
+    Some((address, request.body(()).ok()?.into_parts().0))
 }
 
 async fn ask(
     id: EndpointId,
-    request: Option<Request<Full<Bytes>>>,
+    request: Option<(SocketAddr, Parts)>,
     upstream: Upstream,
     limit: Duration,
 ) -> (EndpointId, bool) {
     let answer = async {
-        let response = upstream.request(request?).await.ok()?;
+        let (address, head) = request?;
+        let response = upstream.send(address, &head, Bytes::new()).await.ok()?;
         let is_well = response.status().is_success();
         Limited::new(response.into_body(), MAX_ANSWER).collect().await.ok().map(|_| is_well)
     };

@@ -70,7 +70,7 @@ async fn no_request_fails_while_endpoints_and_policies_come_and_go_under_load() 
         let mut some = all.to_vec();
         some.rotate_left(round % 4);
         some.truncate(2 + round % 2);
-        if round % 5 == 0 {
+        if round.is_multiple_of(5) {
             some[0].0 = "e9";
         }
         let policy = ["least-request", "phalanx", "round-robin"][round % 3];
@@ -80,7 +80,7 @@ async fn no_request_fails_while_endpoints_and_policies_come_and_go_under_load() 
             .with_drain(drain)
             .with_limits(limits)
             .with_retry(Retry::new().with_tries(tries).expect("valid"))
-            .with_breaker((round % 4 > 0).then(Breaker::new))
+            .with_breaker((!round.is_multiple_of(4)).then(Breaker::new))
             .with_connect_timeout(Duration::from_secs(4 + (round % 7) as u64 / 6))
     };
     let gateway = start(of(1)).await;
