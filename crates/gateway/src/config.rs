@@ -13,6 +13,7 @@ use phalanx_signals::{EventSource, MetricsSource};
 pub(crate) use self::care::Care;
 pub use self::care::Timeouts;
 use crate::door::Door;
+use crate::peer::Snapshot;
 use crate::retry::Retry;
 
 /// One engine that takes requests.
@@ -58,6 +59,8 @@ pub struct GatewayConfig {
     pub(crate) max_index_bytes: usize,
     pub(crate) door: Door,
     pub(crate) care: Care,
+    /// What a peer's index held; none once it is taken.
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 impl Endpoint {
@@ -202,6 +205,7 @@ impl GatewayConfig {
             max_index_bytes: 512 << 20,
             door: Door::Default,
             care: Care::default(),
+            snapshot: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod fleet;
 mod look;
 mod recent;
 mod server;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,11 +70,12 @@ pub(crate) enum Work<'a> {
 
 impl Desk {
     /// The first configuration of a gateway.
-    pub(crate) fn open(config: GatewayConfig) -> Result<Arc<Self>, StartError> {
+    pub(crate) fn open(mut config: GatewayConfig) -> Result<Arc<Self>, StartError> {
         let plan = Plan::of(&config)?;
         let log = open_log(&config)?;
         let fleet = Arc::new(Fleet::new(&config));
-        Ok(Arc::new(Self::of(config, plan, fleet, None, log).0))
+        let warm = config.snapshot.take().map(|snapshot| plan.warm(&fleet, snapshot)).unwrap_or_default();
+        Ok(Arc::new(Self::of(config, plan, fleet, None, (&warm, log)).0))
     }
 
     /// The next one, for the same fleet: nothing has changed if there is an error.
@@ -81,7 +83,7 @@ impl Desk {
         let plan = Plan::of(&config)?;
         let log = open_log(&config)?;
         let fixed = config.keep_fixed(&self.config);
-        let (desk, mut reloaded) = Self::of(config, plan, Arc::clone(&self.fleet), Some(self), log);
+        let (desk, mut reloaded) = Self::of(config, plan, Arc::clone(&self.fleet), Some(self), (&self.members, log));
         reloaded.fixed = fixed;
         Ok((Arc::new(desk), reloaded))
     }
@@ -91,13 +93,12 @@ impl Desk {
         plan: Plan,
         fleet: Arc<Fleet>,
         before: Option<&Self>,
-        access_log: Option<OpenLog>,
+        (members, access_log): (&[Arc<Member>], Option<OpenLog>),
     ) -> (Self, Reloaded) {
         let same = |of: fn(&GatewayConfig) -> u128| before.filter(|desk| of(&desk.config) == of(&config));
         let upstream = same(|config| config.care.connect_timeout.as_nanos())
             .map_or_else(|| Upstream::new(config.care.connect_timeout), |desk| desk.upstream.clone());
         let budgets = before.map(Self::budgets).unwrap_or_default();
-        let members = before.map_or(&[][..], |desk| &desk.members);
         let changed = plan.apply(&config, &fleet, members, &budgets);
         let servers = changed.servers;
         let served = |name: &str| servers.get(name).and_then(Server::served_model);

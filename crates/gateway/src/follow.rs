@@ -83,14 +83,19 @@ impl Follow {
 }
 
 fn follower(fleet: &Arc<Fleet>, id: EndpointId, source: EventSource) -> Follower {
-    // What was guessed or told by somebody else until now.
-    let _ = fleet.apply(id, Change::Cleared);
-    let cache = Arc::clone(fleet);
-    Follower::start(source, fleet.hasher.block_size(), id.index() as u64, move |change| {
+    let cursor = fleet.cursor(id);
+    if cursor.is_none() {
+        // What was guessed or told by somebody else until now.
+        let _ = fleet.apply(id, Change::Cleared);
+    }
+    let (cache, place) = (Arc::clone(fleet), Arc::clone(fleet));
+    let sink = move |change: Change<'_>| {
         let mut applied = Applied::default();
         in_pieces(change, |piece| applied += cache.apply(id, piece));
         applied
-    })
+    };
+    let at = move |cursor| place.note_cursor(id, cursor);
+    Follower::resume(source, fleet.hasher.block_size(), id.index() as u64, cursor, sink, at)
 }
 
 /// A change as several small ones, one after the other.

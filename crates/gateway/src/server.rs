@@ -8,7 +8,7 @@ use phalanx_kvcache::{Applied, Change};
 use phalanx_signals::{EventReport, ScrapeReport, Watch};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::accept::accept;
 use crate::config::GatewayConfig;
@@ -17,6 +17,7 @@ use crate::decision_log::OpenDecisionLog;
 use crate::desk::Desk;
 use crate::error::StartError;
 use crate::follow::Follow;
+use crate::peer;
 use crate::reload::Reloaded;
 use crate::times::DecisionTimes;
 
@@ -27,7 +28,8 @@ pub struct Gateway {
     running: Arc<Running>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
-    debug: Option<JoinHandle<()>>,
+    /// Debug pages and peers.
+    others: JoinSet<()>,
     log: Option<OpenDecisionLog>,
 }
 
@@ -77,7 +79,7 @@ impl Gateway {
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(accept(listener, latest, stopped));
         let running = Arc::new(Running { desks, follow });
-        Ok(Self { address, running, stop: Some(stop), server, debug: None, log })
+        Ok(Self { address, running, stop: Some(stop), server, others: JoinSet::new(), log })
     }
 
     /// Where it listens.
@@ -152,10 +154,38 @@ impl Gateway {
             return Err(StartError::NotLoopback(address));
         }
         self.running.desk().fleet.keep_recent();
-        let task = tokio::spawn(debug::serve(listener, Arc::clone(&self.running)));
-        if let Some(before) = self.debug.replace(task) {
-            before.abort();
-        }
+        self.others.spawn(debug::serve(listener, Arc::clone(&self.running)));
+        Ok(address)
+    }
+
+    /// Hands what the fleet index holds to gateways that start, as [`GatewayConfig::warm_from`] asks for it; must be called
+    /// within a tokio runtime. Decisions wait while the index is written: some 20 ns a block. There are hashes of blocks in
+    /// it and names of endpoints, and no prompts; it is for a network that only peers are in.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Address`] when `listener` is not bound.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # use phalanx_gateway::{Gateway, GatewayConfig};
+    /// # use phalanx_routing::{Policy, RouteTable};
+    /// # use tokio::net::TcpListener;
+    /// # let config = GatewayConfig::new(RouteTable::new([])?, Policy::phalanx());
+    /// let mut first = Gateway::start(config.clone(), TcpListener::bind("127.0.0.1:0").await?)?;
+    /// let address = first.peers(TcpListener::bind("127.0.0.1:0").await?)?;
+    /// let mut config = config;
+    /// let warmth = config.warm_from(address, Duration::from_secs(5)).await?;
+    /// assert_eq!(warmth.blocks, 0);
+    /// let second = Gateway::start(config, TcpListener::bind("127.0.0.1:0").await?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn peers(&mut self, listener: TcpListener) -> Result<SocketAddr, StartError> {
+        let address = listener.local_addr().map_err(StartError::Address)?;
+        self.others.spawn(peer::serve(listener, Arc::clone(&self.running)));
         Ok(address)
     }
 
@@ -175,9 +205,6 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.server.abort();
-        if let Some(debug) = &self.debug {
-            debug.abort();
-        }
         self.running.follow().take();
     }
 }

@@ -8,9 +8,11 @@ use phalanx_routing::{EndpointId, Policy, PoolId};
 
 use super::fleet::{Fleet, Member, Place, State};
 use super::server::{Part, Server, is_disaggregated};
+use super::warm::Tag;
 use crate::config::{Endpoint, GatewayConfig};
 use crate::error::ConfigError;
 use crate::follow;
+use crate::peer::Snapshot;
 use crate::retry::{Budget, Retry};
 
 /// The endpoints of a configuration whose parts go together.
@@ -69,6 +71,35 @@ impl Plan {
             }
         }
         Ok(Self { wanted })
+    }
+
+    /// The endpoints of which another gateway has told what they hold, as members with nothing else known of them.
+    pub(super) fn warm(&self, fleet: &Fleet, snapshot: Snapshot) -> Vec<Arc<Member>> {
+        let mut state = fleet.lock();
+        let state = &mut *state;
+        let named: BTreeMap<_, _> = self.wanted.iter().map(|wanted| (wanted.endpoint.name.as_str(), wanted)).collect();
+        let find = |tag: &[u8]| {
+            let tag = Tag::read(tag)?;
+            let wanted = *named.get(tag.name.as_str())?;
+            let is_same = wanted.endpoint.address == tag.address && !wanted.models.is_disjoint(&tag.models);
+            // An engine that cannot be asked what happened since may have forgotten all of it.
+            let is_asked = wanted.endpoint.kv_events.as_ref().is_some_and(|source| source.replay().is_some());
+            (is_same && is_asked).then_some((wanted, tag.cursor))
+        };
+        let endpoint = |wanted: &Wanted| phalanx_routing::Endpoint::new().with_name(&wanted.endpoint.name);
+        let joined = state.router.restore(snapshot.take(), |tag| find(tag).map(|(wanted, _)| endpoint(wanted)));
+        let rows = joined.into_iter().filter_map(|(id, tag)| {
+            let (wanted, cursor) = find(&tag)?;
+            let (models, endpoint) = (wanted.models.clone(), wanted.endpoint.clone());
+            let (member, pools) = (Arc::new(Member { id, models, endpoint }), Vec::new());
+            if state.places.len() <= id.index() {
+                state.places.resize_with(id.index() + 1, || None);
+            }
+            let place = Place { member: Arc::clone(&member), pools, is_down: false, cursor: Some(cursor) };
+            state.places[id.index()] = Some(place);
+            Some(member)
+        });
+        rows.collect()
     }
 
     /// Makes the fleet what the configuration asks for, all at once; `before` are the members that there were.
@@ -177,8 +208,8 @@ impl State {
     /// Puts a member where it is to be, and out of where it is not.
     fn settle_in(&mut self, member: &Arc<Member>, pools: Vec<PoolId>, config: &GatewayConfig) {
         let id = member.id;
-        let before = self.place_mut(id).map(|place| (std::mem::take(&mut place.pools), place.is_down));
-        let (before, is_down) = before.unwrap_or_default();
+        let taken = |place: &mut Place| (std::mem::take(&mut place.pools), place.is_down, place.cursor);
+        let (before, is_down, cursor) = self.place_mut(id).map(taken).unwrap_or_default();
         let balancer = self.router.balancer_mut();
         for pool in before.iter().filter(|pool| !pools.contains(pool)) {
             balancer.exit(*pool, id);
@@ -195,6 +226,6 @@ impl State {
         if self.places.len() <= id.index() {
             self.places.resize_with(id.index() + 1, || None);
         }
-        self.places[id.index()] = Some(Place { member: Arc::clone(member), pools, is_down });
+        self.places[id.index()] = Some(Place { member: Arc::clone(member), pools, is_down, cursor });
     }
 }

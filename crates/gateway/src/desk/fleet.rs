@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use phalanx_kvcache::feed::Cursor;
 use phalanx_kvcache::{Applied, ChainHasher, Change, IndexConfig};
 use phalanx_routing::{
     AdapterId, Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteTable, Router,
@@ -55,6 +56,8 @@ pub(super) struct Place {
     pub(super) pools: Vec<PoolId>,
     /// Checks have found it down: it is in none of its pools.
     pub(super) is_down: bool,
+    /// Where its events stand that the index has; none while the two are not of one moment.
+    pub(super) cursor: Option<Cursor>,
 }
 
 /// An endpoint, from when it joined until it leaves. Requests under way keep theirs beyond that.

@@ -88,7 +88,7 @@ mod tests {
         balancer.record(1 << 20);
         let pool = balancer.add_pool(Policy::least_request());
         let fleet = [Endpoint::new(), Endpoint::new(), Endpoint::new()].map(|endpoint| balancer.join(endpoint));
-        fleet.map(|endpoint| balancer.enter(pool, endpoint));
+        fleet.iter().for_each(|endpoint| _ = balancer.enter(pool, *endpoint));
         decide(&mut balancer, pool, 0..9);
         let failed = balancer.decide(&Request::new(pool, 1, 10), second(20)).expect("somebody");
         let out = failed.endpoint;

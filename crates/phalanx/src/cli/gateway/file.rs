@@ -1,6 +1,7 @@
 //! The file that `phalanx gateway` reads.
 
 mod care;
+pub(super) mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
+use self::peers::Peers;
 use super::super::input::{self, Wrong};
 use super::super::policies::Written;
 use super::signals::{Events, Metrics};
@@ -51,6 +53,8 @@ pub(in super::super) struct GatewayFile {
     decision_log: Option<DecisionLogPart>,
     #[serde(default)]
     debug: Option<Spanned<String>>,
+    #[serde(default)]
+    peers: Option<peers::PeersPart>,
 }
 
 /// Where decisions are written down.
@@ -134,6 +138,7 @@ impl GatewayFile {
     /// What no single value shows.
     fn check(&self) -> Result<(), Wrong> {
         self.debug()?;
+        self.peers()?;
         if self.models.value.is_empty() {
             return Err(wrong(&self.models, "models is empty; expected one or more"));
         }
@@ -188,6 +193,7 @@ impl GatewayFile {
             ("listen", self.listen.0 != first.listen.0),
             ("decision_log", self.decision_log != first.decision_log),
             ("debug", text(&self.debug) != text(&first.debug)),
+            ("peers", self.peers().ok() != first.peers().ok()),
         ];
         fixed.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
@@ -201,6 +207,11 @@ impl GatewayFile {
     /// Where decisions are written down.
     pub(in super::super) fn decision_log(&self) -> Option<&Path> {
         self.decision_log.as_ref().map(|log| log.path.as_path())
+    }
+
+    /// Who serves the same fleet.
+    pub(super) fn peers(&self) -> Result<Peers, Wrong> {
+        self.peers.as_ref().map_or_else(|| Ok(Peers::default()), peers::PeersPart::read)
     }
 
     /// Where to tell of the inside.

@@ -84,6 +84,7 @@ fn what_matters_when_something_fails_is_said_in_parts() {
         "decision_log: {path: /var/log/decisions.jsonl}",
         "debug: 127.0.0.1:9090",
         "debug: '[::1]:0'",
+        "peers: {listen: 0.0.0.0:9091, from: [peers:9091, '10.0.0.1:1', '[::1]:2'], wait: 2s}",
     ] {
         let text = format!("{MODELS}{part}\n");
         let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
@@ -119,6 +120,10 @@ fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
         ("decision_log: here", "decision_log"),
         ("decision_log: {file: here}", "file"),
         ("debug: 0.0.0.0:9090", "debug: found \"0.0.0.0:9090\"; expected a loopback address and a port"),
+        ("peers: {listen: here}", "listen: found \"here\"; expected an IP address and a port"),
+        ("peers: {from: [peers]}", "from: found \"peers\"; expected a host and a port"),
+        ("peers: {wait: 0s}", "wait: found \"0s\"; expected a time"),
+        ("peers: {form: []}", "form"),
         ("debug: 9090", "debug: found \"9090\"; expected a loopback address and a port"),
     ] {
         let told = refused(&format!("{MODELS}{part}\n"));
