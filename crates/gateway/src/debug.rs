@@ -3,58 +3,20 @@
 mod decisions;
 mod dump;
 
-use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::answer::json_response;
 use crate::api_error::ApiError;
 use crate::server::Running;
 
-/// Connections at once; further ones wait.
-const CONNECTIONS: usize = 32;
-
-/// Answers until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, running: Arc<Running>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => {
-                let Ok((stream, _)) = accepted else {
-                    // Most likely for want of file descriptors.
-                    tokio::task::yield_now().await;
-                    continue;
-                };
-                let running = Arc::clone(&running);
-                let service = service_fn(move |request| {
-                    let answer = respond(&request, &running).unwrap_or_else(Response::from);
-                    async move { Ok::<_, Infallible>(answer.map(Full::new)) }
-                });
-                let mut http = http1::Builder::new();
-                let connection = http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-                connections.spawn(async move { _ = connection.await });
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-fn respond(request: &Request<Incoming>, running: &Running) -> Result<Response<Bytes>, ApiError> {
-    if request.method() != Method::GET {
-        return Err(ApiError::wrong_method("GET"));
-    }
+/// Answers one request.
+pub(crate) fn respond(request: &Request<Incoming>, running: &Running) -> Result<Response<Bytes>, ApiError> {
     // A page of somebody else's that a browser here shows asks under a name of its own.
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !is_local(host) {

@@ -66,6 +66,7 @@ pub mod fuzz;
 mod latest;
 mod limits;
 mod meters;
+mod pages;
 mod paths;
 mod patience;
 mod peer;

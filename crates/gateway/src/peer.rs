@@ -1,21 +1,15 @@
 //! Gateways that serve the same fleet: one that starts takes over what another one knows.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use phalanx_kvcache::snapshot::{Restored, SnapshotError};
 use phalanx_kvcache::{FleetIndex, IndexConfig};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::api_error::ApiError;
 use crate::config::GatewayConfig;
@@ -24,11 +18,6 @@ use crate::upstream::{AskError, Upstream};
 
 /// Where the index is had.
 const PATH: &str = "/peer/index";
-/// Peers that are answered at the same time: each takes an index's worth of memory.
-const AT_ONCE: usize = 2;
-/// How long a peer may take to read.
-const LONGEST: Duration = Duration::from_secs(60);
-
 /// What a peer's index held.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot(Arc<Restored<FleetIndex>>);
@@ -115,36 +104,8 @@ async fn fetch(peer: SocketAddr, path: String, most: usize, wait: Duration) -> R
     body.map(|body| body.to_bytes()).map_err(|error| PeerError::Unreachable(error.to_string()))
 }
 
-/// Answers peers until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, running: Arc<Running>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if connections.len() < AT_ONCE => {
-                let Ok((stream, _)) = accepted else {
-                    // Most likely for want of file descriptors.
-                    tokio::task::yield_now().await;
-                    continue;
-                };
-                let running = Arc::clone(&running);
-                let service = service_fn(move |request| {
-                    let answer = respond(&request, &running).unwrap_or_else(Response::from);
-                    async move { Ok::<_, Infallible>(answer.map(Full::new)) }
-                });
-                let mut http = http1::Builder::new();
-                let http = http.timer(TokioTimer::new()).keep_alive(false);
-                let connection = http.serve_connection(TokioIo::new(stream), service);
-                connections.spawn(async move { _ = tokio::time::timeout(LONGEST, connection).await });
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-fn respond(request: &Request<Incoming>, running: &Running) -> Result<Response<Bytes>, ApiError> {
-    if request.method() != Method::GET {
-        return Err(ApiError::wrong_method("GET"));
-    }
+/// Answers a peer.
+pub(crate) fn respond(request: &Request<Incoming>, running: &Running) -> Result<Response<Bytes>, ApiError> {
     if request.uri().path() != PATH {
         return Err(ApiError::unknown_page(request.uri().path()));
     }

@@ -17,9 +17,9 @@ use crate::decision_log::OpenDecisionLog;
 use crate::desk::Desk;
 use crate::error::StartError;
 use crate::follow::Follow;
-use crate::peer;
 use crate::reload::Reloaded;
 use crate::times::DecisionTimes;
+use crate::{pages, peer};
 
 /// A gateway that serves. Dropping it cuts open answers; [`shutdown`](Self::shutdown) lets them finish.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Gateway {
             return Err(StartError::NotLoopback(address));
         }
         self.running.desk().fleet.keep_recent();
-        self.others.spawn(debug::serve(listener, Arc::clone(&self.running)));
+        self.others.spawn(pages::serve(listener, Arc::clone(&self.running), debug::respond));
         Ok(address)
     }
 
@@ -185,7 +185,7 @@ impl Gateway {
     /// ```
     pub fn peers(&mut self, listener: TcpListener) -> Result<SocketAddr, StartError> {
         let address = listener.local_addr().map_err(StartError::Address)?;
-        self.others.spawn(peer::serve(listener, Arc::clone(&self.running)));
+        self.others.spawn(pages::serve(listener, Arc::clone(&self.running), peer::respond));
         Ok(address)
     }
 

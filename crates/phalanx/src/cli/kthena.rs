@@ -41,8 +41,6 @@ struct File {
     scheduler: Scheduler,
     #[serde(default)]
     auth: Option<Auth>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Spanned<IgnoredAny>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,8 +128,11 @@ impl RouterConfig {
         if let Some(auth) = &file.auth {
             auth.check(&mut warnings)?;
         }
-        for (key, value) in &file.others {
-            warnings.add(value, key, "nothing of this name is known; it has no effect");
+        let keys: BTreeMap<String, IgnoredAny> = input::parse(text)?;
+        for key in keys.into_keys().filter(|key| !["scheduler", "auth"].contains(&key.as_str())) {
+            let is_it = |line: &str| line.strip_prefix(&key).is_some_and(|rest| rest.trim_start().starts_with(':'));
+            let line = text.lines().position(is_it).map_or(0, |at| at as u64 + 1);
+            warnings.0.push(Notice { line, field: key, message: "is not known; it has no effect".to_owned() });
         }
         let args = Args::read(&file.scheduler.plugin_config, &mut warnings)?;
         let plugins = &file.scheduler.plugins;
@@ -379,6 +380,6 @@ auth:
             assert!(!is_meant(text), "{text}");
         }
         let other = read("scheduler: {}\ntelemetry: {a: 1}\n");
-        assert_eq!(other.warnings[0].to_string(), ":2: telemetry: nothing of this name is known; it has no effect");
+        assert_eq!(other.warnings[0].to_string(), ":2: telemetry: is not known; it has no effect");
     }
 }

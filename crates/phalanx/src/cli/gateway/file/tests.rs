@@ -117,7 +117,7 @@ fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
         ("health_check: {interval: 1s}", "path"),
         ("drain: {grace: long}", "grace: found \"long\""),
         ("access_log: {format: xml}", "xml"),
-        ("decision_log: here", "decision_log"),
+        ("decision_log: here", "mapping"),
         ("decision_log: {file: here}", "file"),
         ("debug: 0.0.0.0:9090", "debug: found \"0.0.0.0:9090\"; expected a loopback address and a port"),
         ("peers: {listen: here}", "listen: found \"here\"; expected an IP address and a port"),
