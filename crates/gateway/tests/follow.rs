@@ -254,9 +254,18 @@ async fn a_request_for_an_adapter_goes_where_it_is_loaded() {
     for name in ["has", "lacks"] {
         metrics(&gateway, name, |report| report.pages > 0).await;
     }
+    // What was read while a request was under way took it for one of the engine's others.
+    let read_again = async || {
+        for name in ["has", "lacks"] {
+            let before = gateway.handle().metrics(name).expect("they are read").report().pages;
+            metrics(&gateway, name, |report| report.pages > before).await;
+        }
+    };
     for _ in 0..8 {
         assert_eq!(chosen_for(&gateway, "poet", "anything").await, "has");
+        read_again().await;
         assert_eq!(chosen_for(&gateway, "tiny", "anything").await, "lacks");
+        read_again().await;
     }
 }
 
