@@ -45,6 +45,10 @@ impl ApiError {
         Self::new(Cause::NoPath, format!("no listener is for the host {host:?}"))
     }
 
+    pub(crate) fn foreign_host(host: &str) -> Self {
+        Self::new(Cause::NoPath, format!("asked under the name {host:?}; expected localhost or a loopback address"))
+    }
+
     pub(crate) fn external(provider: &str) -> Self {
         let message = format!("the route leads to the external provider {provider}, which this release does not ask");
         Self::new(Cause::External, message)

@@ -20,7 +20,7 @@ pub(crate) fn respond(request: &Request<Incoming>, running: &Running) -> Result<
     // A page of somebody else's that a browser here shows asks under a name of its own.
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !is_local(host) {
-        return Err(ApiError::unknown_host(host));
+        return Err(ApiError::foreign_host(host));
     }
     let desk = running.desk();
     let path = request.uri().path();

@@ -225,7 +225,7 @@ fn what_changes_in_its_file_is_applied_while_it_runs() {
 
 fn get(address: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(address).expect("it serves");
-    write!(socket, "GET {path} HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").expect("it takes a request");
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("it takes a request");
     let mut answer = String::new();
     socket.read_to_string(&mut answer).expect("it answers in text");
     answer
