@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use phalanx_kvcache::text::{chat_text, join_parts, text_tokens};
-use phalanx_kvcache::{BlockHash, ChainHasher};
+use phalanx_kvcache::text::{CHAT_END, CHAT_FRAME, PART_END};
+use phalanx_kvcache::{BlockHash, ChainHasher, TextHasher};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::api_error::ApiError;
+use crate::json_text::each_piece;
 
 /// A request's body and what routing needs to know of it.
 #[derive(Clone, Debug)]
@@ -73,22 +74,13 @@ struct Message<'a> {
     #[serde(borrow, default)]
     role: Cow<'a, str>,
     #[serde(borrow)]
-    content: Option<Content<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content<'a> {
-    #[serde(borrow)]
-    Text(Cow<'a, str>),
-    #[serde(borrow)]
-    Parts(Vec<Part<'a>>),
+    content: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Part<'a> {
     #[serde(borrow)]
-    text: Option<Cow<'a, str>>,
+    text: Option<&'a RawValue>,
 }
 
 impl Ask {
@@ -156,10 +148,12 @@ impl Ask {
 fn prompt_blocks(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
     let mut bytes = raw.bytes().filter(|byte| !byte.is_ascii_whitespace());
     let read = match (bytes.next(), bytes.next()) {
-        (Some(b'"'), _) => serde_json::from_str(raw).ok().map(|text: Cow<'_, str>| hash_text(&text, hasher)),
-        (Some(b'['), Some(b'"')) => serde_json::from_str(raw).ok().and_then(|texts: Vec<Cow<'_, str>>| {
-            let tokens = texts.iter().fold(0_u32, |sum, text| sum.saturating_add(text_tokens(text.as_bytes())));
-            texts.first().map(|text| (hash_text(text, hasher).0, tokens))
+        (Some(b'"'), _) => Some(hash_text(raw, hasher)),
+        (Some(b'['), Some(b'"')) => serde_json::from_str(raw).ok().and_then(|texts: Vec<&RawValue>| {
+            let mut hashed =
+                texts.iter().map(|text| text.get().starts_with('"').then(|| hash_text(text.get(), hasher)));
+            let (blocks, first) = hashed.next()??;
+            hashed.try_fold(first, |sum, text| Some(sum.saturating_add(text?.1))).map(|tokens| (blocks, tokens))
         }),
         (Some(b'['), Some(b'[')) => serde_json::from_str(raw).ok().and_then(|lists: Vec<Vec<u32>>| {
             let tokens = lists.iter().fold(0_u32, |sum, list| sum.saturating_add(count(list)));
@@ -171,19 +165,42 @@ fn prompt_blocks(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
 }
 
 /// Of messages, behind what stands before all of them.
-fn chat_blocks(system: Option<Content<'_>>, raw: &str, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
-    let mut messages: Vec<Message<'_>> = serde_json::from_str(raw).ok()?;
+fn chat_blocks(system: Option<&RawValue>, raw: &str, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
+    let messages: Vec<Message<'_>> = serde_json::from_str(raw).ok()?;
+    let mut text = hasher.text();
     if system.is_some() {
-        messages.insert(0, Message { role: Cow::Borrowed("system"), content: system });
+        message_text("system", system, &mut text)?;
     }
-    let contents: Vec<Cow<'_, str>> = messages.iter().map(Message::text).collect();
-    let roles = messages.iter().map(|message| message.role.as_ref());
-    Some(hash_text(&chat_text(roles.zip(contents.iter().map(AsRef::as_ref))), hasher))
+    for message in &messages {
+        message_text(&message.role, message.content, &mut text)?;
+    }
+    text.push(CHAT_END.as_bytes());
+    let tokens = text.tokens();
+    Some((text.finish(), tokens))
+}
+
+/// A message as a model would read it; `None` for a content that has no text.
+fn message_text(role: &str, content: Option<&RawValue>, text: &mut TextHasher<'_>) -> Option<()> {
+    let [begin, behind_role, end] = CHAT_FRAME;
+    [begin, role, behind_role].iter().for_each(|part| text.push(part.as_bytes()));
+    if let Some(content) = content.map(RawValue::get)
+        && !each_piece(content, |piece| text.push(piece))
+    {
+        let parts: Vec<Part<'_>> = serde_json::from_str(content).ok()?;
+        for (place, part) in parts.iter().filter_map(|part| part.text).enumerate() {
+            if place > 0 {
+                text.push(PART_END.as_bytes());
+            }
+            each_piece(part.get(), |piece| text.push(piece)).then_some(())?;
+        }
+    }
+    text.push(end.as_bytes());
+    Some(())
 }
 
 /// Of an API that may have its prompt in one of several fields.
 fn other_blocks(fields: &Fields<'_>, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
-    let system = fields.system.or(fields.instructions).and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let system = fields.system.or(fields.instructions);
     if let Some(messages) = fields.messages {
         return chat_blocks(system, messages.get(), hasher);
     }
@@ -198,18 +215,12 @@ fn other_blocks(fields: &Fields<'_>, hasher: &ChainHasher) -> Option<(Vec<BlockH
     }
 }
 
-impl Message<'_> {
-    fn text(&self) -> Cow<'_, str> {
-        match &self.content {
-            None => Cow::Borrowed(""),
-            Some(Content::Text(text)) => Cow::Borrowed(text),
-            Some(Content::Parts(parts)) => Cow::Owned(join_parts(parts.iter().filter_map(|part| part.text.as_deref()))),
-        }
-    }
-}
-
-fn hash_text(text: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
-    (hasher.contents_of_text(text.as_bytes()), text_tokens(text.as_bytes()))
+/// Of a string of JSON.
+fn hash_text(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
+    let mut text = hasher.text();
+    each_piece(raw, |piece| text.push(piece));
+    let tokens = text.tokens();
+    (text.finish(), tokens)
 }
 
 fn count(tokens: &[u32]) -> u32 {

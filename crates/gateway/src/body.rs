@@ -13,6 +13,7 @@ use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{BrokenBody, EngineBody};
+use crate::usage::Usage;
 use crate::visit::Visit;
 
 /// What the gateway sends to a client. The visit ends with it, or with its drop.
@@ -38,8 +39,12 @@ pub(crate) struct Answer {
     pub(crate) flight: Option<Flight>,
     /// How the flight ends if the body does.
     pub(crate) end: Outcome,
+    /// Whether it is a stream of events: its first bytes are the first token then.
+    pub(crate) is_stream: bool,
     /// Followed where it is a stream of events: one that breaks ends with an event that says so.
     pub(crate) events: Option<Events>,
+    /// What it says of its tokens.
+    pub(crate) usage: Usage,
     pub(crate) patience: Patience,
     /// Why it is cut, once what came before has been written.
     pub(crate) broken: Option<Broken>,
@@ -69,11 +74,20 @@ impl GatewayBody {
 impl Answer {
     /// A body may be known to be over with its last byte: hyper then drops it without asking for more.
     fn settle_at_end(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(flight) = self.flight.take()
-        {
-            flight.settle(self.end);
+        if self.body.is_end_stream() {
+            self.settle();
         }
+    }
+
+    fn settle(&mut self) {
+        let Some(flight) = self.flight.take() else { return };
+        if self.end != Outcome::Success {
+            return flight.settle(self.end);
+        }
+        // The last event says that there are no more.
+        let events = self.events.as_ref().map(|events| events.complete().saturating_sub(1));
+        let generated = self.usage.generated.or(events.and_then(|events| u32::try_from(events).ok()));
+        flight.end(generated, self.is_stream);
     }
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
@@ -84,7 +98,10 @@ impl Answer {
                 if let Some(data) = frame.data_ref() {
                     // The body of an error says nothing about how fast prompts are computed.
                     if self.end == Outcome::Success {
-                        flight.first_token();
+                        if self.is_stream {
+                            flight.first_token();
+                        }
+                        self.usage.note(data);
                     }
                     visit.begin_answer();
                     if let Some(events) = &mut self.events {
@@ -99,9 +116,7 @@ impl Answer {
                 self.break_off(&told, Broken::Upstream(error), visit, context)
             }
             Poll::Ready(None) => {
-                if let Some(flight) = self.flight.take() {
-                    flight.settle(self.end);
-                }
+                self.settle();
                 Poll::Ready(None)
             }
             Poll::Pending => {

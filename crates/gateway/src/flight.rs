@@ -6,6 +6,9 @@ use phalanx_routing::{Outcome, Reservation};
 
 use crate::desk::{Fleet, Member};
 
+/// Tokens of an answer that takes hardly longer than its prompt.
+const SHORT: u32 = 4;
+
 /// Holds a reservation and settles it exactly once: at [`settle`](Self::settle), or, when the client went away and the
 /// work was dropped, at drop.
 #[derive(Debug)]
@@ -29,6 +32,17 @@ impl Flight {
             self.first_token_seen = true;
             self.fleet.first_token(reservation);
         }
+    }
+
+    /// Ends a request that went well, whose answer had so many tokens as far as is known. What is no stream comes as a whole:
+    /// a short answer then says how long the prompt took.
+    pub(crate) fn end(mut self, generated: Option<u32>, is_stream: bool) {
+        let Some(mut reservation) = self.reservation.take() else { return };
+        let is_first = !is_stream && generated.is_none_or(|tokens| tokens <= SHORT);
+        // All tokens of a whole came at once, so they do not tell how long one takes.
+        let generated = if is_first { generated.map(|tokens| tokens.min(1)) } else { generated };
+        self.fleet.end(&mut reservation, is_first, generated);
+        self.fleet.settle(reservation, Outcome::Success);
     }
 
     pub(crate) fn settle(mut self, outcome: Outcome) {

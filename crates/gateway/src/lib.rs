@@ -63,6 +63,7 @@ mod flight;
 mod follow;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod json_text;
 mod latest;
 mod limits;
 mod meters;
@@ -79,6 +80,7 @@ mod socket;
 mod sse;
 mod times;
 mod upstream;
+mod usage;
 mod visit;
 
 pub use access_log::{AccessLog, LogFormat};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::json;
 
@@ -105,12 +105,29 @@ async fn read(body: Incoming, limit: usize, time: Duration) -> Result<Bytes, Api
     if body.size_hint().lower() > limit as u64 {
         return Err(ApiError::too_large(limit));
     }
-    let collected = tokio::time::timeout(time, Limited::new(body, limit).collect());
-    match collected.await {
-        Err(_) => Err(ApiError::slow_body()),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
-        Ok(Err(error)) => Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+    tokio::time::timeout(time, collect(body, limit)).await.unwrap_or_else(|_| Err(ApiError::slow_body()))
+}
+
+/// All of a body in one piece, with room for what it says that it has: it is in memory once.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
+    let mut all = BytesMut::new();
+    loop {
+        let data = match body.frame().await {
+            None => return Ok(all.freeze()),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => return Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+        };
+        if all.len() + data.len() > limit {
+            return Err(ApiError::too_large(limit));
+        }
+        if all.is_empty() {
+            if body.is_end_stream() {
+                return Ok(data);
+            }
+            let more = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+            all.reserve((data.len() + more).min(limit));
+        }
+        all.extend_from_slice(&data);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{AskError, EngineBody};
+use crate::usage::Usage;
 use crate::visit::Visit;
 
 /// The name of the endpoint that answered.
@@ -274,11 +275,12 @@ impl Proxy<'_> {
         }
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         // A stream of known length has no room for another event.
-        let follows = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
-            && !head.headers.contains_key(header::CONTENT_LENGTH);
+        let is_stream = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+        let follows = is_stream && !head.headers.contains_key(header::CONTENT_LENGTH);
         // An endpoint that has too much to do is alive.
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
-        (head, Answer { body, flight: Some(flight), end, events: follows.then(Events::new), patience, broken: None })
+        let (events, usage) = (follows.then(Events::new), Usage::default());
+        (head, Answer { body, flight: Some(flight), end, is_stream, events, usage, patience, broken: None })
     }
 }

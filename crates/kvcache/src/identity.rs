@@ -8,8 +8,8 @@ mod sglang;
 mod vllm;
 mod xxh3;
 
-pub use chain::ChainHasher;
 pub(crate) use chain::link;
+pub use chain::{ChainHasher, TextHasher};
 pub use objects::BlockObjects;
 pub use sglang::SglangHasher;
 pub use vllm::{VllmAlgorithm, VllmDigest, VllmDigestError, VllmExtra, VllmHasher, VllmKeys, VllmMedia};

@@ -72,7 +72,7 @@ pub use approximate::{Accuracy, ApproximateConfig, ApproximateLedger, Expectatio
 pub use block::{BlockHash, BlockHashError, BlockSize, BlockSizeError};
 pub use change::{Applied, Change};
 pub use event::CacheEvent;
-pub use identity::{BlockObjects, ChainHasher, SglangHasher};
+pub use identity::{BlockObjects, ChainHasher, SglangHasher, TextHasher};
 pub use identity::{VllmAlgorithm, VllmDigest, VllmDigestError, VllmExtra, VllmHasher, VllmKeys, VllmMedia};
 pub use index::{FleetIndex, IndexConfig, IndexError};
 pub use layer::{Layer, Tier};

@@ -41,13 +41,20 @@ pub fn tokens_of_text(text: &[u8]) -> Vec<u32> {
 pub fn chat_text<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut out = String::new();
     for (role, content) in messages {
-        for part in ["<|im_start|>", role, "\n", content, "<|im_end|>\n"] {
+        for part in [CHAT_FRAME[0], role, CHAT_FRAME[1], content, CHAT_FRAME[2]] {
             out.push_str(part);
         }
     }
-    out.push_str("<|im_start|>assistant\n");
+    out.push_str(CHAT_END);
     out
 }
+
+/// What stands before a message's role, between that and its content, and behind it, in [`chat_text`].
+pub const CHAT_FRAME: [&str; 3] = ["<|im_start|>", "\n", "<|im_end|>\n"];
+/// What stands behind all messages in [`chat_text`].
+pub const CHAT_END: &str = "<|im_start|>assistant\n";
+/// What stands between the parts of a message in [`join_parts`].
+pub const PART_END: &str = "\n";
 
 /// A message whose content is in parts, as one text: the parts' texts with a line feed between them.
 ///
@@ -57,7 +64,7 @@ pub fn chat_text<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> Stri
 /// assert_eq!(phalanx_kvcache::text::join_parts(["Look:", "a cat"].into_iter()), "Look:\na cat");
 /// ```
 pub fn join_parts<'a>(parts: impl Iterator<Item = &'a str>) -> String {
-    parts.collect::<Vec<_>>().join("\n")
+    parts.collect::<Vec<_>>().join(PART_END)
 }
 
 #[cfg(test)]

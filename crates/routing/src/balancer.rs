@@ -180,6 +180,7 @@ impl Balancer {
     pub fn join_at(&mut self, slot: usize, endpoint: Endpoint) -> Option<EndpointId> {
         let id = self.columns.join(slot, endpoint)?;
         self.columns.account[slot].means = self.usual.means();
+        self.columns.account[slot].pace.follow(self.usual.pace());
         self.classes.join(slot, &endpoint);
         self.kinds.join(slot, &endpoint);
         if self.pools_of.len() < self.columns.len() {

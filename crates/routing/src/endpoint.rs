@@ -122,8 +122,8 @@ impl Endpoint {
         self
     }
 
-    /// What it takes for a prompt token when it does nothing else. The pace that is learned stays between a third of that
-    /// speed and a tenth more.
+    /// What it takes for a prompt token when it does nothing else. How fast the fleet is in proportion to that is learned;
+    /// and of an endpoint that differs by a third or more how fast it is itself.
     #[must_use]
     pub const fn with_prefill_token(mut self, time: Duration) -> Self {
         self.prefill_token = time;

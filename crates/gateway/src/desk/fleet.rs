@@ -154,6 +154,18 @@ impl Fleet {
         self.lock().router.first_token(reservation, now);
     }
 
+    /// Notes what the end of an answer says of it.
+    pub(crate) fn end(&self, reservation: &mut Reservation, is_first_token: bool, generated: Option<u32>) {
+        let now = self.epoch.elapsed();
+        let mut state = self.lock();
+        if is_first_token {
+            state.router.first_token(reservation, now);
+        }
+        if let Some(tokens) = generated {
+            state.router.balancer_mut().generated(reservation, tokens);
+        }
+    }
+
     pub(crate) fn settle(&self, reservation: Reservation, outcome: Outcome) {
         let now = self.epoch.elapsed();
         let _ = self.lock().router.settle(reservation, outcome, now);

@@ -1,9 +1,12 @@
 //! Prompt to block hashes: the XXH3 scheme that Dynamo and SMG's index use too.
 
+mod pieces;
+
 use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+pub use self::pieces::TextHasher;
 use super::BlockObjects;
 use super::xxh3::{Key, Pair, Sink};
 use crate::{BlockHash, BlockSize, text};

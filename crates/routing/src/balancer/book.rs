@@ -74,15 +74,21 @@ impl Balancer {
         let columns = &mut self.columns;
         let since = columns.account[at].head_since;
         let was_first = self.flights.unrow(&mut columns.account[at].row, place);
-        if came {
-            columns.account[at].pace.learn(flight.uncached_tokens, self.elapsed.saturating_sub(since));
-        }
+        let took = if came {
+            let (time, all) = (self.elapsed.saturating_sub(since), self.elapsed.saturating_sub(flight.decided));
+            columns.account[at].pace.learn(flight.uncached_tokens, time, all)
+        } else {
+            None
+        };
         if came || was_first {
             columns.account[at].head_since = self.elapsed;
         }
         let load = &mut columns.account[at].load;
         load.prefilling = load.prefilling.saturating_sub(1);
         load.pending_tokens = load.pending_tokens.saturating_sub(flight.uncached_tokens.into());
+        if let Some(took) = took {
+            self.note_pace(took);
+        }
         Some(at)
     }
 

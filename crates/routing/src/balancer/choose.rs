@@ -13,6 +13,9 @@ use crate::request::{Evidence, Refusal, Request};
 use crate::seed::Stage;
 use crate::standings::{Among, Ties};
 
+/// So many equals are all looked at.
+const FEW_EQUALS: u32 = 8;
+
 /// Who was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
@@ -167,8 +170,25 @@ impl Balancer {
             tied.sort_unstable();
         }
         let ties = tied.len() as u32;
-        let at = tied[self.seed.draw(Stage::Tie, request.key, ties) as usize].at as usize;
+        let at = |place: u32| Some(tied[place as usize].at as usize);
+        let at = tied[self.of_equals(request.key, ties, at) as usize].at as usize;
         Choice { at, held: held(at), cost: least, ties }
+    }
+
+    /// Which of some equals has a request: of two that are drawn, or of all where these are few, the one that was chosen
+    /// longest ago.
+    pub(super) fn of_equals(&self, key: u64, ties: u32, mut at: impl FnMut(u32) -> Option<usize>) -> u32 {
+        let first = self.seed.draw(Stage::Tie, key, ties);
+        let mut turn = |place: &u32| at(*place).map_or(0, |at| self.columns.turn[at]);
+        match ties {
+            0 | 1 => 0,
+            2..=FEW_EQUALS => (first..ties).chain(0..first).min_by_key(&mut turn).unwrap_or(first),
+            _ => {
+                let second = first + 1 + self.seed.draw_nth(Stage::Tie, key, 1, ties - 1);
+                let second = if second < ties { second } else { second - ties };
+                if turn(&second) < turn(&first) { second } else { first }
+            }
+        }
     }
 
     /// Of some that are drawn, each once.
@@ -338,26 +358,30 @@ impl Balancer {
         if !is_above {
             for_each_level(evidence, layers, &mut tie);
         }
-        let mut place = self.seed.draw(Stage::Tie, request.key, total);
-        if place < narrow {
-            let Tied { at, lack, .. } = tied[place as usize];
-            return Some(Choice { at: at as usize, held: u32::MAX - lack, cost: least, ties: total });
-        }
-        place -= narrow;
-        let mut groups = groups.iter();
-        let mut found = None;
-        for_each_level(evidence, layers, |held, layer, _, _| {
-            let Some(ties) = groups.next().filter(|_| found.is_none()) else { return };
-            if place < ties.total {
-                let offset = share(held) + layer.offset;
-                let among = Among { mask: None, tokens: tokens(held), offset, now };
-                found = standings.slot(&among, ties, place).map(|at| (at, held));
-            } else {
-                place -= ties.total;
+        let (tied, groups) = (&*tied, &groups[..count]);
+        let nth = |mut place: u32| {
+            if place < narrow {
+                let Tied { at, lack, .. } = tied[place as usize];
+                return Some((at as usize, u32::MAX - lack));
             }
-        });
-        found.map(|(at, cached)| {
-            let held = if sees { cached } else { held.of(request.evidence, at) };
+            place -= narrow;
+            let mut groups = groups.iter();
+            let mut found = None;
+            for_each_level(evidence, layers, |held, layer, _, _| {
+                let Some(ties) = groups.next().filter(|_| found.is_none()) else { return };
+                if place < ties.total {
+                    let offset = share(held) + layer.offset;
+                    let among = Among { mask: None, tokens: tokens(held), offset, now };
+                    found = standings.slot(&among, ties, place).map(|at| (at, held));
+                } else {
+                    place -= ties.total;
+                }
+            });
+            found
+        };
+        let place = self.of_equals(request.key, total, |place| nth(place).map(|(at, _)| at));
+        nth(place).map(|(at, cached)| {
+            let held = if sees || place < narrow { cached } else { held.of(request.evidence, at) };
             Choice { at, held, cost: least, ties: total }
         })
     }

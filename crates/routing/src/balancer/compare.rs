@@ -9,7 +9,6 @@ use crate::pool::Pool;
 use crate::price;
 use crate::request::{Evidence, Request};
 use crate::scoreboard::Scoreboard;
-use crate::seed::Stage;
 
 impl Balancer {
     /// Whether all who stand in a pool are compared for a request: none is left out for it alone.
@@ -79,27 +78,31 @@ impl Balancer {
             groups.push(count);
             total += count;
         });
-        let mut place = self.seed.draw(Stage::Tie, request.key, total);
-        if place < narrow {
-            let Tied { at, lack, .. } = tied[place as usize];
-            return Some(Choice { at: at as usize, held: u32::MAX - lack, cost: least, ties: total });
-        }
-        place -= narrow;
-        let (mut found, mut counts) = (None, groups.iter());
-        for_each_level(evidence, layers, |cached, layer, slots, deeper| {
-            let count = counts.next().copied().unwrap_or(0);
-            if found.is_some() {
-                return;
+        let (tied, groups) = (&*tied, &*groups);
+        let mut nth = |mut place: u32| {
+            if place < narrow {
+                let Tied { at, lack, .. } = tied[place as usize];
+                return Some((at as usize, u32::MAX - lack));
             }
-            if place >= count {
-                place -= count;
-                return;
-            }
-            level(layer, slots, deeper, mask);
-            found = board.slot(mask, share(cached) + layer.offset, least, place).map(|at| (at, cached));
-        });
-        found.map(|(at, cached)| {
-            let held = if sees { cached } else { held.of(request.evidence, at) };
+            place -= narrow;
+            let (mut found, mut counts) = (None, groups.iter());
+            for_each_level(evidence, layers, |cached, layer, slots, deeper| {
+                let count = counts.next().copied().unwrap_or(0);
+                if found.is_some() {
+                    return;
+                }
+                if place >= count {
+                    place -= count;
+                    return;
+                }
+                level(layer, slots, deeper, mask);
+                found = board.slot(mask, share(cached) + layer.offset, least, place).map(|at| (at, cached));
+            });
+            found
+        };
+        let place = self.of_equals(request.key, total, |place| nth(place).map(|(at, _)| at));
+        nth(place).map(|(at, cached)| {
+            let held = if sees || place < narrow { cached } else { held.of(request.evidence, at) };
             Choice { at, held, cost: least, ties: total }
         })
     }

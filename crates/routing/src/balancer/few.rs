@@ -8,7 +8,6 @@ use crate::line::Tokens;
 use crate::pool::Pool;
 use crate::price;
 use crate::request::{Refusal, Request};
-use crate::seed::Stage;
 
 impl Balancer {
     /// The best of a subset, in a pool that has standings. Linear in the subset, as long as one of it stands.
@@ -77,7 +76,8 @@ impl Balancer {
         if ties == 0 {
             return None;
         }
-        let at = tied[self.seed.draw(Stage::Tie, request.key, ties) as usize].at as usize;
+        let at = |place: u32| Some(tied[place as usize].at as usize);
+        let at = tied[self.of_equals(request.key, ties, at) as usize].at as usize;
         Some(Choice { at, held: held(at), cost: least, ties })
     }
 }

@@ -9,6 +9,7 @@ impl Balancer {
     /// Brings the standings of a slot up to date in all its pools.
     pub(super) fn refresh(&mut self, at: usize) {
         self.columns.account[at].means = self.usual.means();
+        self.columns.account[at].pace.follow(self.usual.pace());
         for place in 0..self.pools_of[at].len() {
             self.refresh_in(self.pools_of[at][place] as usize, at);
         }

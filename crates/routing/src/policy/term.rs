@@ -29,6 +29,9 @@ pub enum Term {
     SeatWall,
     /// A second for each request that waits at the engine while it runs fewer than are in flight from here.
     EngineQueue,
+    /// 10 µs for each token that has to be computed, however fast the endpoint is: work that was done once is not done again
+    /// for the sake of a few milliseconds.
+    Recompute,
     /// Until the request's adapter is there: nothing where it is loaded, and without an adapter; half a load where it is to
     /// be loaded already; a load where a slot is free for it; and two where another one has to go, which will be loaded
     /// again in its turn.
@@ -46,7 +49,7 @@ impl Term {
     ///
     /// assert!(Term::ALL.contains(&Term::Wait));
     /// ```
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Wait,
         Self::Own,
         Self::DelayDecoding,
@@ -55,6 +58,7 @@ impl Term {
         Self::MemoryWall,
         Self::SeatWall,
         Self::EngineQueue,
+        Self::Recompute,
         Self::AdapterLoad,
     ];
 }
@@ -94,6 +98,7 @@ impl fmt::Display for Term {
             Self::MemoryWall => "memory-wall",
             Self::SeatWall => "seat-wall",
             Self::EngineQueue => "engine-queue",
+            Self::Recompute => "recompute",
             Self::AdapterLoad => "adapter-load",
         })
     }

@@ -8,6 +8,8 @@ use crate::policy::{Priced, Term, Unknown};
 use crate::step::{CONTEXT, SEQUENCE};
 
 const SECOND: i64 = 1_000_000_000;
+/// A token that has to be computed, in nanoseconds.
+const RECOMPUTED: i64 = 10_000;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
 /// Until an adapter is there, in nanoseconds: loaded, coming, a free slot, none free.
@@ -104,6 +106,7 @@ fn told<T>(known: &Known<'_>, priced: Priced, seen: &Seen, at: usize, tell: impl
             Some((_, 0)) => Line::ZERO,
             Some((beyond, token)) => Line { exact_to: 2 * (-beyond / token), ..Line::ZERO },
         }),
+        Term::Recompute => tell(Line { slope: price(RECOMPUTED, permille), ..Line::ZERO }),
         Term::AdapterLoad => tell(Line::ZERO),
         Term::SeatWall | Term::EngineQueue => tell(Line { base: wall(known, priced, seen, at), ..Line::ZERO }),
     }
@@ -191,7 +194,18 @@ pub(crate) fn rows(
                     }
                 };
             }
-            fill!(Wait, Own, DelayDecoding, DelayPrefilling, Sequence, MemoryWall, SeatWall, EngineQueue, AdapterLoad);
+            fill!(
+                Wait,
+                Own,
+                DelayDecoding,
+                DelayPrefilling,
+                Sequence,
+                MemoryWall,
+                SeatWall,
+                EngineQueue,
+                Recompute,
+                AdapterLoad
+            );
         }
         totals.iter_mut().for_each(|total| *total = (*total).min(MOST));
     }

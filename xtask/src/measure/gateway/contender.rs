@@ -112,7 +112,7 @@ fn in_path(name: &str) -> Result<PathBuf, String> {
 
 fn phalanx_file(place: &Place<'_>) -> String {
     let mut text =
-        format!("listen: {}\npolicy: phalanx\nblock_size: 16\nmodels:\n- name: tiny\n  endpoints:\n", place.address);
+        format!("listen: {}\npolicy: phalanx\nblock_size: 64\nmodels:\n- name: tiny\n  endpoints:\n", place.address);
     for engine in place.engines {
         let _ = writeln!(text, "  - {engine}");
     }

@@ -23,7 +23,8 @@ fn expected(world: &mut World, request: &PairRequest<'_>) -> Expected {
     let (mut tied, cost) = world.locals(request);
     tied.sort_by_key(|at| world.local_order(request, *at));
     let stays = (!tied.is_empty()).then(|| {
-        let at = tied[seed.draw(Stage::Tie, request.key, tied.len() as u32) as usize];
+        let at = |place: u32| Some(tied[place as usize] as usize);
+        let at = tied[world.balancer.of_equals(request.key, tied.len() as u32, at) as usize];
         (None, at, cost, tied.len() as u64)
     });
     if let Some((_, at, ..)) = stays {
