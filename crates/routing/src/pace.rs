@@ -10,10 +10,10 @@ const LEAST_TOKENS: u32 = 1000;
 const FADE: u64 = 50;
 /// Nanoseconds that are no pace of anything: a hundredth of a second for a token.
 const SLOWEST: u64 = 10_000_000;
-/// What a fleet is taken for, in 1,024ths of the time that is expected: an engine that also decodes takes 15% longer.
-const USUAL: i64 = 1024 * 23 / 20;
+/// What a fleet is taken for, in thousandths of the time that is expected: an engine that also decodes takes 15% longer.
+const USUAL: i64 = 1150;
 /// The quickest and the slowest that a fleet is taken for.
-const BOUNDS: (i64, i64) = (1, 1024 * 16);
+const BOUNDS: (i64, i64) = (1, 16_000);
 /// What that is worth before anything is seen, in nanoseconds that were expected: a prompt of 1,000 tokens.
 const PRIOR: u64 = 70_000_000;
 /// An observation of the fleet takes one part in so many off what was seen before.
@@ -47,9 +47,9 @@ impl Pace {
         self.token
     }
 
-    /// Takes up the pace of the fleet, in 1,024ths of what is expected; says whether a token takes another time now.
+    /// Takes up the pace of the fleet, in thousandths of what is expected; says whether a token takes another time now.
     pub(crate) fn follow(&mut self, of_fleet: i64) -> bool {
-        let fleet = (self.expected * of_fleet.clamp(BOUNDS.0, BOUNDS.1) as u64 / 1024).max(1);
+        let fleet = (self.expected * of_fleet.clamp(BOUNDS.0, BOUNDS.1) as u64 / 1000).max(1);
         let own = self.nanos.checked_div(self.tokens).filter(|_| self.tokens >= LEAST_EVIDENCE).unwrap_or(fleet);
         let is_alike = 3 * own <= 4 * fleet && 3 * fleet <= 4 * own;
         let token = if is_alike { fleet } else { own.clamp((fleet / 8).max(1), fleet * 8) } as i64;
@@ -84,14 +84,14 @@ pub(crate) struct Took {
 pub(crate) struct FleetPace {
     nanos: u64,
     expected: u64,
-    /// In 1,024ths; it follows where the sums are an eighth away.
+    /// In thousandths; it follows where the sums are an eighth away.
     step: i64,
 }
 
 impl FleetPace {
     pub(crate) const NEW: Self = Self { nanos: PRIOR * 23 / 20, expected: PRIOR, step: USUAL };
 
-    /// What a token takes, in 1,024ths of what is expected.
+    /// What a token takes, in thousandths of what is expected.
     pub(crate) fn step(&self) -> i64 {
         self.step
     }
@@ -100,7 +100,7 @@ impl FleetPace {
     pub(crate) fn note(&mut self, took: Took) -> bool {
         self.nanos = (self.nanos - self.nanos / FLEET_FADE).saturating_add(took.nanos);
         self.expected = (self.expected - self.expected / FLEET_FADE).saturating_add(took.expected);
-        let part = u128::from(self.nanos) * 1024 / u128::from(self.expected.max(1));
+        let part = u128::from(self.nanos) * 1000 / u128::from(self.expected.max(1));
         let part = i64::try_from(part).unwrap_or(i64::MAX).clamp(BOUNDS.0, BOUNDS.1);
         let changed = (part - self.step).abs() * 8 > self.step;
         if changed {
@@ -124,18 +124,18 @@ mod tests {
     #[test]
     fn an_endpoint_has_the_pace_of_its_fleet_until_its_own_is_another() {
         let mut pace = Pace::expected(EXPECTED);
-        assert_eq!(pace.token(), 80_458);
+        assert_eq!(pace.token(), 80_500);
         // Of one that is a tenth of what is expected.
-        assert!(pace.follow(102));
-        assert_eq!(pace.token(), 6_972);
+        assert!(pace.follow(100));
+        assert_eq!(pace.token(), 7_000);
         learned(&mut pace, 8, 200);
-        assert!(!pace.follow(102), "it is like the others");
+        assert!(!pace.follow(100), "it is like the others");
         learned(&mut pace, 20, 200);
-        assert!(pace.follow(102));
+        assert!(pace.follow(100));
         assert!((19_000..=20_000).contains(&pace.token()), "{}", pace.token());
         learned(&mut pace, 900, 400);
-        pace.follow(102);
-        assert_eq!(pace.token(), 8 * 6_972, "the limit");
+        pace.follow(100);
+        assert_eq!(pace.token(), 8 * 7_000, "the limit");
     }
 
     #[test]

@@ -80,12 +80,12 @@ fn a_decision_allocates_nothing() {
         }
     };
     let region = Region::new(ALLOCATOR);
-    for number in 0..10 {
+    for number in 0..40 {
         round(&mut balancer, number);
     }
     assert!(region.change().allocations > 0, "allocations are counted");
     let region = Region::new(ALLOCATOR);
-    for number in 10..20 {
+    for number in 40..50 {
         round(&mut balancer, number);
     }
     let change = region.change();

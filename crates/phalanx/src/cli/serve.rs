@@ -12,8 +12,13 @@ use super::{Failure, output};
 /// How long open answers may take after the first Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// On one core there is nothing to share out between threads, and a request costs less without them.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let is_alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = match is_alone {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
     builder.enable_all().build().map_err(|error| Failure::Input(format!("the runtime could not start: {error}")))
 }
 

@@ -65,7 +65,7 @@ impl Usual {
         Means { output_tokens: self.output.step, uncached_tokens: self.uncached.step }
     }
 
-    /// What a token of a prompt takes, in 1,024ths of what is expected.
+    /// What a token of a prompt takes, in thousandths of what is expected.
     pub(super) fn pace(&self) -> i64 {
         self.pace.step()
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Picker {
-    /// The best; of equals one by a draw.
+    /// The best; of equals the one that was chosen longest ago: of all of them up to eight, or else of two that are drawn.
     #[default]
     Best,
     /// The best of so many that are drawn, each once.

@@ -98,14 +98,14 @@ impl Policy {
     ///   wait + own × (1 + 0.15 × decoding + 0.5 × prefilling)
     /// + 0.2 × answer tokens × (30 µs + 80 ns × prompt tokens) × in flight
     /// + memory wall + 0.02 s × in flight above the seats + 0.1 s × waiting at the engine behind others' requests
-    /// + 10 µs × tokens to compute + until the adapter is loaded
+    /// + 15 µs × tokens to compute + until the adapter is loaded
     /// ```
     ///
     /// | constant | what it buys |
     /// |---|---|
     /// | 0.15, delay of decoding | 0.1 favours the tail of the time to first token, 0.2 goodput under overload; 0 doubles the time per token |
     /// | 0.5, delay of prefilling | the tails of both |
-    /// | 10 µs, a token computed again | affinity where engines are so fast, or so idle, that little is lost elsewhere |
+    /// | 15 µs, a token computed again | affinity where engines are so fast, or so idle, that little is lost elsewhere |
     /// | 0.2, one more sequence | seats where answers are long and prompts are cached |
     ///
     /// A prompt that was sent and has no first token counts as cached there, if its [evidence](crate::Evidence) says so.

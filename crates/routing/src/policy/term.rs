@@ -29,7 +29,7 @@ pub enum Term {
     SeatWall,
     /// A second for each request that waits at the engine while it runs fewer than are in flight from here.
     EngineQueue,
-    /// 10 µs for each token that has to be computed, however fast the endpoint is: work that was done once is not done again
+    /// 15 µs for each token that has to be computed, however fast the endpoint is: work that was done once is not done again
     /// for the sake of a few milliseconds.
     Recompute,
     /// Until the request's adapter is there: nothing where it is loaded, and without an adapter; half a load where it is to

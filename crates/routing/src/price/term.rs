@@ -9,7 +9,7 @@ use crate::step::{CONTEXT, SEQUENCE};
 
 const SECOND: i64 = 1_000_000_000;
 /// A token that has to be computed, in nanoseconds.
-const RECOMPUTED: i64 = 10_000;
+const RECOMPUTED: i64 = 15_000;
 /// Of the first prompt in a row, so much may have been computed when nothing is heard of it, in hundredths.
 const PROGRESS: i64 = 95;
 /// Until an adapter is there, in nanoseconds: loaded, coming, a free slot, none free.
