@@ -48,6 +48,15 @@ impl Balancer {
     }
 
     /// Writes nothing any more; what was not [taken](Self::take_recorded) is gone.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(7));
+    /// balancer.record(1 << 20);
+    /// balancer.stop_recording();
+    /// assert!(balancer.recorded().is_empty());
+    /// ```
     pub fn stop_recording(&mut self) {
         self.recording = Recording::default();
     }
