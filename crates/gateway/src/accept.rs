@@ -9,11 +9,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::config::GatewayConfig;
 use crate::connection::{linger, serve};
 use crate::desk::Desk;
-use crate::limits::Drain;
-use crate::probe::{self, HealthCheck};
+use crate::latest::Latest;
+use crate::probe;
 use crate::upstream::Upstream;
 
 /// The pause after an accept that failed, most likely for want of file descriptors.
@@ -27,31 +26,18 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: applicat
     content-length: 106\r\n\r\n{\"error\":{\"message\":\"the gateway has too many connections\",\
     \"type\":\"server_error\",\"param\":null,\"code\":503}}";
 
-/// What the listener needs of a configuration.
-#[derive(Debug)]
-pub(crate) struct Rules {
-    drain: Drain,
-    connect_timeout: Duration,
-    health_check: Option<HealthCheck>,
-}
-
-impl Rules {
-    pub(crate) fn of(config: &GatewayConfig) -> Self {
-        let care = &config.care;
-        Self { drain: care.drain, connect_timeout: care.connect_timeout, health_check: care.health_check.clone() }
-    }
-}
-
 /// Serves connections until `stopped`, and then to the end of those that are open.
-pub(crate) async fn accept(listener: TcpListener, desk: Arc<Desk>, rules: Rules, mut stopped: oneshot::Receiver<()>) {
-    let upstream = Upstream::new(rules.connect_timeout);
+pub(crate) async fn accept(
+    listener: TcpListener,
+    desks: watch::Receiver<Arc<Desk>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let (close, closing) = watch::channel(false);
     // All are aborted with this task, and so cut, unless they have ended.
     let (mut connections, mut refused, mut others) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-    if let Some(check) = rules.health_check {
-        others.spawn(probe::run(Arc::clone(&desk), upstream.clone(), check));
-    }
-    others.spawn(upstream.clone().sweep());
+    others.spawn(probe::run(desks.clone()));
+    others.spawn(sweep(desks.clone()));
+    let latest = || Arc::clone(&desks.borrow());
     let mut close_at = None;
     loop {
         let stream = tokio::select! {
@@ -65,17 +51,19 @@ pub(crate) async fn accept(listener: TcpListener, desk: Arc<Desk>, rules: Rules,
             Some(_) = connections.join_next() => continue,
             Some(_) = refused.join_next() => continue,
             _ = &mut stopped, if close_at.is_none() => {
-                desk.leave();
-                close_at = Some(Instant::now() + rules.drain.delay);
+                let desk = latest();
+                desk.fleet.leave();
+                close_at = Some(Instant::now() + desk.config.care.drain.delay);
                 continue;
             }
             () = sleep_until(close_at.unwrap_or_else(Instant::now)), if close_at.is_some() => break,
         };
+        let desk = latest();
         if connections.len() < desk.limits.max_connections {
-            connections.spawn(serve(stream, &desk, &upstream, closing.clone()));
+            connections.spawn(serve(stream, Latest::of(&desks), closing.clone()));
             continue;
         }
-        desk.meters.refused_connections.add(1);
+        desk.meters.totals.refused_connections.add(1);
         if refused.len() < REFUSED_AT_ONCE {
             refused.spawn(refuse(stream));
         }
@@ -84,13 +72,24 @@ pub(crate) async fn accept(listener: TcpListener, desk: Arc<Desk>, rules: Rules,
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, _)) = listener.accept() {
             if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                connections.spawn(serve(stream, &desk, &upstream, closing.clone()));
+                connections.spawn(serve(stream, Latest::of(&desks), closing.clone()));
             }
         }
     }
     let _ = close.send(true);
     let all = async { while connections.join_next().await.is_some() {} };
-    let _ = timeout(rules.drain.grace, all).await;
+    let _ = timeout(latest().config.care.drain.grace, all).await;
+}
+
+/// Closes connections to engines that nobody needs any more, in the pool of now.
+async fn sweep(mut desks: watch::Receiver<Arc<Desk>>) {
+    loop {
+        let upstream: Upstream = desks.borrow_and_update().upstream.clone();
+        tokio::select! {
+            () = upstream.clone().sweep() => return,
+            other = desks.wait_for(|desk| !desk.upstream.is(&upstream)) => if other.is_err() { return },
+        }
+    }
 }
 
 /// Tells a client that there are too many.

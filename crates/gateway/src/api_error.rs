@@ -45,6 +45,10 @@ impl ApiError {
         Self::new(Cause::NoPath, format!("no listener is for the host {host:?}"))
     }
 
+    pub(crate) fn foreign_host(host: &str) -> Self {
+        Self::new(Cause::NoPath, format!("asked under the name {host:?}; expected localhost or a loopback address"))
+    }
+
     pub(crate) fn external(provider: &str) -> Self {
         let message = format!("the route leads to the external provider {provider}, which this release does not ask");
         Self::new(Cause::External, message)
@@ -53,6 +57,11 @@ impl ApiError {
     pub(crate) fn unknown_path(path: &str) -> Self {
         let expected = "/v1/chat/completions, /v1/completions, /v1/models, /metrics, /readyz or /healthz";
         Self::new(Cause::NoPath, format!("no such path: {path}; expected {expected}"))
+    }
+
+    pub(crate) fn unknown_page(path: &str) -> Self {
+        let expected = "/debug, or /debug/ and gateway, endpoints, pools, index, requests, decisions or config";
+        Self::new(Cause::NoPath, format!("no such page: {path}; expected {expected}"))
     }
 
     pub(crate) fn wrong_method(allowed: &'static str) -> Self {

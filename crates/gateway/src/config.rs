@@ -15,6 +15,8 @@ pub(crate) use self::care::Care;
 pub use self::care::Timeouts;
 pub use self::connector::KvConnector;
 use crate::door::Door;
+use crate::peer::Snapshot;
+use crate::retry::Retry;
 
 /// One engine that takes requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub struct Pool {
     pub(crate) served_model: Option<String>,
     pub(crate) connector: KvConnector,
     pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<Retry>,
 }
 
 /// Settings of one [`Gateway`](crate::Gateway).
@@ -61,6 +64,8 @@ pub struct GatewayConfig {
     pub(crate) max_index_bytes: usize,
     pub(crate) door: Door,
     pub(crate) care: Care,
+    /// What a peer's index held; none once it is taken.
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 impl Endpoint {
@@ -197,6 +202,13 @@ impl Pool {
         self.timeouts = timeouts;
         self
     }
+
+    /// With rules for further tries of its own, instead of the gateway's.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
+        self
+    }
 }
 
 impl GatewayConfig {
@@ -223,6 +235,7 @@ impl GatewayConfig {
             max_index_bytes: 512 << 20,
             door: Door::Default,
             care: Care::default(),
+            snapshot: None,
         }
     }
 

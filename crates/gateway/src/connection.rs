@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::desk::Desk;
+use crate::latest::Latest;
+use crate::meters::Totals;
 use crate::paths::respond;
 use crate::socket::Socket;
-use crate::upstream::Upstream;
 
 /// How long a connection that came just before the end may take to send its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
@@ -33,18 +34,18 @@ const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: applica
 /// Serves one connection to its end.
 pub(crate) fn serve(
     stream: TcpStream,
-    desk: &Arc<Desk>,
-    upstream: &Upstream,
+    latest: Latest,
     mut closing: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + use<> {
     // Without it the first chunk of a stream waits for a delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let (asked, counted, limits) = (Arc::new(AtomicBool::new(false)), Counted::new(Arc::clone(desk)), desk.limits);
-    let (desk, upstream, has_asked) = (Arc::clone(desk), upstream.clone(), Arc::clone(&asked));
+    let desk = latest.desk();
+    let (asked, counted, limits) = (Arc::new(AtomicBool::new(false)), Counted::new(&desk), desk.limits);
+    let has_asked = Arc::clone(&asked);
     let service = service_fn(move |request| {
         has_asked.store(true, Ordering::Relaxed);
-        let (desk, upstream) = (Arc::clone(&desk), upstream.clone());
-        async move { Ok::<_, Infallible>(respond(request, &desk, &upstream).await) }
+        let desk = latest.desk();
+        async move { Ok::<_, Infallible>(respond(request, &desk).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_header_size(limits.max_head.max(8192));
@@ -95,18 +96,18 @@ pub(crate) async fn linger(stream: &mut TcpStream) {
 
 /// Counts a connection while it is open.
 #[derive(Debug)]
-struct Counted(Arc<Desk>);
+struct Counted(Arc<Totals>);
 
 impl Counted {
-    fn new(desk: Arc<Desk>) -> Self {
-        desk.meters.connections.add(1);
-        Self(desk)
+    fn new(desk: &Desk) -> Self {
+        desk.meters.totals.connections.add(1);
+        Self(Arc::clone(&desk.meters.totals))
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.meters.connections.take(1);
+        self.0.connections.take(1);
     }
 }
 

@@ -30,4 +30,10 @@ pub enum StartError {
     /// The access log's thread could not start.
     #[error("the access log could not start: {0}")]
     AccessLog(#[source] std::io::Error),
+    /// The decision log's thread could not start.
+    #[error("the decision log could not start: {0}")]
+    DecisionLog(#[source] std::io::Error),
+    /// Whoever is elsewhere has no business with what a gateway tells of itself.
+    #[error("the address {0} is not one of this machine alone; expected one such as 127.0.0.1:9090")]
+    NotLoopback(std::net::SocketAddr),
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use phalanx_routing::{Outcome, Reservation};
 
-use crate::desk::Desk;
+use crate::desk::{Fleet, Member};
 
 /// Tokens of an answer that takes hardly longer than its prompt.
 const SHORT: u32 = 4;
@@ -13,15 +13,15 @@ const SHORT: u32 = 4;
 /// work was dropped, at drop.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    desk: Arc<Desk>,
-    endpoint: usize,
+    fleet: Arc<Fleet>,
+    member: Arc<Member>,
     reservation: Option<Reservation>,
     first_token_seen: bool,
 }
 
 impl Flight {
-    pub(crate) fn new(desk: Arc<Desk>, endpoint: usize, reservation: Reservation) -> Self {
-        Self { desk, endpoint, reservation: Some(reservation), first_token_seen: false }
+    pub(crate) fn new(fleet: Arc<Fleet>, member: Arc<Member>, reservation: Reservation) -> Self {
+        Self { fleet, member, reservation: Some(reservation), first_token_seen: false }
     }
 
     /// The prompt is computed: it burdens the endpoint no longer.
@@ -30,7 +30,7 @@ impl Flight {
             && !self.first_token_seen
         {
             self.first_token_seen = true;
-            self.desk.first_token(reservation);
+            self.fleet.first_token(reservation);
         }
     }
 
@@ -41,31 +41,31 @@ impl Flight {
         let is_first = !is_stream && generated.is_none_or(|tokens| tokens <= SHORT);
         // All tokens of a whole came at once, so they do not tell how long one takes.
         let generated = if is_first { generated.map(|tokens| tokens.min(1)) } else { generated };
-        self.desk.end(&mut reservation, is_first, generated);
-        self.desk.settle(reservation, Outcome::Success);
+        self.fleet.end(&mut reservation, is_first, generated);
+        self.fleet.settle(reservation, Outcome::Success);
     }
 
     pub(crate) fn settle(mut self, outcome: Outcome) {
         if let Some(reservation) = self.reservation.take() {
-            self.desk.settle(reservation, outcome);
+            self.fleet.settle(reservation, outcome);
         }
     }
 
     /// The endpoint's name.
     pub(crate) fn endpoint(&self) -> &str {
-        &self.desk.endpoint(self.endpoint).name
+        &self.member.endpoint.name
     }
 
-    /// The endpoint's place in the desk's list.
-    pub(crate) fn index(&self) -> usize {
-        self.endpoint
+    /// Where it leads.
+    pub(crate) fn member(&self) -> &Arc<Member> {
+        &self.member
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
-            self.desk.settle(reservation, Outcome::ClientGone);
+            self.fleet.settle(reservation, Outcome::ClientGone);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phalanx_kvcache::{Applied, Change};
-use phalanx_signals::{EventReport, Follower, MetricsSource, ScrapeReport, Scraper, ScraperConfig, Watch};
+use phalanx_routing::EndpointId;
+use phalanx_signals::{EventReport, EventSource, Follower, MetricsSource, ScrapeReport, Scraper, ScraperConfig, Watch};
 
 use crate::config::{Endpoint, Pool};
-use crate::desk::Desk;
+use crate::desk::{Desk, Fleet};
 
 /// Blocks that are changed at a time: decisions wait no longer than for these.
 const PIECE: usize = 256;
@@ -20,65 +21,81 @@ const INTERVALS: u32 = 5;
 /// What follows the endpoints until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Follow {
-    views: Arc<Views>,
-    _followers: Vec<Follower>,
-    _scraper: Scraper,
-}
-
-/// How it goes, by the endpoint's name.
-#[derive(Debug, Default)]
-pub(crate) struct Views {
-    kv_events: BTreeMap<String, Watch<EventReport>>,
-    metrics: BTreeMap<String, Watch<ScrapeReport>>,
+    fleet: Arc<Fleet>,
+    followers: BTreeMap<EndpointId, Follower>,
+    scraper: Scraper,
+    /// What is read of whom, and its number.
+    sources: BTreeMap<EndpointId, (MetricsSource, usize)>,
 }
 
 impl Follow {
     /// Follows every endpoint that says where.
-    pub(crate) fn start(desk: &Arc<Desk>) -> Self {
-        let (mut views, mut followers) = (Views::default(), Vec::new());
-        let (mut sources, mut places): (Vec<MetricsSource>, Vec<usize>) = Default::default();
-        for (index, endpoint) in desk.endpoints().iter().enumerate() {
-            if let Some(source) = &endpoint.kv_events {
-                let cache = Arc::clone(desk);
-                let size = desk.hasher.block_size();
-                let follower = Follower::start(source.clone(), size, index as u64, move |change| {
-                    let mut applied = Applied::default();
-                    in_pieces(change, |piece| applied += cache.apply(index, piece));
-                    applied
-                });
-                views.kv_events.insert(endpoint.name.clone(), follower.watch().clone());
-                followers.push(follower);
-            }
-            if let Some(source) = &endpoint.metrics {
-                sources.push(source.clone());
-                places.push(index);
-            }
-        }
+    pub(crate) fn start(desk: &Desk) -> Self {
+        let fleet = Arc::clone(&desk.fleet);
         let config = ScraperConfig::new().with_timeout(TIMEOUT);
-        let (load, of) = (Arc::clone(desk), places.clone());
-        let scraper = Scraper::start(&config, sources, desk.epoch(), move |source, signals, page| {
-            load.signals(of[source], signals, page);
+        let load = Arc::clone(&fleet);
+        let scraper = Scraper::start(&config, Vec::new(), fleet.epoch(), move |source, signals, page| {
+            load.signals(source, signals, page);
         });
-        for (source, index) in places.into_iter().enumerate() {
-            let watch = scraper.watch(source).expect("each source has one").clone();
-            views.metrics.insert(desk.endpoint(index).name.clone(), watch);
-        }
-        Self { views: Arc::new(views), _followers: followers, _scraper: scraper }
+        let mut follow = Self { fleet, followers: BTreeMap::new(), scraper, sources: BTreeMap::new() };
+        follow.change(desk);
+        follow
     }
 
-    pub(crate) fn views(&self) -> Arc<Views> {
-        Arc::clone(&self.views)
+    /// Follows those of the next configuration; who is in both is followed on.
+    pub(crate) fn change(&mut self, desk: &Desk) {
+        let members: BTreeMap<_, _> = desk.members().iter().map(|member| (member.id, &member.endpoint)).collect();
+        // An endpoint whose events come from elsewhere is another one.
+        self.followers.retain(|id, _| members.get(id).is_some_and(|endpoint| endpoint.kv_events.is_some()));
+        let read = std::mem::take(&mut self.sources);
+        for (id, (source, number)) in read {
+            if members.get(&id).is_some_and(|endpoint| endpoint.metrics.as_ref() == Some(&source)) {
+                self.sources.insert(id, (source, number));
+            } else {
+                self.scraper.remove(number);
+                self.fleet.forget_source(number);
+            }
+        }
+        for (id, endpoint) in members {
+            if let Some(source) = &endpoint.kv_events {
+                self.followers.entry(id).or_insert_with(|| follower(&self.fleet, id, source.clone()));
+            }
+            if let Some(source) = &endpoint.metrics
+                && !self.sources.contains_key(&id)
+            {
+                let number = self.scraper.add(source.clone());
+                self.fleet.tell_source(number, id);
+                self.sources.insert(id, (source.clone(), number));
+            }
+        }
+    }
+
+    /// How it goes with the KV events of an endpoint, if they are followed.
+    pub(crate) fn kv_events(&self, id: EndpointId) -> Option<&Watch<EventReport>> {
+        self.followers.get(&id).map(Follower::watch)
+    }
+
+    /// How it goes with the metrics of an endpoint, if they are read.
+    pub(crate) fn metrics(&self, id: EndpointId) -> Option<&Watch<ScrapeReport>> {
+        let (_, number) = self.sources.get(&id)?;
+        self.scraper.watch(*number)
     }
 }
 
-impl Views {
-    pub(crate) fn kv_events(&self, endpoint: &str) -> Option<&Watch<EventReport>> {
-        self.kv_events.get(endpoint)
+fn follower(fleet: &Arc<Fleet>, id: EndpointId, source: EventSource) -> Follower {
+    let cursor = fleet.cursor(id);
+    if cursor.is_none() {
+        // What was guessed or told by somebody else until now.
+        let _ = fleet.apply(id, Change::Cleared);
     }
-
-    pub(crate) fn metrics(&self, endpoint: &str) -> Option<&Watch<ScrapeReport>> {
-        self.metrics.get(endpoint)
-    }
+    let (cache, place) = (Arc::clone(fleet), Arc::clone(fleet));
+    let sink = move |change: Change<'_>| {
+        let mut applied = Applied::default();
+        in_pieces(change, |piece| applied += cache.apply(id, piece));
+        applied
+    };
+    let at = move |cursor| place.note_cursor(id, cursor);
+    Follower::resume(source, fleet.hasher.block_size(), id.index() as u64, cursor, sink, at)
 }
 
 /// A change as several small ones, one after the other.
@@ -100,12 +117,11 @@ fn in_pieces(change: Change<'_>, mut each: impl FnMut(Change<'_>)) {
     }
 }
 
-/// How old metrics may be until they are forgotten, where any are read: by the longest interval.
-pub(crate) fn max_age(pools: &BTreeMap<String, Pool>) -> Option<Duration> {
+/// How old metrics may be until they are forgotten: by the longest interval.
+pub(crate) fn max_age(pools: &BTreeMap<String, Pool>) -> Duration {
     let endpoints = pools.values().flat_map(|pool| &pool.endpoints);
-    let interval =
-        endpoints.filter_map(|Endpoint { metrics, .. }| metrics.as_ref().map(MetricsSource::interval)).max()?;
-    Some(interval.saturating_mul(INTERVALS).saturating_add(TIMEOUT))
+    let interval = endpoints.filter_map(|Endpoint { metrics, .. }| metrics.as_ref().map(MetricsSource::interval)).max();
+    interval.unwrap_or(Duration::from_secs(1)).saturating_mul(INTERVALS).saturating_add(TIMEOUT)
 }
 
 #[cfg(test)]

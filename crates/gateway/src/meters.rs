@@ -4,8 +4,8 @@ mod histogram;
 mod page;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use phalanx_routing::RouteTable;
 
@@ -54,13 +54,25 @@ pub(crate) enum Path {
 #[derive(Debug)]
 pub(crate) struct Meters {
     /// The first is of requests without a route.
-    lines: Vec<Line>,
+    lines: Vec<Arc<Line>>,
     /// The lines of a name that clients ask for, by server.
     places: BTreeMap<String, Vec<(String, u32)>>,
+    pub(crate) totals: Arc<Totals>,
+}
+
+/// What is counted for the whole gateway, under all its configurations.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
     pub(crate) active: Count,
     pub(crate) connections: Count,
     pub(crate) refused_connections: Count,
     pub(crate) lost_lines: Count,
+    pub(crate) reloads: Count,
+    pub(crate) reload_failures: Count,
+    /// When the configuration that is applied was read, in seconds since 1970.
+    pub(crate) last_reload: Count,
+    /// Whether the last try to apply one failed.
+    pub(crate) is_reload_broken: Count,
 }
 
 /// A number that is changed by many at once.
@@ -125,8 +137,19 @@ impl Path {
 
 impl Meters {
     /// Cells for each name of each route and each server that it leads to; `served` is a server's own name of its model.
-    pub(crate) fn new<'a>(routes: &RouteTable, served: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let mut lines = vec![Line::new("unknown", "", "", "")];
+    /// What was counted `before` goes on.
+    pub(crate) fn new<'a>(
+        routes: &RouteTable,
+        served: impl Fn(&str) -> Option<&'a str>,
+        before: Option<&Self>,
+    ) -> Self {
+        let old = before.into_iter().flat_map(|before| &before.lines);
+        let old: BTreeMap<_, _> = old.map(|line| (line.key(), line)).collect();
+        let line = |model: &str, route: &str, server: &str, upstream_model: &str| {
+            let known = old.get(&[model, route, server, upstream_model]).map(|line| Arc::clone(line));
+            known.unwrap_or_else(|| Arc::new(Line::new(model, route, server, upstream_model)))
+        };
+        let mut lines = vec![line("unknown", "", "", "")];
         let mut places: BTreeMap<String, Vec<(String, u32)>> = BTreeMap::new();
         for route in routes.routes() {
             let models = [route.model()].into_iter().chain(route.aliases().iter().map(String::as_str));
@@ -141,18 +164,12 @@ impl Meters {
                     let own = target.served_model().or_else(|| served(server)).filter(|_| !is_adapter);
                     // 2^32 lines do not fit in memory.
                     known.push((server.to_owned(), u32::try_from(lines.len()).unwrap_or_default()));
-                    lines.push(Line::new(name, route.name(), server, own.unwrap_or(name)));
+                    lines.push(line(name, route.name(), server, own.unwrap_or(name)));
                 }
             }
         }
-        Self {
-            lines,
-            places,
-            active: Count::default(),
-            connections: Count::default(),
-            refused_connections: Count::default(),
-            lost_lines: Count::default(),
-        }
+        let totals = before.map_or_else(Arc::default, |old| Arc::clone(&old.totals));
+        Self { lines, places, totals }
     }
 
     /// The line of requests for `model` that go to `server`; that of requests without a route where there is none.
@@ -197,6 +214,11 @@ impl Meters {
 }
 
 impl Line {
+    /// What tells it from others.
+    fn key(&self) -> [&str; 4] {
+        [&self.model, &self.route, &self.server, &self.upstream_model]
+    }
+
     fn new(model: &str, route: &str, server: &str, upstream_model: &str) -> Self {
         let text = str::to_owned;
         Self {
@@ -231,6 +253,10 @@ impl Count {
 
     pub(crate) fn take(&self, number: u64) {
         self.0.fetch_sub(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

@@ -19,23 +19,18 @@ use crate::body::GatewayBody;
 use crate::desk::{Desk, Routed};
 use crate::meters::{Page, Path};
 use crate::proxy::{Due, Proxy, Relayed};
-use crate::upstream::Upstream;
 use crate::visit::Visit;
 
 /// Answers one request.
-pub(crate) async fn respond(
-    request: Request<Incoming>,
-    desk: &Arc<Desk>,
-    upstream: &Upstream,
-) -> Response<GatewayBody> {
+pub(crate) async fn respond(request: Request<Incoming>, desk: &Arc<Desk>) -> Response<GatewayBody> {
     let mut response = match path_of(request.uri().path()) {
-        Some((path, api)) => prompted(request, path, api, desk, upstream).await,
+        Some((path, api)) => prompted(request, path, api, desk).await,
         None => {
             let answer = own(&request, desk).unwrap_or_else(Into::into);
             answer.map(|bytes| GatewayBody::own(bytes, Visit::uncounted()))
         }
     };
-    if desk.is_leaving() {
+    if desk.fleet.is_leaving() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -76,16 +71,10 @@ fn own(request: &Request<Incoming>, desk: &Arc<Desk>) -> Result<Response<Bytes>,
 }
 
 /// Answers a prompt, with an engine's answer if there is one.
-async fn prompted(
-    request: Request<Incoming>,
-    path: Path,
-    api: Api,
-    desk: &Arc<Desk>,
-    upstream: &Upstream,
-) -> Response<GatewayBody> {
+async fn prompted(request: Request<Incoming>, path: Path, api: Api, desk: &Arc<Desk>) -> Response<GatewayBody> {
     let entry = desk.access_log.is_some().then(|| Box::new(Entry::new(&request)));
     let mut visit = Visit::new(Arc::clone(desk), path, entry);
-    match route(request, api, desk, upstream, &mut visit).await {
+    match route(request, api, desk, &mut visit).await {
         Ok((head, answer)) => {
             visit.answer(head.status);
             Response::from_parts(head, GatewayBody::relay(answer, visit))
@@ -97,24 +86,18 @@ async fn prompted(
     }
 }
 
-async fn route(
-    request: Request<Incoming>,
-    api: Api,
-    desk: &Arc<Desk>,
-    upstream: &Upstream,
-    visit: &mut Visit,
-) -> Result<Relayed, ApiError> {
+async fn route(request: Request<Incoming>, api: Api, desk: &Arc<Desk>, visit: &mut Visit) -> Result<Relayed, ApiError> {
     if request.method() != Method::POST {
         return Err(ApiError::wrong_method("POST"));
     }
     let (head, body) = request.into_parts();
     let body = read(body, desk.limits.max_body, desk.limits.body_timeout).await?;
-    let ask = Ask::read(body, api, &desk.hasher)?;
-    let key = desk.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
+    let ask = Ask::read(body, api, &desk.fleet.hasher)?;
+    let key = desk.fleet.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
     let Routed { server, model, adapter } = desk.route(&ask.model, &head, key)?;
     visit.asks(&ask.model, server.name(), ask.prompt_tokens);
     let due = Due::new(server, visit.arrived());
-    Proxy { desk, upstream, head: &head, ask: &ask, server, model, adapter, key, due }.run(visit).await
+    Proxy { desk, head: &head, ask: &ask, server, model, adapter, key, due }.run(visit).await
 }
 
 async fn read(body: Incoming, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
@@ -149,7 +132,7 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 fn ready(desk: &Arc<Desk>) -> Result<Response<Bytes>, ApiError> {
-    if desk.is_leaving() {
+    if desk.fleet.is_leaving() {
         Err(ApiError::stopping())
     } else {
         Ok(json_response(StatusCode::OK, &json!({ "status": "ready" })))

@@ -110,6 +110,18 @@ impl HealthCheck {
     }
 }
 
+impl HealthCheck {
+    /// As it is told to whoever looks into a running gateway.
+    pub(crate) fn told(&self) -> serde_json::Value {
+        let Self { path, interval, timeout, up_after, down_after } = self;
+        let millis = |time: &Duration| time.as_micros() as f64 / 1e3;
+        serde_json::json!({
+            "path": path, "interval_ms": millis(interval), "timeout_ms": millis(timeout), "up_after": up_after,
+            "down_after": down_after,
+        })
+    }
+}
+
 impl HealthCheckError {
     fn new(field: &'static str, found: String, expected: &'static str) -> Self {
         Self { field, found, expected }

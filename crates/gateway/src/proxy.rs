@@ -21,7 +21,7 @@ use crate::desk::{Desk, Server, Work};
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
-use crate::upstream::{AskError, EngineBody, Upstream};
+use crate::upstream::{AskError, EngineBody};
 use crate::usage::Usage;
 use crate::visit::Visit;
 
@@ -35,7 +35,6 @@ const RANK: HeaderName = HeaderName::from_static("x-data-parallel-rank");
 #[derive(Debug)]
 pub(crate) struct Proxy<'a> {
     pub(crate) desk: &'a Arc<Desk>,
-    pub(crate) upstream: &'a Upstream,
     pub(crate) head: &'a Parts,
     pub(crate) ask: &'a Ask,
     pub(crate) server: &'a Server,
@@ -71,7 +70,7 @@ type Try = Result<(Response<EngineBody>, Flight), Broken>;
 /// One of them.
 #[derive(Debug)]
 struct Broken {
-    index: usize,
+    id: EndpointId,
     error: ApiError,
 }
 
@@ -98,8 +97,7 @@ impl Due {
 }
 
 impl Tried {
-    fn note(&mut self, desk: &Desk, index: usize, error: Option<ApiError>) {
-        let id = desk.id(index);
+    fn note(&mut self, id: EndpointId, error: Option<ApiError>) {
         let place = self.endpoints.partition_point(|&other| other < id);
         self.endpoints.insert(place, id);
         self.last = error.or(self.last.take());
@@ -133,15 +131,15 @@ impl Proxy<'_> {
         let (mut last, mut tried) = (first, Tried::default());
         loop {
             let refused = match last {
-                Ok((response, flight)) if !self.desk.retry.is_again(response.status()) => {
+                Ok((response, flight)) if !self.server.retry.is_again(response.status()) => {
                     return Ok(self.relay(response, flight));
                 }
                 Ok((response, flight)) => {
-                    tried.note(self.desk, flight.index(), None);
+                    tried.note(flight.member().id, None);
                     Some((response, flight))
                 }
                 Err(broken) => {
-                    tried.note(self.desk, broken.index, Some(broken.error));
+                    tried.note(broken.id, Some(broken.error));
                     None
                 }
             };
@@ -161,7 +159,7 @@ impl Proxy<'_> {
     /// Another endpoint to try, after a pause; `None` when there is none, or enough has been tried.
     async fn another(&self, among: PoolId, tried: &Tried) -> Option<Flight> {
         let count = tried.endpoints.len();
-        if self.desk.retry.is_enough(count) {
+        if self.server.retry.is_enough(count) {
             return None;
         }
         let flight = self.choose(Work::Prompt(self.ask), among, &tried.endpoints).ok()?;
@@ -169,7 +167,7 @@ impl Proxy<'_> {
             flight.settle(Outcome::Unused);
             return None;
         }
-        let pause = self.desk.pause_after(count, self.key);
+        let pause = self.desk.pause_after(self.server, count, self.key);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
@@ -179,15 +177,15 @@ impl Proxy<'_> {
     /// Sends a body where `flight` leads. What fails there before the response head may go better elsewhere,
     /// but for a request whose time is over.
     async fn try_one(&self, flight: Flight, body: Bytes, visit: &mut Visit) -> Result<Try, ApiError> {
-        visit.is_sent(flight.index());
+        visit.is_sent(flight.member());
         let (late, error) = match self.in_time(self.send(&flight, body)).await {
             Ok(Ok(response)) => return Ok(Ok((response, flight))),
             Ok(Err(reason)) => (None, ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint()))),
             Err(late) => (Some(late), ApiError::timed_out(flight.endpoint())),
         };
-        let index = flight.index();
+        let id = flight.member().id;
         flight.settle(Outcome::Error);
-        if let Some(Late::Request) = late { Err(error) } else { Ok(Err(Broken { index, error })) }
+        if let Some(Late::Request) = late { Err(error) } else { Ok(Err(Broken { id, error })) }
     }
 
     /// Waits as long as the server's limits allow.
@@ -200,17 +198,18 @@ impl Proxy<'_> {
 
     fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
-        let decision = self.desk.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
-        Ok(Flight::new(Arc::clone(self.desk), decision.endpoint.index(), decision.reservation))
+        let fleet = &self.desk.fleet;
+        let (member, decision) = fleet.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
+        Ok(Flight::new(Arc::clone(fleet), member, decision.reservation))
     }
 
     async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<EngineBody>, AskError> {
-        self.upstream.send(self.desk.endpoint(flight.index()).address, &self.head_for(flight), body).await
+        self.desk.upstream.send(flight.member().endpoint.address, &self.head_for(flight), body).await
     }
 
     /// The client's head, with the rank where the endpoint is one.
     fn head_for(&self, flight: &Flight) -> Cow<'_, Parts> {
-        let Some(rank) = self.desk.endpoint(flight.index()).rank else { return Cow::Borrowed(self.head) };
+        let Some(rank) = flight.member().endpoint.rank else { return Cow::Borrowed(self.head) };
         let mut head = self.head.clone();
         head.headers.insert(RANK, rank.into());
         Cow::Owned(head)

@@ -138,6 +138,17 @@ impl Retry {
         Ok(self)
     }
 
+    /// As it is told to whoever looks into a running gateway.
+    pub(crate) fn told(&self) -> serde_json::Value {
+        let Self { tries, share_permille, per_second, pause, longest_pause, statuses } = self;
+        let millis = |time: &Duration| time.as_micros() as f64 / 1e3;
+        let statuses: Vec<_> = statuses.iter().map(StatusCode::as_u16).collect();
+        serde_json::json!({
+            "tries": tries, "share_permille": share_permille, "per_second": per_second, "pause_ms": millis(pause),
+            "longest_pause_ms": millis(longest_pause), "statuses": statuses,
+        })
+    }
+
     /// Whether so many endpoints tried are enough.
     pub(crate) fn is_enough(&self, tried: usize) -> bool {
         tried >= self.tries as usize

@@ -71,6 +71,11 @@ impl Upstream {
         Ok(EngineBody::response(answer, link, self.0.clone()))
     }
 
+    /// Whether it has the same connections.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     async fn connect(&self, address: SocketAddr) -> Result<Link, AskError> {
         let limit = self.0.connect_timeout();
         let stream = timeout(limit, TcpStream::connect(address)).await.map_err(|_| AskError::SlowConnect(limit))?;

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::access_log::Entry;
 use crate::cause::Cause;
-use crate::desk::Desk;
+use crate::desk::{Desk, Member};
 use crate::meters::{Path, Went};
 
 /// What becomes of a request. Counted and logged when it is dropped, on whatever path that happens.
@@ -24,8 +24,8 @@ struct Account {
     status: Option<StatusCode>,
     cause: Option<Cause>,
     tries: u32,
-    /// The endpoint's place in the desk's list.
-    endpoint: Option<usize>,
+    /// Where it was sent last, for the log.
+    endpoint: Option<Arc<Member>>,
     prompt_tokens: u32,
     first_byte: Option<Instant>,
     events: u64,
@@ -39,7 +39,7 @@ impl Visit {
     }
 
     pub(crate) fn new(desk: Arc<Desk>, path: Path, entry: Option<Box<Entry>>) -> Self {
-        desk.meters.active.add(1);
+        desk.meters.totals.active.add(1);
         Self(Some(Box::new(Account {
             desk,
             path,
@@ -75,10 +75,12 @@ impl Visit {
     }
 
     /// It is sent to an endpoint.
-    pub(crate) fn is_sent(&mut self, endpoint: usize) {
+    pub(crate) fn is_sent(&mut self, endpoint: &Arc<Member>) {
         let Some(account) = &mut self.0 else { return };
         account.tries += 1;
-        account.endpoint = Some(endpoint);
+        if account.entry.is_some() {
+            account.endpoint = Some(Arc::clone(endpoint));
+        }
     }
 
     /// The head of its answer is there.
@@ -128,12 +130,12 @@ impl Drop for Visit {
             next_token: first.filter(|_| gaps > 0).map(|first| nanos(now.duration_since(first) / gaps)),
         };
         let meters = &account.desk.meters;
-        meters.active.take(1);
+        meters.totals.active.take(1);
         meters.end(&went);
         if let (Some(entry), Some(log)) = (account.entry, &account.desk.access_log) {
-            let endpoint = account.endpoint.map(|index| account.desk.endpoint(index).name());
+            let endpoint = account.endpoint.as_ref().map(|member| member.endpoint.name());
             if !log.write(&entry, &went, endpoint, account.tries) {
-                meters.lost_lines.add(1);
+                meters.totals.lost_lines.add(1);
             }
         }
     }

@@ -22,7 +22,7 @@ use phalanx_routing::{ModelRoute, Policy, RouteTable};
 use phalanx_signals::{EventReport, EventSource, MetricsSource, Publisher, PublisherConfig, ScrapeReport, Watch};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use support::{Engine, Script, response, send, settled};
 
@@ -74,11 +74,11 @@ async fn until<T: Clone + std::fmt::Debug>(watch: &Watch<T>, wanted: impl FnMut(
 }
 
 async fn events(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&EventReport) -> bool) -> EventReport {
-    until(gateway.handle().kv_events(endpoint).expect("it is followed"), wanted).await
+    until(&gateway.handle().kv_events(endpoint).expect("it is followed"), wanted).await
 }
 
 async fn metrics(gateway: &Gateway, endpoint: &str, wanted: impl FnMut(&ScrapeReport) -> bool) -> ScrapeReport {
-    until(gateway.handle().metrics(endpoint).expect("they are read"), wanted).await
+    until(&gateway.handle().metrics(endpoint).expect("they are read"), wanted).await
 }
 
 /// Which endpoint answers a prompt.
@@ -258,9 +258,18 @@ async fn a_request_for_an_adapter_goes_where_it_is_loaded() {
     for name in ["has", "lacks"] {
         metrics(&gateway, name, |report| report.pages > 0).await;
     }
+    // What was read while a request was under way took it for one of the engine's others.
+    let read_again = async || {
+        for name in ["has", "lacks"] {
+            let before = gateway.handle().metrics(name).expect("they are read").report().pages;
+            metrics(&gateway, name, |report| report.pages > before).await;
+        }
+    };
     for _ in 0..8 {
         assert_eq!(chosen_for(&gateway, "poet", "anything").await, "has");
+        read_again().await;
         assert_eq!(chosen_for(&gateway, "tiny", "anything").await, "lacks");
+        read_again().await;
     }
 }
 
@@ -324,4 +333,76 @@ async fn without_events_a_prompt_goes_where_a_like_one_went() {
     for group in (0..8).cycle().take(32) {
         assert_eq!(chosen(&gateway, &prompt(&format!("group {group} "))).await, first[group]);
     }
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_takes_over_what_its_peer_knows() {
+    // An engine that has published more than it can repeat.
+    let config = PublisherConfig::new().with_topic("kv@here@m").with_kept(4, 1 << 20);
+    let publisher =
+        Publisher::start(&config, bind("127.0.0.1:0").await, Some(bind("127.0.0.1:0").await)).expect("bound");
+    let (mut first, engines) = pair(&publisher).await;
+    events(&first, "e1", whole).await;
+    publisher.publish(stored(&prompt("one")));
+    for number in 0..6 {
+        publisher.publish(stored(&prompt(&format!("number {number}"))));
+    }
+    events(&first, "e1", |report| report.batches == 7 && whole(report)).await;
+    let peer = first.peers(bind("127.0.0.1:0").await).expect("bound");
+
+    // Nothing comes from there: what is held is what was taken over.
+    let nobody = support::nobody().await;
+    let silent = EventSource::new(nobody.into()).with_replay(nobody.into());
+    let named = |model: &str, name: &str| {
+        let routes = RouteTable::new([ModelRoute::to(model, model)]).expect("one route");
+        let endpoints = [
+            Endpoint::new("e0", engines[0].address),
+            Endpoint::new(name, engines[1].address).with_kv_events(silent.clone()),
+        ];
+        GatewayConfig::new(routes, Policy::phalanx())
+            .with_block_size(BlockSize::new(BLOCK).expect("in range"))
+            .with_pool(model, Pool::of(endpoints).serving("m"))
+    };
+    let routes = RouteTable::new([ModelRoute::to("m", "server")]).expect("one route");
+    let endpoints = [
+        Endpoint::new("e0", engines[0].address),
+        Endpoint::new("e1", engines[1].address).with_kv_events(source(&publisher)),
+    ];
+    let mut warm = GatewayConfig::new(routes, Policy::phalanx())
+        .with_block_size(BlockSize::new(BLOCK).expect("in range"))
+        .with_pool("server", Pool::of(endpoints));
+    let warmth = warm.warm_from(peer, Duration::from_secs(20)).await.expect("it answers");
+    assert!(warmth.endpoints == 2 && warmth.blocks > 0, "{warmth:?}");
+    // Published while the second one starts: it asks for it.
+    publisher.publish(stored(&prompt("two")));
+    let second = Gateway::start(warm, bind("127.0.0.1:0").await).expect("sound");
+    let report = events(&second, "e1", |report| report.batches >= 1 && whole(report)).await;
+    assert_eq!((report.dropped, report.applied.unplaced), (0, 0), "{report:?}");
+    for about in ["one", "number 3", "two"] {
+        for _ in 0..4 {
+            assert_eq!(chosen(&second, &prompt(about)).await, "e1", "{about}");
+        }
+    }
+    // Nothing is believed of an endpoint of another name or model, whoever has its address.
+    for (model, name) in [("n", "e7"), ("n", "e1")] {
+        let mut other = named(model, name);
+        other.warm_from(peer, Duration::from_secs(20)).await.expect("it answers");
+        let mut other = Gateway::start(other, bind("127.0.0.1:0").await).expect("sound");
+        let address = other.debug(bind("127.0.0.1:0").await).expect("loopback");
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream
+            .write_all(b"GET /debug/endpoints HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await
+            .expect("open");
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await.expect("text");
+        let all: serde_json::Value =
+            serde_json::from_str(page.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+        let held = all.as_array().expect("a list").iter().find(|of| of["name"] == name).map(|of| &of["blocks"]);
+        assert_eq!(held, Some(&0.into()), "{model} {name}");
+    }
+    let wrong = GatewayConfig::new(RouteTable::new([]).expect("none"), Policy::phalanx());
+    let mut wrong = wrong.with_block_size(BlockSize::new(64).expect("in range"));
+    assert!(wrong.warm_from(peer, Duration::from_secs(20)).await.is_err_and(|error| error.to_string().contains("400")));
+    assert!(wrong.warm_from(engines[0].address, Duration::from_secs(20)).await.is_err());
 }

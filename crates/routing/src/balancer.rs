@@ -3,6 +3,7 @@
 mod adapters;
 mod batch;
 mod book;
+mod change;
 mod choose;
 mod clock;
 mod compare;
@@ -117,7 +118,23 @@ impl Balancer {
         self
     }
 
-    pub(crate) fn set_max_age(&mut self, age: Duration) {
+    /// With another age from now on. What was read while there was none holds until the next reading.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_routing::{Balancer, Endpoint, Seed, Signals};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0));
+    /// balancer.set_max_age(Duration::from_secs(5));
+    /// let endpoint = balancer.join(Endpoint::new());
+    /// balancer.signals(endpoint, Signals { waiting: Some(3), ..Signals::unknown(Duration::from_secs(1)) });
+    /// balancer.set_max_age(Duration::from_secs(9));
+    /// assert_eq!(balancer.next_timeout(), Some(Duration::from_secs(10)));
+    /// ```
+    pub fn set_max_age(&mut self, age: Duration) {
+        if self.max_age == Some(age) {
+            return;
+        }
         self.max_age = Some(age);
         self.recording.max_age(age);
     }

@@ -8,6 +8,22 @@ use crate::endpoint::EndpointId;
 /// No flight.
 const NONE: u32 = u32::MAX;
 
+/// A request that was decided and is not settled, as it is [told](crate::Balancer::in_flight).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InFlight {
+    /// Where it is.
+    pub endpoint: EndpointId,
+    /// Tokens of its prompt.
+    pub prompt_tokens: u32,
+    /// Those of them that the endpoint had to compute.
+    pub uncached_tokens: u32,
+    /// When it was decided, since the caller's epoch.
+    pub decided: Duration,
+    /// When its first token came, if it has.
+    pub first_token: Option<Duration>,
+}
+
 /// A request that was decided and is not settled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {

@@ -76,6 +76,7 @@ pub use balancer::Balancer;
 pub use endpoint::{Endpoint, EndpointId, Role};
 pub use evidence::Noted;
 pub use explanation::{Candidate, Contribution, Explanation, Factor, Omission, PairExplanation};
+pub use flights::InFlight;
 pub use health::{Breaker, BreakerError, Health, Outlier};
 pub use label::Labels;
 pub use link::{Domain, Link, LinkCosts, LinkError};

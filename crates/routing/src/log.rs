@@ -33,8 +33,9 @@ use crate::policy::Policy;
 /// |---|---|
 /// | the first | `log` (`phalanx-routing`), `version`, `seed` |
 /// | `"do":"max-age"` | `age` |
-/// | `breaker` | `breaker` |
+/// | `breaker` | `breaker`; null from when there is none |
 /// | `pool` | `policy`; pools have the numbers 0, 1, ... |
+/// | `policy` | `pool`, `policy`: its own from now on |
 /// | `join` | `endpoint`, `seats`, `kv_tokens`, `prefill_token`, `decode_token`, `labels` (bits), `context_tokens` if there is a limit, and unless it is as usual `place` (`role`, `domain`, `group`, `connector`, `rank`) |
 /// | `leave` | `endpoint` |
 /// | `enter`, `exit` | `pool`, `endpoint` |

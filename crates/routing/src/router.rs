@@ -5,6 +5,7 @@ mod promises;
 
 use core::time::Duration;
 
+use phalanx_kvcache::snapshot::Restored;
 use phalanx_kvcache::{
     Applied, ApproximateConfig, BlockHash, BlockSize, Change, FleetIndex, IndexConfig, IndexError, Overlap, RankId,
 };
@@ -121,6 +122,50 @@ impl Router {
                 return id;
             }
         }
+    }
+
+    /// Starts from an index that somebody else had. Each of its ranks for whose tag there is an endpoint joins with all that
+    /// it held there, the others leave; says who joined, with the tags. To be called before endpoints join.
+    ///
+    /// ```
+    /// use phalanx_kvcache::{BlockHash, BlockSize, Change, FleetIndex, IndexConfig, Layer};
+    /// use phalanx_routing::{Endpoint, Router, Seed};
+    ///
+    /// let mut peer = Router::new(BlockSize::new(16)?, Seed::from(0));
+    /// let there = peer.join(Endpoint::new());
+    /// let blocks = [1, 2].map(BlockHash);
+    /// let _ = peer.apply(there, Change::Stored { layer: Layer::MAIN, parent: None, names: &blocks, contents: &blocks })?;
+    /// let mut bytes = Vec::new();
+    /// peer.index().snapshot(|_| "pod-1", &mut bytes);
+    ///
+    /// let mut router = Router::new(BlockSize::new(16)?, Seed::from(0));
+    /// let restored = FleetIndex::restore(&bytes, IndexConfig::new())?;
+    /// let joined = router.restore(restored, |tag| (tag == b"pod-1").then(Endpoint::new));
+    /// assert_eq!(router.blocks_of(joined[0].0), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restore(
+        &mut self,
+        restored: Restored<FleetIndex>,
+        mut endpoint: impl FnMut(&[u8]) -> Option<Endpoint>,
+    ) -> Vec<(EndpointId, Vec<u8>)> {
+        let mut joined = Vec::new();
+        self.index = restored.index;
+        for (rank, tag) in restored.ranks {
+            while self.ranks.len() <= rank.index() {
+                self.ranks.push(rank);
+            }
+            self.ranks[rank.index()] = rank;
+            match endpoint(&tag).and_then(|endpoint| self.balancer.join_at(rank.index(), endpoint)) {
+                Some(id) => {
+                    self.live += 1;
+                    joined.push((id, tag));
+                }
+                // It is there: it was restored.
+                None => _ = self.index.leave(rank),
+            }
+        }
+        joined
     }
 
     /// Takes an endpoint out for good, and all that its cache held. `false` when it had left already.
@@ -254,6 +299,12 @@ impl Router {
             self.promises.end(&reservation);
         }
         self.balancer.settle(reservation, outcome, now)
+    }
+
+    /// How many blocks an endpoint is known or guessed to hold; none of one that left.
+    #[must_use]
+    pub fn blocks_of(&self, endpoint: EndpointId) -> u32 {
+        if self.balancer.has(endpoint) { self.index.blocks_of(self.ranks[endpoint.index()]) } else { 0 }
     }
 
     /// The load and the policies.

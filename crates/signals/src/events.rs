@@ -11,7 +11,7 @@ mod replay;
 mod run;
 mod source;
 
-use phalanx_kvcache::feed::Standing;
+use phalanx_kvcache::feed::{Cursor, Standing};
 use phalanx_kvcache::{Applied, BlockSize, Change};
 
 use self::reader::Reader;
@@ -79,7 +79,42 @@ impl Follower {
     where
         F: FnMut(Change<'_>) -> Applied + Send + 'static,
     {
-        let reader = Reader::new(&source, block_size, sink);
+        Self::resume(source, block_size, seed, None, sink, |_| {})
+    }
+
+    /// Follows `source` from where somebody else had come with it, whose entries of the engine there are; from the start
+    /// without a cursor. `at` is told where the entries stand after each batch, and `None` before they change, until they
+    /// are of one place again: whoever keeps both under one lock can hand them on together, to be resumed elsewhere. The
+    /// engine is asked first whether it is still the same, and if it is not, the entries are dropped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use phalanx_kvcache::feed::Cursor;
+    /// use phalanx_kvcache::{Applied, BlockSize};
+    /// use phalanx_signals::{EventSource, Follower};
+    ///
+    /// let source = EventSource::new("tcp://127.0.0.1:5557".parse()?).with_replay("tcp://127.0.0.1:5558".parse()?);
+    /// let cursor = Cursor { next: 7, last: 0x5eed, whole: true }; // as a peer told it
+    /// let at = |cursor| println!("{cursor:?}");
+    /// let follower = Follower::resume(source, BlockSize::new(16)?, 7, Some(cursor), |_| Applied::default(), at);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resume<F, A>(
+        source: EventSource,
+        block_size: BlockSize,
+        seed: u64,
+        cursor: Option<Cursor>,
+        sink: F,
+        at: A,
+    ) -> Self
+    where
+        F: FnMut(Change<'_>) -> Applied + Send + 'static,
+        A: FnMut(Option<Cursor>) + Send + 'static,
+    {
+        let reader = Reader::new(&source, block_size, cursor, sink, Box::new(at));
         let (reporter, watch) = report(reader.report().clone());
         Self { watch, _task: Child::start(run::follow(source, seed, reader, reporter)) }
     }

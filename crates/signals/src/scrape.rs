@@ -4,10 +4,12 @@ mod fetch;
 mod schedule;
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use phalanx_routing::Signals;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
@@ -56,8 +58,19 @@ pub struct ScrapeReport {
 /// grows old; whoever uses it decides when it is too old. An engine that cannot be read is tried less often.
 #[derive(Debug)]
 pub struct Scraper {
-    watches: Vec<Watch<ScrapeReport>>,
+    watches: BTreeMap<usize, Watch<ScrapeReport>>,
+    /// The number of the next source.
+    next: usize,
+    changes: mpsc::UnboundedSender<(usize, Option<Source>)>,
     _task: Child,
+}
+
+/// A source that is read.
+#[derive(Debug)]
+struct Source {
+    of: MetricsSource,
+    meter: Meter,
+    reporter: Reporter<ScrapeReport>,
 }
 
 impl MetricsSource {
@@ -176,38 +189,69 @@ impl Scraper {
     where
         F: FnMut(usize, Signals, &EngineMetrics) + Send + 'static,
     {
-        let (reporters, watches) = sources.iter().map(|_| report(ScrapeReport::default())).unzip();
+        let (changes, changed) = mpsc::unbounded_channel();
         let scraping = Scraping {
-            schedule: Schedule::new(
-                sources.iter().map(|source| source.interval),
-                config.at_once,
-                config.seed,
-                epoch.elapsed(),
-            ),
-            meters: vec![Meter::new(); sources.len()],
-            sources,
-            reporters,
+            schedule: Schedule::new(config.at_once, config.seed),
+            sources: BTreeMap::new(),
+            changed,
             client: client(),
             config: config.clone(),
             epoch,
             sink,
         };
-        Self { watches, _task: Child::start(scraping.run()) }
+        let mut scraper = Self { watches: BTreeMap::new(), next: 0, changes, _task: Child::start(scraping.run()) };
+        for source in sources {
+            scraper.add(source);
+        }
+        scraper
+    }
+
+    /// Reads one more source from now on; says its number, which no other has or had.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Instant;
+    ///
+    /// use phalanx_signals::{MetricsSource, Scraper, ScraperConfig};
+    ///
+    /// let mut scraper = Scraper::start(&ScraperConfig::new(), Vec::new(), Instant::now(), |_, _, _| {});
+    /// let source = scraper.add(MetricsSource::new("127.0.0.1:8000".parse()?));
+    /// assert!(scraper.watch(source).is_some());
+    /// assert!(scraper.remove(source));
+    /// assert!(scraper.watch(source).is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add(&mut self, source: MetricsSource) -> usize {
+        let number = self.next;
+        self.next += 1;
+        let (reporter, watch) = report(ScrapeReport::default());
+        self.watches.insert(number, watch);
+        // The task ends with this scraper.
+        let _ = self.changes.send((number, Some(Source { of: source, meter: Meter::new(), reporter })));
+        number
+    }
+
+    /// Reads a source no longer; a reading that is under way may still be told. `false` when there is none of that number.
+    pub fn remove(&mut self, source: usize) -> bool {
+        let was_there = self.watches.remove(&source).is_some();
+        let _ = self.changes.send((source, None));
+        was_there
     }
 
     /// How it goes with the source of that number.
     #[must_use]
     pub fn watch(&self, source: usize) -> Option<&Watch<ScrapeReport>> {
-        self.watches.get(source)
+        self.watches.get(&source)
     }
 }
 
 /// The loop and what it works with.
 struct Scraping<F> {
     schedule: Schedule,
-    sources: Vec<MetricsSource>,
-    meters: Vec<Meter>,
-    reporters: Vec<Reporter<ScrapeReport>>,
+    sources: BTreeMap<usize, Source>,
+    changed: mpsc::UnboundedReceiver<(usize, Option<Source>)>,
     client: Client,
     config: ScraperConfig,
     epoch: Instant,
@@ -220,7 +264,10 @@ impl<F: FnMut(usize, Signals, &EngineMetrics)> Scraping<F> {
         loop {
             let now = self.epoch.elapsed();
             while let Some(source) = self.schedule.start(now) {
-                let MetricsSource { address, path, rank, .. } = &self.sources[source];
+                let Some(Source { of: MetricsSource { address, path, rank, .. }, .. }) = self.sources.get(&source)
+                else {
+                    continue;
+                };
                 let url = format!("http://{address}{path}");
                 let page = fetch(self.client.clone(), url, self.config.max_page, *rank);
                 let page = tokio::time::timeout(self.config.timeout, page);
@@ -234,6 +281,10 @@ impl<F: FnMut(usize, Signals, &EngineMetrics)> Scraping<F> {
                 }
             };
             tokio::select! {
+                change = self.changed.recv() => match change {
+                    Some((number, source)) => self.change(number, source),
+                    None => return,
+                },
                 Some(done) = tasks.join_next() => {
                     // A task that fell over would be a defect of ours: its source rests then.
                     if let Ok((source, read, page)) = done {
@@ -241,20 +292,32 @@ impl<F: FnMut(usize, Signals, &EngineMetrics)> Scraping<F> {
                     }
                 }
                 () = due => {}
-                // Nothing is under way and nothing will be due: there are no sources.
-                else => return,
+            }
+        }
+    }
+
+    fn change(&mut self, number: usize, source: Option<Source>) {
+        match source {
+            Some(source) => {
+                self.schedule.add(number, source.of.interval, self.epoch.elapsed());
+                self.sources.insert(number, source);
+            }
+            None => {
+                self.schedule.remove(number);
+                self.sources.remove(&number);
             }
         }
     }
 
     fn finish(&mut self, source: usize, read: Duration, page: Result<EngineMetrics, ScrapeError>) {
         self.schedule.finish(source, page.is_ok(), self.epoch.elapsed());
+        let Some(of) = self.sources.get_mut(&source) else { return };
         let signals = page.map(|page| {
-            let signals = self.meters[source].signals(&page, read);
+            let signals = of.meter.signals(&page, read);
             (self.sink)(source, signals, &page);
             signals
         });
-        self.reporters[source].send_modify(|report| match signals {
+        of.reporter.send_modify(|report| match signals {
             Ok(signals) => {
                 report.pages += 1;
                 report.failure = None;

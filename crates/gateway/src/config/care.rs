@@ -6,6 +6,7 @@ use phalanx_routing::Breaker;
 
 use super::GatewayConfig;
 use crate::access_log::AccessLog;
+use crate::decision_log::DecisionLog;
 use crate::limits::{Drain, Limits};
 use crate::probe::HealthCheck;
 use crate::retry::Retry;
@@ -33,6 +34,7 @@ pub(crate) struct Care {
     pub(crate) breaker: Option<Breaker>,
     pub(crate) health_check: Option<HealthCheck>,
     pub(crate) access_log: Option<AccessLog>,
+    pub(crate) decision_log: Option<DecisionLog>,
 }
 
 impl GatewayConfig {
@@ -94,6 +96,14 @@ impl GatewayConfig {
         self.care.access_log = Some(log);
         self
     }
+
+    /// With every decision written down, so that it can be made again, also by another policy. A decision takes a few
+    /// microseconds longer then. Takes effect at the start only. Without this call nothing is written.
+    #[must_use]
+    pub fn with_decision_log(mut self, log: DecisionLog) -> Self {
+        self.care.decision_log = Some(log);
+        self
+    }
 }
 
 impl Default for Care {
@@ -106,6 +116,7 @@ impl Default for Care {
             breaker: Some(Breaker::new()),
             health_check: None,
             access_log: None,
+            decision_log: None,
         }
     }
 }

@@ -3,26 +3,38 @@
 use std::collections::BTreeMap;
 
 use phalanx_kvcache::ApproximateConfig;
-use phalanx_routing::{AdapterId, AdapterReading, EndpointId, RouteTable, Signals};
+use phalanx_routing::{AdapterId, AdapterReading, RouteTable, Signals};
 use phalanx_signals::EngineMetrics;
 
-use super::Desk;
+use super::Fleet;
 
 /// Names that are numbered at the most, those of the routes aside.
 const MOST: usize = 1 << 16;
 
 /// Numbers for names: those that routes know, then those that only engines tell of, which take up an engine's slots too.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Adapters {
     numbers: BTreeMap<String, AdapterId>,
-    /// How many more there may be.
-    left: usize,
+    /// How many only engines tell of.
+    told: usize,
 }
 
 impl Adapters {
-    pub(super) fn new(routes: &RouteTable) -> Self {
-        let numbers = routes.adapters().zip(0..).map(|(name, number)| (name.to_owned(), AdapterId::from(number)));
-        Self { numbers: numbers.collect(), left: MOST }
+    /// Numbers for the adapters of routes too; who has one keeps it.
+    pub(super) fn know(&mut self, routes: &RouteTable) {
+        for name in routes.adapters() {
+            self.number(name);
+        }
+    }
+
+    fn number(&mut self, name: &str) -> AdapterId {
+        let next = AdapterId::from(self.numbers.len() as u32);
+        *self.numbers.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// All names, with their numbers.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, AdapterId)> {
+        self.numbers.iter().map(|(name, id)| (name.as_str(), *id))
     }
 
     pub(super) fn get(&self, name: &str) -> Option<AdapterId> {
@@ -35,11 +47,9 @@ impl Adapters {
         for name in names {
             if let Some(id) = self.get(name) {
                 ids.push(id);
-            } else if self.left > 0 {
-                self.left -= 1;
-                let id = AdapterId::from(self.numbers.len() as u32);
-                self.numbers.insert(name.clone(), id);
-                ids.push(id);
+            } else if self.told < MOST {
+                self.told += 1;
+                ids.push(self.number(name));
             }
         }
         let is_whole = ids.len() == names.len();
@@ -47,7 +57,7 @@ impl Adapters {
     }
 }
 
-impl Desk {
+impl Fleet {
     /// How many blocks of the gateway's size an engine can keep, as far as it says.
     fn blocks(&self, page: &EngineMetrics) -> Option<u32> {
         let tokens = page.blocks?.checked_mul(page.block_size?.into())?;
@@ -55,10 +65,12 @@ impl Desk {
         u32::try_from(blocks).ok().filter(|blocks| *blocks > 0)
     }
 
-    /// Tells the router what an endpoint's metrics say.
-    pub(crate) fn signals(&self, index: usize, signals: Signals, page: &EngineMetrics) {
-        let id: EndpointId = self.ids[index];
+    /// Tells the router what the metrics of a source say.
+    pub(crate) fn signals(&self, source: usize, signals: Signals, page: &EngineMetrics) {
         let mut state = self.lock();
+        let state = &mut *state;
+        // One that is forgotten may have been read once more.
+        let Some(&id) = state.sources.get(&source) else { return };
         // An older reading than the last one is passed over.
         let _ = state.router.balancer_mut().signals(id, signals);
         if let (Some(blocks), Some(before)) = (self.blocks(page), state.router.guessed_capacity(id))

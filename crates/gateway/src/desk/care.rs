@@ -1,11 +1,10 @@
-//! What the desk knows of failures: who is up, what may be tried again, and the end.
+//! What the desk knows of failures: who is up, and what may be tried again.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use phalanx_routing::{Health, Totals};
+use phalanx_routing::{EndpointId, Health, Totals};
 
-use super::{Desk, Server};
+use super::{Desk, Fleet, Server};
 use crate::config::Endpoint;
 
 /// How one endpoint stands.
@@ -19,50 +18,51 @@ pub(crate) struct Standing {
     pub(crate) is_up: bool,
 }
 
-impl Desk {
-    pub(crate) fn endpoint_count(&self) -> usize {
-        self.endpoints.len()
-    }
-
+impl Fleet {
     /// Takes an endpoint out of its pools, or back in. What it has under way goes on.
-    pub(crate) fn set_up(&self, index: usize, is_up: bool) {
-        let (id, mut state) = (self.ids[index], self.lock());
+    pub(crate) fn set_up(&self, id: EndpointId, is_up: bool) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some(place) = state.place_mut(id) else { return };
+        place.is_down = !is_up;
+        let pools = std::mem::take(&mut place.pools);
         let balancer = state.router.balancer_mut();
-        for &pool in &self.pools[index] {
-            let _ = if is_up { balancer.enter(pool, id) } else { balancer.exit(pool, id) };
+        for pool in &pools {
+            let _ = if is_up { balancer.enter(*pool, id) } else { balancer.exit(*pool, id) };
         }
-        state.down[index] = !is_up;
+        if let Some(place) = state.place_mut(id) {
+            place.pools = pools;
+        }
     }
 
+    /// Whether checks have found an endpoint down.
+    pub(crate) fn is_down(&self, id: EndpointId) -> bool {
+        self.lock().place(id).is_some_and(|place| place.is_down)
+    }
+}
+
+impl Desk {
     /// Whether a request may be tried once more.
     pub(crate) fn may_retry(&self, server: &Server) -> bool {
-        server.budget.take(self.epoch.elapsed())
+        server.budget.take(self.fleet.now())
     }
 
     /// The pause before that, after so many tries.
-    pub(crate) fn pause_after(&self, tried: usize, key: u64) -> Duration {
-        self.retry.pause_after(tried, key ^ self.seed)
-    }
-
-    /// From now on readers of `/readyz` are sent elsewhere.
-    pub(crate) fn leave(&self) {
-        self.is_leaving.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.is_leaving.load(Ordering::Relaxed)
+    pub(crate) fn pause_after(&self, server: &Server, tried: usize, key: u64) -> Duration {
+        server.retry.pause_after(tried, key ^ self.fleet.seed)
     }
 
     /// How each endpoint stands.
     pub(crate) fn standings(&self) -> Vec<(&Endpoint, Standing)> {
-        let state = self.lock();
+        let state = self.fleet.lock();
         let balancer = state.router.balancer();
-        let rows = self.endpoints.iter().zip(&self.ids).zip(&state.down);
-        rows.map(|((endpoint, &id), &is_down)| {
+        let rows = self.members.iter().map(|member| {
+            let id = member.id;
             let is_out = matches!(balancer.health(id), Health::Out { .. });
             let (in_flight, totals) = (balancer.load(id).in_flight, balancer.totals(id));
-            (endpoint, Standing { in_flight, totals, is_out, is_up: !is_down })
-        })
-        .collect()
+            let is_up = state.place(id).is_some_and(|place| !place.is_down);
+            (&member.endpoint, Standing { in_flight, totals, is_out, is_up })
+        });
+        rows.collect()
     }
 }

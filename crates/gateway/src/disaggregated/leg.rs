@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +14,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::Said;
-use crate::desk::Desk;
 use crate::flight::Flight;
 use crate::upstream::{EngineBody, Upstream};
 
@@ -53,18 +51,11 @@ enum Word {
 
 impl Leg {
     /// Sends `body` where `flight` leads, under a client's head. When nobody waits any more it may go on for `idle`.
-    pub(crate) fn start(
-        flight: Flight,
-        desk: Arc<Desk>,
-        upstream: &Upstream,
-        head: Parts,
-        body: Bytes,
-        idle: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn start(flight: Flight, upstream: &Upstream, head: Parts, body: Bytes, idle: Option<Duration>) -> Self {
         let (word, told) = oneshot::channel();
         let upstream = upstream.clone();
         let work = async move {
-            let address = desk.endpoint(flight.index()).address;
+            let address = flight.member().endpoint.address;
             let work = pin!(ask(&upstream, address, &head, body));
             run(flight, work, told, idle.unwrap_or(PATIENCE)).await
         };

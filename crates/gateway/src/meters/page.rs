@@ -105,7 +105,7 @@ impl Page {
 
     fn decisions(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let (name, help) = ("phalanx_gateway_decision_seconds", "From a prompt's blocks to an endpoint");
-        let (sum, count, buckets) = self.0.decision_times().buckets(&DECISION);
+        let (sum, count, buckets) = self.0.fleet.decision_times().buckets(&DECISION);
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         let buckets: Vec<_> = DECISION.iter().map(|&bound| seconds(bound)).chain([f64::MAX]).zip(buckets).collect();
         metric.encode_histogram::<NoLabelSet>(seconds(sum), count, &buckets, None)
@@ -113,10 +113,16 @@ impl Page {
 
     fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let meters = &self.0.meters;
-        gauge(encoder, "kthena_router_active_requests", "Requests to engines under way", meters.active.get())?;
-        gauge(encoder, "phalanx_gateway_connections", "Connections of clients", meters.connections.get())?;
+        gauge(encoder, "kthena_router_active_requests", "Requests to engines under way", meters.totals.active.get())?;
+        gauge(encoder, "phalanx_gateway_connections", "Connections of clients", meters.totals.connections.get())?;
         let name = "phalanx_gateway_is_ready";
-        gauge(encoder, name, "Whether /readyz says so", u64::from(!self.0.is_leaving()))?;
+        gauge(encoder, name, "Whether /readyz says so", u64::from(!self.0.fleet.is_leaving()))?;
+
+        let name = "phalanx_gateway_config_last_reload_successful";
+        let is_well = meters.totals.is_reload_broken.get() == 0;
+        gauge(encoder, name, "Whether the last configuration was applied", u64::from(is_well))?;
+        let name = "phalanx_gateway_config_last_reload_success_timestamp_seconds";
+        gauge(encoder, name, "When the last one was that was applied", meters.totals.last_reload.get())?;
 
         let (name, help) = ("kthena_router_active_downstream_requests", "Requests under way by model");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -142,13 +148,19 @@ impl Page {
     }
 
     fn totals(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let totals = &self.0.meters.totals;
         let rows = [
-            ("phalanx_gateway_refused_connections", "Connections over the limit", &self.0.meters.refused_connections),
-            ("phalanx_gateway_lost_log_lines", "Lines left out, as the log was slow", &self.0.meters.lost_lines),
+            ("phalanx_gateway_refused_connections", "Connections over the limit", &totals.refused_connections),
+            ("phalanx_gateway_lost_log_lines", "Lines left out, as the log was slow", &totals.lost_lines),
+            ("phalanx_gateway_config_reloads", "Configurations applied after the first", &totals.reloads),
+            ("phalanx_gateway_config_reload_failures", "Configurations not applied", &totals.reload_failures),
         ];
-        for (name, help, count) in rows {
+        let rows = rows.map(|(name, help, count)| (name, help, count.get()));
+        let lost = self.0.fleet.lost_decisions();
+        let lost = ("phalanx_gateway_lost_decisions", "Decisions that are not in the log, which has ended", lost);
+        for (name, help, count) in rows.into_iter().chain([lost]) {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            metric.encode_counter::<NoLabelSet, _, u64>(&count.get(), None)?;
+            metric.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
         Ok(())
     }
@@ -227,7 +239,8 @@ impl Line {
 
 fn cells(desk: &Desk) -> impl Iterator<Item = (&Line, Path, &Cells)> {
     let paths = |line| Path::ALL.into_iter().map(move |path| (line, path));
-    desk.meters.lines.iter().flat_map(paths).map(|(line, path): (&Line, Path)| (line, path, &line.paths[path as usize]))
+    let lines = desk.meters.lines.iter().map(Arc::as_ref);
+    lines.flat_map(paths).map(|(line, path): (&Line, Path)| (line, path, &line.paths[path as usize]))
 }
 
 fn counter(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], count: u64) -> Result<(), Error> {

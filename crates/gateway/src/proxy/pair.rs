@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
-use phalanx_routing::Outcome;
+use phalanx_routing::{EndpointId, Outcome};
 
 use super::{Broken, Late, Proxy, Relayed, Tried, Try};
 use crate::api_error::ApiError;
@@ -27,8 +27,8 @@ enum Prefilled {
     Refused(Box<Relayed>),
     /// The engine is well, but left no KV.
     Nothing,
-    /// Another one may do better than the one of this place in the desk's list.
-    Failed(usize),
+    /// Another one may do better than this one.
+    Failed(EndpointId),
 }
 
 /// How two legs went that were under way at once.
@@ -36,8 +36,8 @@ enum Prefilled {
 enum Met {
     /// This is the client's answer.
     Answered(Box<Relayed>),
-    /// The prefill endpoint of this place failed; the decode endpoint can be asked again.
-    NoPrefill(usize, Flight),
+    /// This prefill endpoint failed; the decode endpoint can be asked again.
+    NoPrefill(EndpointId, Flight),
     /// The decode endpoint failed, before its head or with a status that says so.
     NoDecode(Box<Try>),
 }
@@ -67,7 +67,7 @@ impl Proxy<'_> {
             return self.run_whole(self.server.decode, visit).await;
         };
         let mut decode = self.choose(Work::Decode, self.server.decode, &[])?;
-        let pool = self.server.prefill_for(decode.index());
+        let pool = self.server.prefill_for(decode.member().id);
         let prefill = pool.and_then(|pool| Some((pool, self.choose(Work::Prompt(self.ask), pool, &[]).ok()?)));
         if let Some((pool, mut prefill)) = prefill {
             let mut tried = Tried::default();
@@ -98,11 +98,11 @@ impl Proxy<'_> {
                         Prefilled::Failed(failed) => failed,
                     }
                 };
-                tried.note(self.desk, failed, None);
+                tried.note(failed, None);
                 let Some(next) = self.another(pool, &tried).await else { break };
                 // Where both legs go at once, the other one is counted.
                 if self.server.connector != KvConnector::Sglang {
-                    visit.is_sent(next.index());
+                    visit.is_sent(next.member());
                 }
                 prefill = next;
             }
@@ -116,7 +116,7 @@ impl Proxy<'_> {
     /// decode endpoint computes the prompt itself, be it the same one.
     async fn after_transfer(&self, gone: Try, visit: &mut Visit) -> Result<Relayed, ApiError> {
         match gone {
-            Ok((response, flight)) if response.status().is_server_error() && !self.desk.retry.is_enough(1) => {
+            Ok((response, flight)) if response.status().is_server_error() && !self.server.retry.is_enough(1) => {
                 let Ok(next) = self.choose(Work::Prompt(self.ask), self.server.decode, &[]) else {
                     return Ok(self.relay(response, flight));
                 };
@@ -132,7 +132,7 @@ impl Proxy<'_> {
     }
 
     fn is_failure(&self, response: &Response<EngineBody>) -> bool {
-        response.status().is_server_error() || self.desk.retry.is_again(response.status())
+        response.status().is_server_error() || self.server.retry.is_again(response.status())
     }
 
     /// Runs the prompt where `flight` leads, to the end of the answer, which is short.
@@ -146,7 +146,7 @@ impl Proxy<'_> {
                 said => Some((said, Ok(response))),
             }
         };
-        let index = flight.index();
+        let member = Arc::clone(flight.member());
         let (said, answer) = match self.in_time(leg).await {
             Ok(Some(said)) => said,
             Err(Late::Request) => {
@@ -156,23 +156,23 @@ impl Proxy<'_> {
             }
             Ok(None) | Err(Late::Try) => {
                 flight.settle(Outcome::Error);
-                return Ok(Prefilled::Failed(index));
+                return Ok(Prefilled::Failed(member.id));
             }
         };
         let (outcome, prefilled) = match (said, answer) {
             (Said::Refused, Ok(refusal)) => {
-                visit.is_sent(index);
+                visit.is_sent(&member);
                 return Ok(Prefilled::Refused(Box::new(self.relay(refusal, flight))));
             }
             (Said::Well, Err(_)) if !is_kept => (Outcome::Success, Prefilled::Well(legs.decode())),
             (Said::Well, Err(answer)) => match transfer_of(&answer) {
                 Ok(Some(transfer)) => (Outcome::Success, Prefilled::Well(legs.decode_from(&transfer))),
                 Ok(None) => (Outcome::Success, Prefilled::Nothing),
-                Err(_) => (Outcome::Error, Prefilled::Failed(index)),
+                Err(_) => (Outcome::Error, Prefilled::Failed(member.id)),
             },
             // An endpoint that has too much to do is alive.
-            (Said::Busy, _) => (Outcome::Success, Prefilled::Failed(index)),
-            _ => (Outcome::Error, Prefilled::Failed(index)),
+            (Said::Busy, _) => (Outcome::Success, Prefilled::Failed(member.id)),
+            _ => (Outcome::Error, Prefilled::Failed(member.id)),
         };
         if said == Said::Well {
             flight.first_token();
@@ -190,28 +190,27 @@ impl Proxy<'_> {
         legs: &Legs<'_>,
         visit: &mut Visit,
     ) -> Result<Met, ApiError> {
-        let (index, name) = (prefill.index(), prefill.endpoint().to_owned());
-        let endpoint = self.desk.endpoint(index);
-        let meeting = Meeting::at(endpoint.address, endpoint.bootstrap_port, self.desk.rooms.draw());
+        let member = Arc::clone(prefill.member());
+        let (id, endpoint) = (member.id, &member.endpoint);
+        let meeting = Meeting::at(endpoint.address, endpoint.bootstrap_port, self.desk.fleet.rooms.draw());
         let (first, second) = (legs.prefill_at(&meeting), legs.decode_at(&meeting));
-        let (desk, idle) = (Arc::clone(self.desk), self.server.timeouts.idle);
         let head = self.head_for(&prefill).into_owned();
-        let mut leg = Some(Leg::start(prefill, desk, self.upstream, head, first, idle));
-        visit.is_sent(decode.index());
+        let mut leg = Some(Leg::start(prefill, &self.desk.upstream, head, first, self.server.timeouts.idle));
+        visit.is_sent(decode.member());
         let begun = match self.in_time(self.begin(&mut leg, &decode, second)).await {
             Ok(begun) => begun,
             Err(late) => {
                 // As long as the prefill leg runs the decode endpoint may have nothing to go on with.
-                let error = ApiError::timed_out(if leg.is_some() { &name } else { decode.endpoint() });
+                let error = ApiError::timed_out(if leg.is_some() { &endpoint.name } else { decode.endpoint() });
                 let blamed = match leg.take() {
                     Some(leg) => {
                         leg.cut(Outcome::Error);
-                        Met::NoPrefill(index, decode)
+                        Met::NoPrefill(id, decode)
                     }
                     None => {
-                        let index = decode.index();
+                        let id = decode.member().id;
                         decode.settle(Outcome::Error);
-                        Met::NoDecode(Box::new(Err(Broken { index, error: error.clone() })))
+                        Met::NoDecode(Box::new(Err(Broken { id, error: error.clone() })))
                     }
                 };
                 return match (late, blamed) {
@@ -238,10 +237,10 @@ impl Proxy<'_> {
             Err(Failure::Prefill(LegEnd::Refused(refused))) => {
                 let (refusal, prefill) = *refused;
                 decode.settle(Outcome::Unused);
-                visit.is_sent(index);
+                visit.is_sent(&member);
                 Ok(Met::Answered(Box::new(self.relay(refusal, prefill))))
             }
-            Err(Failure::Prefill(_)) => Ok(Met::NoPrefill(index, decode)),
+            Err(Failure::Prefill(_)) => Ok(Met::NoPrefill(id, decode)),
             Err(Failure::Decode(reason)) => Ok(Met::NoDecode(Box::new(Err(broken(decode, &reason))))),
             Err(Failure::Body(reason)) => Ok(Met::NoDecode(Box::new(Err(broken(decode, &reason))))),
         }
@@ -291,9 +290,9 @@ fn is_error(data: &[u8]) -> bool {
 /// Settles the flight of an endpoint that failed.
 fn broken(flight: Flight, reason: &dyn std::fmt::Display) -> Broken {
     let error = ApiError::bad_gateway(format!("endpoint {}: {reason}", flight.endpoint()));
-    let index = flight.index();
+    let id = flight.member().id;
     flight.settle(Outcome::Error);
-    Broken { index, error }
+    Broken { id, error }
 }
 
 /// Waits for the end of a leg; for ever, when there is none.

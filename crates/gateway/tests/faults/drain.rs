@@ -15,7 +15,7 @@ use super::support::{Engine, Script, events, gateway, gateway_with, json_ok, poo
 const BODY: &str = r#"{"model":"m"}"#;
 
 /// Asks over kept connections until nobody listens any more; says how many requests were answered.
-async fn drive(address: std::net::SocketAddr) -> usize {
+pub(crate) async fn drive(address: std::net::SocketAddr) -> usize {
     let request = post(BODY).replace("connection: close\r\n", "");
     let mut answered = 0;
     // A connection that is refused loses no request: its client knows that nothing was sent.

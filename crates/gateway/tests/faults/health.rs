@@ -26,7 +26,7 @@ async fn ask(gateway: &Gateway) -> (StatusCode, String) {
 }
 
 /// Waits until the gateway's metrics say so.
-async fn says(gateway: &Gateway, line: &str) {
+pub(crate) async fn says(gateway: &Gateway, line: &str) {
     let said = async {
         while !get(gateway, "/metrics").await.contains(&format!("{line}\n")) {
             tokio::task::yield_now().await;

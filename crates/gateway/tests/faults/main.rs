@@ -4,7 +4,9 @@ mod client;
 mod drain;
 mod health;
 mod hostile;
+mod inside;
 mod metrics;
+mod reload;
 mod retries;
 mod streams;
 #[path = "../support/mod.rs"]

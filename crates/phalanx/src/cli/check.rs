@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Failure;
 use super::gateway::file::{self, GatewayFile};
 use super::input::Wrong;
+use super::kthena::{self, Notice, RouterConfig};
 use super::manifests::{self, FileArgs};
 use super::output::{self, Format};
 
@@ -17,10 +18,11 @@ use super::output::{self, Format};
 #[command(after_help = "\
 Reads Node, HyperNode, Pod, PodGroup, ModelServing, ModelServer, ModelRoute, Gateway and HTTPRoute; each problem is told with
 file, line, field, what was found and what was expected. What is valid but not acted on in this release is told as a warning.
-Reads the file of `phalanx gateway` too: one that lists models and has no kind.
+Reads the file of `phalanx gateway` too: one that lists models and has no kind; and Kthena's router configuration: one with a
+scheduler.
 
 JSON: valid, nodes, hypernodes, pods, pod_groups, model_servings, model_servers, model_routes, gateways, http_routes,
-gateway_files (counts; 0 when invalid), problems (file, line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2
+gateway_files, router_configurations (counts; 0 when invalid), problems (file, line, object, field, found, expected), warnings (file, line, object, field, message). Exits 2
 when something is invalid.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -44,6 +46,7 @@ struct Answer {
     gateways: usize,
     http_routes: usize,
     gateway_files: usize,
+    router_configurations: usize,
     problems: Vec<Fault>,
     warnings: Vec<Fault>,
 }
@@ -66,6 +69,7 @@ struct Fault {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (gateways, others): (Vec<_>, Vec<_>) =
         manifests::texts(&args.input)?.into_iter().partition(|(_, text)| file::is_meant(text));
+    let (routers, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, text)| kthena::is_meant(text));
     let refuse = |faults: Vec<Fault>, told: String| {
         if args.output == Format::Json {
             output::say(&json(&Answer { problems: faults, ..Answer::default() }));
@@ -74,11 +78,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let wrong = gateways.iter().filter_map(|(name, text)| {
         let checked = GatewayFile::parse(text).and_then(|file| file.config().map(drop));
-        checked.err().map(|wrong| (name.as_str(), wrong))
+        checked.err().map(|wrong| (name.as_str(), "gateway file", wrong))
     });
-    let wrong: Vec<_> = wrong.collect();
-    let mut told: Vec<_> = wrong.iter().map(|(name, wrong)| format!("{name}{wrong}")).collect();
-    let mut faults: Vec<_> = wrong.iter().map(|(name, wrong)| Fault::of(name, wrong)).collect();
+    let mut wrong: Vec<_> = wrong.collect();
+    let mut notices: Vec<(&str, Notice)> = Vec::new();
+    for (name, text) in &routers {
+        match RouterConfig::parse(text) {
+            Ok(config) => notices.extend(config.warnings.into_iter().map(|notice| (name.as_str(), notice))),
+            Err(error) => wrong.push((name, "router configuration", error)),
+        }
+    }
+    let mut told: Vec<_> = wrong.iter().map(|(name, _, wrong)| format!("{name}{wrong}")).collect();
+    let mut faults: Vec<_> = wrong.iter().map(|(name, object, wrong)| Fault::of(name, object, wrong)).collect();
     let manifests = match manifests::validate(&args.input, &others) {
         Ok(manifests) => manifests,
         Err(problems) => {
@@ -92,8 +103,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     convert(&manifests)?;
     if args.output == Format::Json {
-        output::say(&json(&Answer::valid(&manifests, gateways.len())));
+        let mut answer = Answer::valid(&manifests);
+        (answer.gateway_files, answer.router_configurations) = (gateways.len(), routers.len());
+        answer.warnings.extend(notices.iter().map(|(name, notice)| Fault::noticed(name, notice)));
+        output::say(&json(&answer));
         return Ok(());
+    }
+    for (name, notice) in &notices {
+        output::say(&format!("warning: {name}{notice}"));
     }
     for warning in manifests.warnings() {
         output::say(&format!("warning: {warning}"));
@@ -112,6 +129,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         ("Gateway", manifests.gateways().len()),
         ("HTTPRoute", manifests.http_routes().len()),
         ("gateway file", gateways.len()),
+        ("router configuration", routers.len()),
     ];
     let others = others.into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<_> = counts.into_iter().chain(others).map(|(kind, count)| format!("{kind} {count}")).collect();
@@ -135,7 +153,7 @@ fn json(answer: &Answer) -> String {
 }
 
 impl Answer {
-    fn valid(manifests: &Manifests, gateway_files: usize) -> Self {
+    fn valid(manifests: &Manifests) -> Self {
         Self {
             valid: true,
             nodes: manifests.nodes().len(),
@@ -147,21 +165,33 @@ impl Answer {
             model_routes: manifests.routes().len(),
             gateways: manifests.gateways().len(),
             http_routes: manifests.http_routes().len(),
-            gateway_files,
-            problems: Vec::new(),
             warnings: manifests.warnings().iter().map(Fault::from).collect(),
+            ..Self::default()
         }
     }
 }
 
 impl Fault {
-    /// What is wrong with a gateway's file.
-    fn of(file: &str, wrong: &Wrong) -> Self {
+    /// What has no effect in a router configuration.
+    fn noticed(file: &str, notice: &Notice) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: u32::try_from(notice.line).unwrap_or(u32::MAX),
+            object: "router configuration".to_owned(),
+            field: notice.field.clone(),
+            found: None,
+            expected: None,
+            message: Some(notice.message.clone()),
+        }
+    }
+
+    /// What is wrong with a file that is no manifest.
+    fn of(file: &str, object: &str, wrong: &Wrong) -> Self {
         let (field, message) = wrong.message.split_once(": ").unwrap_or(("", &wrong.message));
         Self {
             file: file.to_owned(),
             line: wrong.place.map_or(0, |(line, _)| u32::try_from(line).unwrap_or(u32::MAX)),
-            object: "gateway file".to_owned(),
+            object: object.to_owned(),
             field: field.to_owned(),
             found: None,
             expected: None,

@@ -6,6 +6,7 @@ mod engine_args;
 mod flags;
 mod gateway;
 mod input;
+mod kthena;
 mod manifests;
 mod output;
 mod place;

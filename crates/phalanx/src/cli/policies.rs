@@ -8,7 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Failure, input};
+use super::input::Wrong;
+use super::kthena::{self, Notice, RouterConfig};
+use super::{Failure, input, output};
 
 /// The policy of that name, or the one in the file of that name.
 pub(super) fn find(text: &str) -> Result<Policy, Failure> {
@@ -20,7 +22,23 @@ pub(super) fn find(text: &str) -> Result<Policy, Failure> {
         let names = Policy::NAMES.join(", ");
         return Err(Failure::Input(format!("--policy {text}: expected one of {names}, or a file with a policy")));
     }
-    input::yaml(path)
+    let text = input::text(path)?;
+    parse(&text)
+        .map(|(policy, warnings)| {
+            for warning in warnings {
+                output::complain(&format!("warning: {}{warning}", path.display()));
+            }
+            policy
+        })
+        .map_err(|wrong| Failure::Input(format!("{}{wrong}", path.display())))
+}
+
+/// The policy that a text has: one as it is written here, or Kthena's router configuration.
+pub(super) fn parse(text: &str) -> Result<(Policy, Vec<Notice>), Wrong> {
+    if kthena::is_meant(text) {
+        return RouterConfig::parse(text).map(|config| (config.policy, config.warnings));
+    }
+    input::parse(text).map(|policy| (policy, Vec::new()))
 }
 
 /// A policy in a file: a name, or all of it.

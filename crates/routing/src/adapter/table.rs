@@ -98,6 +98,11 @@ impl Adapters {
         true
     }
 
+    /// What a slot's endpoint said that it has, and what waits to be loaded there.
+    pub(crate) fn told(&self, at: usize) -> (&[AdapterId], &[AdapterId]) {
+        self.rows.get(at).map_or((&[], &[]), |row| (&row.loaded, &row.queued))
+    }
+
     /// The oldest reading that may count.
     pub(crate) fn oldest(&self) -> Option<Duration> {
         self.readings.front().map(|(read, _)| *read)

@@ -43,6 +43,12 @@ impl Balancer {
         self.columns.at(endpoint).map_or(AdapterState::Unknown, |at| self.adapters.state(at, adapter))
     }
 
+    /// The adapters that an endpoint said it has loaded, and those that wait to be, ascending; none of one that left.
+    #[must_use]
+    pub fn adapters_of(&self, endpoint: EndpointId) -> (&[AdapterId], &[AdapterId]) {
+        self.columns.at(endpoint).map_or((&[], &[]), |at| self.adapters.told(at))
+    }
+
     /// Counts the adapter of a request that was just decided.
     pub(super) fn promise_adapter(&mut self, reservation: &Reservation, adapter: AdapterId) {
         if let Some(at) = self.columns.at(reservation.endpoint) {

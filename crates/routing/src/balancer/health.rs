@@ -21,13 +21,35 @@ impl Balancer {
     /// Leaves endpoints alone for a while where requests fail: see [`Breaker`]. Without one nobody is.
     #[must_use]
     pub fn with_breaker(mut self, breaker: Breaker) -> Self {
-        self.set_breaker(breaker);
+        self.set_breaker(Some(breaker));
         self
     }
 
-    pub(crate) fn set_breaker(&mut self, breaker: Breaker) {
-        self.watch.breaker = Some(breaker);
-        self.recording.breaker(&breaker);
+    /// With another breaker from now on, or none: then nobody is left alone. What is known of outcomes and pauses stays.
+    /// Linear in the endpoints and their pools.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Breaker, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(0)).with_breaker(Breaker::new());
+    /// balancer.set_breaker(Some(Breaker::new().with_failures(2)?));
+    /// balancer.set_breaker(None);
+    /// # Ok::<(), phalanx_routing::BreakerError>(())
+    /// ```
+    pub fn set_breaker(&mut self, breaker: Option<Breaker>) {
+        if self.watch.breaker == breaker {
+            return;
+        }
+        self.recording.breaker(breaker.as_ref());
+        self.watch.breaker = breaker;
+        self.watch.shares = Shares::default();
+        let outlier = breaker.and_then(|breaker| breaker.outlier);
+        for at in 0..self.columns.len() {
+            if self.columns.is_live(at) {
+                self.watch.shares.add(self.columns.record[at].share(outlier));
+                self.refresh(at);
+            }
+        }
     }
 
     /// How an endpoint stands with the breaker; one that left is [in](Health::In), and so is everyone where there is no
@@ -42,7 +64,7 @@ impl Balancer {
     }
 
     /// A time of the caller's.
-    fn given(&self, elapsed: Duration) -> Duration {
+    pub(super) fn given(&self, elapsed: Duration) -> Duration {
         self.origin.unwrap_or_default().saturating_add(elapsed)
     }
 

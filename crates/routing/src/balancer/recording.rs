@@ -6,6 +6,7 @@ use super::Balancer;
 use super::choose::Choice;
 use crate::endpoint::EndpointId;
 use crate::evidence::Held;
+use crate::log::Recording;
 use crate::reservation::Reservation;
 use crate::{Refusal, Request};
 
@@ -44,6 +45,26 @@ impl Balancer {
     #[must_use]
     pub fn recorded(&self) -> &[u8] {
         self.recording.bytes()
+    }
+
+    /// Writes nothing any more; what was not [taken](Self::take_recorded) is gone.
+    ///
+    /// ```
+    /// use phalanx_routing::{Balancer, Seed};
+    ///
+    /// let mut balancer = Balancer::new(Seed::from(7));
+    /// balancer.record(1 << 20);
+    /// balancer.stop_recording();
+    /// assert!(balancer.recorded().is_empty());
+    /// ```
+    pub fn stop_recording(&mut self) {
+        self.recording = Recording::default();
+    }
+
+    /// Whether what was written came to its limit before it was [taken](Self::take_recorded): nothing is written any more.
+    #[must_use]
+    pub fn has_left_out(&self) -> bool {
+        self.recording.has_left_out()
     }
 
     /// Moves what was written to the end of `out`, such as to append it to a file.

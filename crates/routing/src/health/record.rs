@@ -45,7 +45,7 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    fn add(&mut self, share: Option<u64>) {
+    pub(crate) fn add(&mut self, share: Option<u64>) {
         if let Some(share) = share {
             self.count += 1;
             self.sum += share;

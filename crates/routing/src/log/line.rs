@@ -47,9 +47,13 @@ pub(super) enum Line {
         age: u64,
     },
     Breaker {
-        breaker: Breaker,
+        breaker: Option<Breaker>,
     },
     Pool {
+        policy: Policy,
+    },
+    Policy {
+        pool: u32,
         policy: Policy,
     },
     Join {

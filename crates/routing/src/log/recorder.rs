@@ -53,13 +53,18 @@ impl Recording {
         if let Some(age) = max_age {
             self.max_age(age);
         }
-        if let Some(breaker) = &breaker {
-            self.breaker(breaker);
+        if breaker.is_some() {
+            self.breaker(breaker.as_ref());
         }
     }
 
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Whether something could not be written: then nothing is any more.
+    pub(crate) fn has_left_out(&self) -> bool {
+        self.0.as_ref().is_some_and(|recorder| recorder.left_out)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -76,8 +81,12 @@ impl Recording {
         self.note(|| Some(Line::MaxAge { age: nanos(age)? }));
     }
 
-    pub(crate) fn breaker(&mut self, breaker: &Breaker) {
-        self.note(|| Some(Line::Breaker { breaker: *breaker }));
+    pub(crate) fn breaker(&mut self, breaker: Option<&Breaker>) {
+        self.note(|| Some(Line::Breaker { breaker: breaker.copied() }));
+    }
+
+    pub(crate) fn policy(&mut self, pool: PoolId, policy: &Policy) {
+        self.note(|| Some(Line::Policy { pool: pool.0, policy: policy.clone() }));
     }
 
     pub(crate) fn pool(&mut self, policy: &Policy) {

@@ -76,6 +76,11 @@ impl<P: FnMut(usize, &Policy) -> Policy> Replay<P> {
                 self.pools += 1;
                 self.balancer.add_pool(policy);
             }
+            Line::Policy { pool, policy } => {
+                let policy = (self.policies)(*pool as usize, policy);
+                let changed = self.balancer.set_policy(PoolId(*pool), policy);
+                expect(changed, || format!("pool {pool}: expected one that is there and that no pair is chosen from"))?;
+            }
             Line::Join {
                 endpoint,
                 seats,

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use phalanx_kvcache::feed::{Action, Feed, Standing};
+use phalanx_kvcache::feed::{Action, Cursor, Feed, Standing};
 use phalanx_kvcache::wire::{Event, EventBatch, Translator};
 use phalanx_kvcache::{Applied, BlockSize, Change};
 
@@ -17,18 +17,25 @@ pub(super) struct Wanted {
 }
 
 /// One engine's feed with what reads it and where it goes. No socket and no clock.
-#[derive(Debug)]
 pub(super) struct Reader<F> {
     pub(super) feed: Feed<Vec<u8>>,
     translator: Translator,
     batch: EventBatch,
     sink: F,
+    at: At,
+    /// What it was told last.
+    told: Option<Cursor>,
     report: EventReport,
 }
 
+/// Who is told where the entries stand.
+pub(super) type At = Box<dyn FnMut(Option<Cursor>) + Send>;
+
 impl<F: FnMut(Change<'_>) -> Applied> Reader<F> {
-    pub(super) fn new(source: &EventSource, block_size: BlockSize, sink: F) -> Self {
-        let feed = Feed::new().patience(source.patience).room(source.room);
+    pub(super) fn new(source: &EventSource, block_size: BlockSize, cursor: Option<Cursor>, sink: F, at: At) -> Self {
+        // Times count from when the following begins.
+        let feed = cursor.map_or_else(Feed::new, |cursor| Feed::resume(cursor, Duration::ZERO));
+        let feed = feed.patience(source.patience).room(source.room);
         let feed = if source.replay.is_some() { feed } else { feed.without_replays() };
         let report = EventReport {
             standing: feed.standing(),
@@ -41,7 +48,8 @@ impl<F: FnMut(Change<'_>) -> Applied> Reader<F> {
             failures: 0,
             failure: None,
         };
-        Self { feed, translator: Translator::new(block_size), batch: EventBatch::new(), sink, report }
+        let translator = Translator::new(block_size);
+        Self { feed, translator, batch: EventBatch::new(), sink, at, told: cursor, report }
     }
 
     pub(super) fn report(&self) -> &EventReport {
@@ -77,8 +85,12 @@ impl<F: FnMut(Change<'_>) -> Applied> Reader<F> {
         let mut wanted = None;
         while let Some(action) = self.feed.poll() {
             match action {
-                Action::Apply { payload, .. } => self.apply(&payload),
+                Action::Apply { payload, .. } => {
+                    self.tell(None);
+                    self.apply(&payload);
+                }
                 Action::Clear => {
+                    self.tell(None);
                     self.report.dropped += 1;
                     self.report.applied += (self.sink)(Change::Cleared);
                 }
@@ -89,8 +101,16 @@ impl<F: FnMut(Change<'_>) -> Applied> Reader<F> {
             }
         }
         self.report.standing = self.feed.standing();
+        self.tell(self.feed.cursor());
         // One that was given up meanwhile is wanted no more.
         wanted.filter(|_| self.feed.standing() == Standing::CatchingUp)
+    }
+
+    fn tell(&mut self, cursor: Option<Cursor>) {
+        if self.told != cursor {
+            self.told = cursor;
+            (self.at)(cursor);
+        }
     }
 
     fn apply(&mut self, payload: &[u8]) {

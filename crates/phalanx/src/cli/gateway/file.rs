@@ -1,6 +1,7 @@
 //! The file that `phalanx gateway` reads.
 
 mod care;
+pub(super) mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use phalanx_gateway::{Endpoint, GatewayConfig, Pool};
@@ -18,6 +20,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
+use self::peers::Peers;
 use super::super::input::{self, Wrong};
 use super::super::policies::Written;
 use super::pairing::{self, Connector, Duty, Part};
@@ -48,6 +51,19 @@ pub(in super::super) struct GatewayFile {
     drain: care::DrainPart,
     #[serde(default)]
     access_log: Option<care::LogPart>,
+    #[serde(default)]
+    decision_log: Option<DecisionLogPart>,
+    #[serde(default)]
+    debug: Option<Spanned<String>>,
+    #[serde(default)]
+    peers: Option<peers::PeersPart>,
+}
+
+/// Where decisions are written down.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionLogPart {
+    path: PathBuf,
 }
 
 /// A model and the engines that serve it.
@@ -67,6 +83,8 @@ struct Model {
     kv_connector: Option<Spanned<Connector>>,
     #[serde(default)]
     timeouts: care::TimeoutsPart,
+    #[serde(default)]
+    retry: Option<Spanned<care::RetryPart>>,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
 
@@ -126,6 +144,8 @@ impl GatewayFile {
 
     /// What no single value shows.
     fn check(&self) -> Result<(), Wrong> {
+        self.debug()?;
+        self.peers()?;
         if self.models.value.is_empty() {
             return Err(wrong(&self.models, "models is empty; expected one or more"));
         }
@@ -178,6 +198,49 @@ impl GatewayFile {
         self.listen.0
     }
 
+    /// The fields that only a restart changes and that differ from those of the file that the gateway was started with; what
+    /// the gateway's own settings are, it says itself.
+    pub(super) fn fixed(&self, first: &Self) -> Vec<&'static str> {
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
+        let fixed = [
+            ("listen", self.listen.0 != first.listen.0),
+            ("decision_log", self.decision_log != first.decision_log),
+            ("debug", text(&self.debug) != text(&first.debug)),
+            ("peers", self.peers().ok() != first.peers().ok()),
+        ];
+        fixed.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
+
+    /// With another policy than the one that it names.
+    pub(in super::super) fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = Written(policy);
+        self
+    }
+
+    /// Where decisions are written down.
+    pub(in super::super) fn decision_log(&self) -> Option<&Path> {
+        self.decision_log.as_ref().map(|log| log.path.as_path())
+    }
+
+    /// Who serves the same fleet.
+    pub(super) fn peers(&self) -> Result<Peers, Wrong> {
+        self.peers.as_ref().map_or_else(|| Ok(Peers::default()), peers::PeersPart::read)
+    }
+
+    /// Where to tell of the inside.
+    pub(in super::super) fn debug(&self) -> Result<Option<SocketAddr>, Wrong> {
+        let Some(text) = &self.debug else { return Ok(None) };
+        let address = text.value.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
+        let told = || {
+            let found = &text.value;
+            wrong(
+                text,
+                format!("debug: found {found:?}; expected a loopback address and a port, such as 127.0.0.1:9090"),
+            )
+        };
+        address.map(Some).ok_or_else(told)
+    }
+
     /// How many models there are.
     pub(in super::super) fn models(&self) -> usize {
         self.models.value.len()
@@ -202,6 +265,9 @@ impl GatewayFile {
             let endpoints = model.endpoints.value.iter().map(|engine| &engine.value);
             let endpoints = endpoints.flat_map(|engine| engine.endpoints(model));
             let mut pool = Pool::of(endpoints).with_timeouts(model.timeouts.read()?);
+            if let Some(retry) = &model.retry {
+                pool = pool.with_retry(retry.value.read(retry)?);
+            }
             if let Some(name) = &model.served_as {
                 pool = pool.serving(name);
             }

@@ -15,7 +15,7 @@ use super::super::super::input::Wrong;
 use super::wrong;
 
 /// A value that is read by [`time`], [`number`], [`bytes`] or [`share`], and so told with its field.
-type Value = Option<Spanned<String>>;
+pub(super) type Value = Option<Spanned<String>>;
 
 /// Limits for clients.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -199,7 +199,7 @@ impl TimeoutsPart {
 }
 
 impl RetryPart {
-    fn read<T>(&self, at: &Spanned<T>) -> Result<Retry, Wrong> {
+    pub(super) fn read<T>(&self, at: &Spanned<T>) -> Result<Retry, Wrong> {
         let wrong = |error: phalanx_gateway::RetryError| wrong(at, format!("retry.{error}"));
         let mut retry = Retry::new();
         if let Some(tries) = number("tries", &self.tries)? {
@@ -309,7 +309,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Switch<T> {
 }
 
 /// A time of more than 0.
-fn time(field: &str, value: &Value) -> Result<Option<Duration>, Wrong> {
+pub(super) fn time(field: &str, value: &Value) -> Result<Option<Duration>, Wrong> {
     let longer = |text: &str| duration(text).filter(|time| !time.is_zero());
     read(field, value, "a time such as 60s, 500ms or 2m", longer)
 }

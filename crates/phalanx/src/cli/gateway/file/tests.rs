@@ -81,6 +81,10 @@ fn what_matters_when_something_fails_is_said_in_parts() {
         "drain: {delay: 0s, grace: 1m}",
         "access_log: {format: text}",
         "access_log: {format: json, output: stdout}",
+        "decision_log: {path: /var/log/decisions.jsonl}",
+        "debug: 127.0.0.1:9090",
+        "debug: '[::1]:0'",
+        "peers: {listen: 0.0.0.0:9091, from: [peers:9091, '10.0.0.1:1', '[::1]:2'], wait: 2s}",
     ] {
         let text = format!("{MODELS}{part}\n");
         let told = GatewayFile::parse(&text).map_err(|wrong| wrong.to_string());
@@ -89,6 +93,8 @@ fn what_matters_when_something_fails_is_said_in_parts() {
     let timeouts =
         "models: [{name: a, endpoints: [127.0.0.1:1], timeouts: {per_try: 1s, head: 2s, idle: 3s, total: 4s}}]";
     assert!(GatewayFile::parse(timeouts).is_ok());
+    assert!(GatewayFile::parse("models: [{name: a, endpoints: [127.0.0.1:1], retry: {tries: 5}}]").is_ok());
+    assert!(refused("models:\n- {name: a, endpoints: [127.0.0.1:1], retry: {tries: 0}}").starts_with(":2:"));
 }
 
 #[test]
@@ -111,6 +117,14 @@ fn what_is_wrong_in_a_part_is_told_with_line_and_field() {
         ("health_check: {interval: 1s}", "path"),
         ("drain: {grace: long}", "grace: found \"long\""),
         ("access_log: {format: xml}", "xml"),
+        ("decision_log: here", "mapping"),
+        ("decision_log: {file: here}", "file"),
+        ("debug: 0.0.0.0:9090", "debug: found \"0.0.0.0:9090\"; expected a loopback address and a port"),
+        ("peers: {listen: here}", "listen: found \"here\"; expected an IP address and a port"),
+        ("peers: {from: [peers]}", "from: found \"peers\"; expected a host and a port"),
+        ("peers: {wait: 0s}", "wait: found \"0s\"; expected a time"),
+        ("peers: {form: []}", "form"),
+        ("debug: 9090", "debug: found \"9090\"; expected a loopback address and a port"),
     ] {
         let told = refused(&format!("{MODELS}{part}\n"));
         assert!(told.starts_with(":2:") && told.contains(message), "{part}: {told}");
