@@ -1,10 +1,11 @@
 //! What a client may ask: the bodies of `/v1/completions` and `/v1/chat/completions`, read and checked.
 
-use phalanx_kvcache::text::{chat_text, join_parts, tokens_of_text};
+use phalanx_kvcache::text::{chat_text, join_parts};
 use phalanx_kvcache::{BlockHash, ChainHasher};
 use serde::Deserialize;
 
 use crate::error::ApiError;
+use crate::shared::Shared;
 
 /// Tokens generated when a request states no limit: OpenAI's default for completions.
 const DEFAULT_COMPLETION_TOKENS: u32 = 16;
@@ -100,28 +101,28 @@ pub(crate) struct Ask {
 }
 
 impl CompletionBody {
-    pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
-        check_model(self.model.as_deref(), served)?;
+    pub(crate) fn check(self, shared: &Shared) -> Result<Ask, ApiError> {
+        check_model(self.model.as_deref(), &shared.models)?;
         let prompt = match self.prompt {
-            PromptField::Text(text) => tokens_of_text(text.as_bytes()),
+            PromptField::Text(text) => (shared.tokens)(text.as_bytes()),
             PromptField::Tokens(tokens) => tokens,
-            PromptField::Texts(texts) => tokens_of_text(only_one(texts)?.as_bytes()),
+            PromptField::Texts(texts) => (shared.tokens)(only_one(texts)?.as_bytes()),
             PromptField::TokenLists(lists) => only_one(lists)?,
         };
-        self.common.ask(prompt, hasher, DEFAULT_COMPLETION_TOKENS)
+        self.common.ask(prompt, &shared.hasher, DEFAULT_COMPLETION_TOKENS)
     }
 }
 
 impl ChatBody {
-    pub(crate) fn check(self, served: &[String], hasher: &ChainHasher) -> Result<Ask, ApiError> {
-        check_model(self.model.as_deref(), served)?;
+    pub(crate) fn check(self, shared: &Shared) -> Result<Ask, ApiError> {
+        check_model(self.model.as_deref(), &shared.models)?;
         if self.messages.is_empty() {
             return Err(ApiError::invalid("messages", "`messages` is empty; expected one message or more"));
         }
         let contents: Vec<String> = self.messages.iter().map(Message::text).collect();
         let roles = self.messages.iter().map(|message| message.role.as_str());
         let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
-        self.common.ask(tokens_of_text(text.as_bytes()), hasher, DEFAULT_CHAT_TOKENS)
+        self.common.ask((shared.tokens)(text.as_bytes()), &shared.hasher, DEFAULT_CHAT_TOKENS)
     }
 }
 

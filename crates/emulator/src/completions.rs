@@ -54,7 +54,7 @@ pub(crate) async fn completion(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body: CompletionBody = parse(&body?)?;
-    let ask = body.check(&shared.models, &shared.hasher)?;
+    let ask = body.check(&shared)?;
     answer(shared, ask, Kind::Completion).await
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn chat(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body: ChatBody = parse(&body?)?;
-    let ask = body.check(&shared.models, &shared.hasher)?;
+    let ask = body.check(&shared)?;
     answer(shared, ask, Kind::Chat).await
 }
 

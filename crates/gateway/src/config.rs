@@ -13,6 +13,7 @@ use phalanx_signals::{EventSource, MetricsSource};
 pub(crate) use self::care::Care;
 pub use self::care::Timeouts;
 use crate::door::Door;
+use crate::tokens::Tokenizer;
 
 /// One engine that takes requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub struct Pool {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) served_model: Option<String>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tokenizer: Option<Tokenizer>,
 }
 
 /// Settings of one [`Gateway`](crate::Gateway).
@@ -142,6 +144,20 @@ impl Pool {
     #[must_use]
     pub fn serving(mut self, model: impl Into<String>) -> Self {
         self.served_model = Some(model.into());
+        self
+    }
+
+    /// The model's tokenizer: prompts are then cut into blocks of the tokens that the engines compute.
+    ///
+    /// ```no_run
+    /// use phalanx_gateway::{Pool, TokenizerConfig};
+    ///
+    /// let pool = Pool::default().with_tokenizer(TokenizerConfig::new("/models/small").load()?);
+    /// # Ok::<(), phalanx_gateway::TokenizerError>(())
+    /// ```
+    #[must_use]
+    pub fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.tokenizer = Some(tokenizer);
         self
     }
 

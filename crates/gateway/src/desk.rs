@@ -27,6 +27,7 @@ use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::retry::{Budget, Retry};
 use crate::times::DecisionTimes;
+use crate::tokens::Tokenizer;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Desk {
     routes: RouteTable,
     door: Door,
     servers: BTreeMap<String, Server>,
+    /// Those of the servers, each once.
+    pub(crate) tokenizers: Vec<Tokenizer>,
     endpoints: Vec<Endpoint>,
     ids: Vec<EndpointId>,
     /// The pools of each endpoint.
@@ -67,6 +70,7 @@ pub(crate) struct Server {
     name: String,
     served_model: Option<String>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tokenizer: Option<Tokenizer>,
     pub(crate) budget: Budget,
     /// Endpoints that run whole requests.
     pub(crate) whole: PoolId,
@@ -123,6 +127,7 @@ impl Desk {
                 name: name.clone(),
                 served_model: pool.served_model,
                 timeouts: pool.timeouts,
+                tokenizer: pool.tokenizer,
                 budget: Budget::new(&config.care.retry),
                 whole: pool_for(),
                 decode: pool_for(),
@@ -161,6 +166,12 @@ impl Desk {
             let silent = known.endpoints.iter().zip(&ids).filter(|(endpoint, _)| endpoint.kv_events.is_none());
             silent.for_each(|(_, id)| _ = router.guess(*id, capacity, ApproximateConfig::new()));
         }
+        let mut tokenizers: Vec<Tokenizer> = Vec::new();
+        for tokenizer in servers.values().filter_map(|server| server.tokenizer.as_ref()) {
+            if !tokenizers.contains(tokenizer) {
+                tokenizers.push(tokenizer.clone());
+            }
+        }
         let (down, adapters) = (vec![false; ids.len()], Adapters::new(&config.routes));
         let state = State { router, times: DecisionTimes::new(), down, adapters };
         Ok(Arc::new(Self {
@@ -174,6 +185,7 @@ impl Desk {
             routes: config.routes.with_seed(config.seed),
             door: config.door,
             servers,
+            tokenizers,
             endpoints: known.endpoints,
             ids,
             pools,

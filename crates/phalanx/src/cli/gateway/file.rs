@@ -3,6 +3,7 @@
 mod care;
 #[cfg(test)]
 mod tests;
+mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,6 +64,8 @@ struct Model {
     kv_events: Option<Spanned<Events>>,
     #[serde(default)]
     timeouts: care::TimeoutsPart,
+    #[serde(default)]
+    tokenizer: Option<tokenizer::TokenizerPart>,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
 
@@ -194,6 +197,10 @@ impl GatewayFile {
             }
             if let Some(Limit(limit)) = model.timeout {
                 pool = pool.with_timeout(limit);
+            }
+            if let Some(part) = &model.tokenizer {
+                let all = models.iter().filter_map(|model| model.tokenizer.as_ref());
+                pool = pool.with_tokenizer(part.load(all)?);
             }
             Ok(config.with_pool(&model.name.value, pool))
         })
