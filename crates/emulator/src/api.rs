@@ -1,7 +1,7 @@
 //! What a client may ask: the bodies of `/v1/completions` and `/v1/chat/completions`, read and checked.
 
 use phalanx_kvcache::BlockHash;
-use phalanx_kvcache::text::{chat_text, join_parts, tokens_of_text};
+use phalanx_kvcache::text::{chat_text, join_parts};
 use serde::Deserialize;
 
 use crate::error::ApiError;
@@ -99,9 +99,9 @@ impl CompletionBody {
     pub(crate) fn check(self, shared: &Shared) -> Result<Ask, ApiError> {
         let adapter = check_model(self.model, shared)?;
         let prompt = match self.prompt {
-            PromptField::Text(text) => tokens_of_text(text.as_bytes()),
+            PromptField::Text(text) => (shared.tokens)(text.as_bytes()),
             PromptField::Tokens(tokens) => tokens,
-            PromptField::Texts(texts) => tokens_of_text(only_one(texts)?.as_bytes()),
+            PromptField::Texts(texts) => (shared.tokens)(only_one(texts)?.as_bytes()),
             PromptField::TokenLists(lists) => only_one(lists)?,
         };
         self.common.ask(prompt, adapter, shared, DEFAULT_COMPLETION_TOKENS)
@@ -117,7 +117,7 @@ impl ChatBody {
         let contents: Vec<String> = self.messages.iter().map(Message::text).collect();
         let roles = self.messages.iter().map(|message| message.role.as_str());
         let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
-        self.common.ask(tokens_of_text(text.as_bytes()), adapter, shared, DEFAULT_CHAT_TOKENS)
+        self.common.ask((shared.tokens)(text.as_bytes()), adapter, shared, DEFAULT_CHAT_TOKENS)
     }
 }
 

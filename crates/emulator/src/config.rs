@@ -15,6 +15,7 @@ pub struct EmulatorConfig {
     transfer_timeout: Duration,
     faults: Vec<Fault>,
     fault_seed: u64,
+    has_byte_tokens: bool,
 }
 
 impl EmulatorConfig {
@@ -36,6 +37,7 @@ impl EmulatorConfig {
             transfer_timeout: Duration::from_secs(30),
             faults: Vec::new(),
             fault_seed: 0,
+            has_byte_tokens: false,
         }
     }
 
@@ -96,6 +98,29 @@ impl EmulatorConfig {
     pub fn with_fault_seed(mut self, seed: u64) -> Self {
         self.fault_seed = seed;
         self
+    }
+
+    /// Takes each byte of a text for the token of its number, as a byte-level tokenizer without merges does: whoever has
+    /// that tokenizer finds the same blocks as this engine, in conversations framed by
+    /// [`chat_text`](phalanx_kvcache::chat_text) too.
+    ///
+    /// ```
+    /// use phalanx_emulator::EmulatorConfig;
+    /// use phalanx_engine::EngineConfig;
+    ///
+    /// let config = EmulatorConfig::new("tiny", EngineConfig::a100_8b()).with_byte_tokens();
+    /// assert!(config.has_byte_tokens());
+    /// ```
+    #[must_use]
+    pub fn with_byte_tokens(mut self) -> Self {
+        self.has_byte_tokens = true;
+        self
+    }
+
+    /// Whether each byte of a text is a token; otherwise each four bytes are one.
+    #[must_use]
+    pub fn has_byte_tokens(&self) -> bool {
+        self.has_byte_tokens
     }
 
     pub(crate) fn max_loras(&self) -> u32 {

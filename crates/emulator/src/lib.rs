@@ -19,7 +19,8 @@
 //!
 //! What its KV cache stores and removes it publishes over ZMQ, as vLLM does: see [`Emulator::publishing`].
 //!
-//! A prompt given as text is read as one token for each four bytes ([`phalanx_kvcache::text::text_tokens`]); a prompt given as
+//! A prompt given as text is read as one token for each four bytes ([`phalanx_kvcache::text::text_tokens`]), or for each one
+//! ([`EmulatorConfig::with_byte_tokens`]); a prompt given as
 //! token ids is taken as it is.
 //!
 //! ```

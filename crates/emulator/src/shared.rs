@@ -8,6 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use phalanx_engine::{Counters, Load, RequestId};
 use phalanx_kvcache::ChainHasher;
+use phalanx_kvcache::text::tokens_of_text;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::adapters::Adapters;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     /// At least one; answers carry the first.
     pub(crate) models: Vec<String>,
     pub(crate) hasher: ChainHasher,
+    /// The tokens of a text.
+    pub(crate) tokens: fn(&[u8]) -> Vec<u32>,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
@@ -45,6 +48,7 @@ impl Shared {
         Self {
             models: config.models().to_vec(),
             hasher: ChainHasher::new(config.engine().block_size()),
+            tokens: if config.has_byte_tokens() { tokens_of_bytes } else { tokens_of_text },
             commands,
             address,
             metrics,
@@ -66,4 +70,8 @@ impl Shared {
         self.commands.send(Command::Measure(reply)).ok()?;
         measured.await.ok()
     }
+}
+
+fn tokens_of_bytes(text: &[u8]) -> Vec<u32> {
+    text.iter().copied().map(u32::from).collect()
 }

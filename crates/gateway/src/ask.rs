@@ -49,6 +49,10 @@ struct Fields<'a> {
 pub(crate) enum Api {
     Completions,
     Chat,
+    /// Anthropic's: messages, and what stands before them.
+    Messages,
+    /// OpenAI's responses: an input, and what stands before it.
+    Responses,
     /// Whichever is there: a prompt, messages, or an input that is one of both.
     Other,
 }
@@ -78,6 +82,22 @@ impl Ask {
     /// Reads a body. A prompt of a shape that is not known here has no blocks and still goes to an engine, which knows
     /// better what it accepts.
     pub(crate) fn read(body: Bytes, api: Api, hasher: &ChainHasher) -> Result<Self, ApiError> {
+        Self::parse(body, api, Some(hasher))
+    }
+
+    /// Reads a body whose blocks are to be found [later](Self::cut).
+    pub(crate) fn read_head(body: Bytes, api: Api) -> Result<Self, ApiError> {
+        Self::parse(body, api, None)
+    }
+
+    /// Finds the blocks of the text.
+    pub(crate) fn cut_text(&mut self, api: Api, hasher: &ChainHasher) {
+        if let Ok(Self { blocks, prompt_tokens, .. }) = Self::parse(self.body.clone(), api, Some(hasher)) {
+            (self.blocks, self.prompt_tokens) = (blocks, prompt_tokens);
+        }
+    }
+
+    fn parse(body: Bytes, api: Api, hasher: Option<&ChainHasher>) -> Result<Self, ApiError> {
         // A struct could be read from an array too.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::bad_request("the body is not a JSON object"));
@@ -92,10 +112,11 @@ impl Ask {
             .map_err(|_| ApiError::bad_parameter("model", "`model` must be a string"))?;
         let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
         let model_span = start..start + raw.get().len();
-        let (blocks, prompt_tokens) = match api {
-            Api::Completions => fields.prompt.map(|raw| prompt_blocks(raw.get(), hasher)),
-            Api::Chat => fields.messages.and_then(|raw| chat_blocks(None, raw.get(), hasher)),
-            Api::Other => other_blocks(&fields, hasher),
+        let (blocks, prompt_tokens) = match (api, hasher) {
+            (_, None) => None,
+            (Api::Completions, Some(hasher)) => fields.prompt.map(|raw| prompt_blocks(raw.get(), hasher)),
+            (Api::Chat, Some(hasher)) => fields.messages.and_then(|raw| chat_blocks(None, raw.get(), hasher)),
+            (_, Some(hasher)) => other_blocks(&fields, hasher),
         }
         .unwrap_or_default();
         let is_divisible = api.is_divisible();

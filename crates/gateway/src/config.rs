@@ -17,6 +17,7 @@ pub use self::connector::KvConnector;
 use crate::door::Door;
 use crate::peer::Snapshot;
 use crate::retry::Retry;
+use crate::tokens::Tokenizer;
 
 /// One engine that takes requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub struct Pool {
     pub(crate) connector: KvConnector,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Option<Retry>,
+    pub(crate) tokenizer: Option<Tokenizer>,
 }
 
 /// Settings of one [`Gateway`](crate::Gateway).
@@ -177,6 +179,20 @@ impl Pool {
     #[must_use]
     pub fn serving(mut self, model: impl Into<String>) -> Self {
         self.served_model = Some(model.into());
+        self
+    }
+
+    /// The model's tokenizer: prompts are then cut into blocks of the tokens that the engines compute.
+    ///
+    /// ```no_run
+    /// use phalanx_gateway::{Pool, TokenizerConfig};
+    ///
+    /// let pool = Pool::default().with_tokenizer(TokenizerConfig::new("/models/small").load()?);
+    /// # Ok::<(), phalanx_gateway::TokenizerError>(())
+    /// ```
+    #[must_use]
+    pub fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.tokenizer = Some(tokenizer);
         self
     }
 

@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::reload::Reloaded;
 use crate::retry::{Budget, Retry};
+use crate::tokens::Tokenizer;
 use crate::upstream::Upstream;
 
 /// One configuration, and what requests under it share. A further one is made beside it, and requests that began here end
@@ -46,6 +47,8 @@ pub(crate) struct Desk {
     routes: RouteTable,
     door: Door,
     servers: BTreeMap<String, Server>,
+    /// Those of the servers, each once.
+    pub(crate) tokenizers: Vec<Tokenizer>,
     members: Vec<Arc<Member>>,
 }
 
@@ -103,6 +106,12 @@ impl Desk {
         let servers = changed.servers;
         let served = |name: &str| servers.get(name).and_then(Server::served_model);
         let meters = Meters::new(&config.routes, served, before.map(|desk| &desk.meters));
+        let mut tokenizers: Vec<Tokenizer> = Vec::new();
+        for tokenizer in servers.values().filter_map(|server| server.tokenizer.as_ref()) {
+            if !tokenizers.contains(tokenizer) {
+                tokenizers.push(tokenizer.clone());
+            }
+        }
         let reloaded = Reloaded::new(changed.members.len(), changed.joined, changed.left, servers.len());
         let desk = Self {
             fleet,
@@ -113,6 +122,7 @@ impl Desk {
             routes: config.routes.clone().with_seed(config.seed),
             door: config.door.clone(),
             servers,
+            tokenizers,
             members: changed.members,
             config,
         };

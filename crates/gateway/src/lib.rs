@@ -17,6 +17,9 @@
 //! | `GET /readyz` | 200 while it takes requests; 503 from the moment that it is to stop |
 //! | `GET /metrics` | what it has counted, for Prometheus |
 //!
+//! A model may name its tokenizer ([`Pool::with_tokenizer`]): its prompts are then blocks of the tokens that its engines
+//! compute, and what those tell of their caches is found in them.
+//!
 //! What it does when engines, clients or the network fail it is in its README, with the test of each case: [`Retry`] says
 //! what is tried elsewhere, [`Breaker`](phalanx_routing::Breaker) and [`HealthCheck`] who is left alone, [`Timeouts`] and
 //! [`Limits`] how long and how much, and [`Drain`] how it ends.
@@ -79,6 +82,7 @@ mod server;
 mod socket;
 mod sse;
 mod times;
+mod tokens;
 mod upstream;
 mod usage;
 mod visit;
@@ -94,3 +98,4 @@ pub use reload::Reloaded;
 pub use retry::{Retry, RetryError};
 pub use server::{Gateway, GatewayHandle};
 pub use times::DecisionTimes;
+pub use tokens::{Tokenizer, TokenizerConfig, TokenizerError};

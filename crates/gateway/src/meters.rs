@@ -2,6 +2,7 @@
 
 mod histogram;
 mod page;
+mod tokenizers;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use phalanx_routing::RouteTable;
 
-use self::histogram::Histogram;
+pub(crate) use self::histogram::Histogram;
 pub(crate) use self::page::Page;
 use crate::cause::Cause;
 
@@ -25,7 +26,7 @@ const NEXT_TOKEN: &[u64] =
     &seconds_e4([10, 25, 50, 100, 250, 500, 750, 1000, 1500, 2000, 3000, 4000, 5000, 7500, 10_000]);
 
 /// Ten-thousandths of a second as nanoseconds.
-const fn seconds_e4<const N: usize>(mut bounds: [u64; N]) -> [u64; N] {
+pub(crate) const fn seconds_e4<const N: usize>(mut bounds: [u64; N]) -> [u64; N] {
     let mut at = 0;
     while at < N {
         bounds[at] *= 100_000;

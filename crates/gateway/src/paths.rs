@@ -42,8 +42,8 @@ fn path_of(path: &str) -> Option<(Path, Api)> {
         "/v1/chat/completions" => return Some((Path::Chat, Api::Chat)),
         "/v1/completions" => return Some((Path::Completions, Api::Completions)),
         "/v1/embeddings" => return Some((Path::Embeddings, Api::Other)),
-        "/v1/messages" => return Some((Path::Messages, Api::Other)),
-        "/v1/responses" => return Some((Path::Responses, Api::Other)),
+        "/v1/messages" => return Some((Path::Messages, Api::Messages)),
+        "/v1/responses" => return Some((Path::Responses, Api::Responses)),
         _ => {}
     }
     let mut parts = path.strip_prefix("/v1/")?.split('/');
@@ -92,9 +92,15 @@ async fn route(request: Request<Incoming>, api: Api, desk: &Arc<Desk>, visit: &m
     }
     let (head, body) = request.into_parts();
     let body = read(body, desk.limits.max_body, desk.limits.body_timeout).await?;
-    let ask = Ask::read(body, api, &desk.fleet.hasher)?;
+    // Whose prompts a tokenizer is for is known when there is a route.
+    let is_later = !desk.tokenizers.is_empty();
+    let mut ask = if is_later { Ask::read_head(body, api)? } else { Ask::read(body, api, &desk.fleet.hasher)? };
     let key = desk.fleet.key(head.headers.get("x-request-id").map(|id| id.as_bytes()));
     let Routed { server, model, adapter } = desk.route(&ask.model, &head, key)?;
+    if is_later {
+        let lora = if adapter.is_some() { ask.model.clone() } else { String::new() };
+        Box::pin(ask.cut(server.tokenizer.as_ref(), api, &lora, &desk.fleet.hasher)).await;
+    }
     visit.asks(&ask.model, server.name(), ask.prompt_tokens);
     let due = Due::new(server, visit.arrived());
     Proxy { desk, head: &head, ask: &ask, server, model, adapter, key, due }.run(visit).await

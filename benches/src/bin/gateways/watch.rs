@@ -25,12 +25,22 @@ impl Tree {
 
     /// Nanoseconds that its threads have been on a processor, by the scheduler's own count.
     pub(crate) fn on_cpu(&self) -> u64 {
+        self.on_cpu_of("")
+    }
+
+    /// The same of the threads whose names begin like this.
+    pub(crate) fn on_cpu_of(&self, name: &str) -> u64 {
         let mut sum = 0;
         self.each(&mut |folder| {
             let tasks = fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
+            let read = |path: &Path| fs::read_to_string(path).ok();
+            let is_named =
+                |path: &Path| name.is_empty() || read(&path.join("comm")).is_some_and(|comm| comm.starts_with(name));
             let first = |text: String| text.split(' ').next()?.parse::<u64>().ok();
             sum += tasks
-                .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok().and_then(first))
+                .map(|task| task.path())
+                .filter(|path| is_named(path))
+                .filter_map(|path| read(&path.join("schedstat")).and_then(first))
                 .sum::<u64>();
         });
         sum
@@ -90,6 +100,7 @@ mod tests {
     fn a_process_uses_something() {
         let tree = Tree::of(std::process::id());
         assert!(tree.on_cpu() > 0);
+        assert_eq!(tree.on_cpu_of("no thread is called like this"), 0);
         let memory = tree.memory();
         assert!(memory.peak >= memory.resident && memory.resident > 0);
     }

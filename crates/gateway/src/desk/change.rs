@@ -125,6 +125,7 @@ impl Plan {
                 served_model: pool.served_model.clone(),
                 connector: pool.connector,
                 timeouts: pool.timeouts,
+                tokenizer: pool.tokenizer.clone(),
                 retry: retry.clone(),
                 budget: kept.unwrap_or_else(|| Arc::new(Budget::new(retry))),
                 whole: state.pool(name, Part::Whole, &config.policy),

@@ -7,6 +7,7 @@ use phalanx_routing::{EndpointId, PoolId};
 
 use crate::config::{Endpoint, KvConnector, Phase, Timeouts};
 use crate::retry::{Budget, Retry};
+use crate::tokens::Tokenizer;
 
 /// One server's pools and limits.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct Server {
     pub(super) served_model: Option<String>,
     pub(crate) connector: KvConnector,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tokenizer: Option<Tokenizer>,
     pub(crate) retry: Retry,
     pub(crate) budget: Arc<Budget>,
     /// Endpoints that run whole requests.

@@ -4,7 +4,7 @@ use super::Count;
 
 /// Counts by bounds in nanoseconds, changed by many at once.
 #[derive(Debug)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     bounds: &'static [u64],
     /// One more than bounds.
     counts: Box<[Count]>,
@@ -12,21 +12,21 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
-    pub(super) fn new(bounds: &'static [u64]) -> Self {
+    pub(crate) fn new(bounds: &'static [u64]) -> Self {
         Self { bounds, counts: (0..=bounds.len()).map(|_| Count::default()).collect(), sum: Count::default() }
     }
 
-    pub(super) fn record(&self, nanos: u64) {
+    pub(crate) fn record(&self, nanos: u64) {
         self.counts[self.bounds.partition_point(|&bound| bound < nanos)].add(1);
         self.sum.add(nanos);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.counts.iter().all(|count| count.get() == 0)
     }
 
     /// The sum in seconds, the count, and the count of each bucket by its bound in seconds.
-    pub(super) fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
+    pub(crate) fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let bounds = self.bounds.iter().map(|&bound| seconds(bound)).chain([f64::MAX]);
         let buckets: Vec<_> = bounds.zip(self.counts.iter().map(Count::get)).collect();
         (seconds(self.sum.get()), buckets.iter().map(|(_, count)| count).sum(), buckets)

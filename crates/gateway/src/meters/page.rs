@@ -216,6 +216,7 @@ impl Collector for Page {
         self.count(encoder, (name, help), &[], |cells| &cells.retries)?;
         self.gauges(encoder)?;
         self.totals(encoder)?;
+        self.tokenizers(encoder)?;
         self.endpoints(encoder)
     }
 }
@@ -243,11 +244,11 @@ fn cells(desk: &Desk) -> impl Iterator<Item = (&Line, Path, &Cells)> {
     lines.flat_map(paths).map(|(line, path): (&Line, Path)| (line, path, &line.paths[path as usize]))
 }
 
-fn counter(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], count: u64) -> Result<(), Error> {
+pub(super) fn counter(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], count: u64) -> Result<(), Error> {
     family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
 }
 
-fn set(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], value: u64) -> Result<(), Error> {
+pub(super) fn set(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], value: u64) -> Result<(), Error> {
     family.encode_family(&labels)?.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX))
 }
 

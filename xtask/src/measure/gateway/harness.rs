@@ -60,6 +60,8 @@ pub(super) struct Seen {
     pub(super) failures: u64,
     pub(super) failure: Option<String>,
     pub(super) cpu_us: f64,
+    /// What of it a tokenizer's own threads took.
+    pub(super) tokenizer_us: f64,
     pub(super) gateway_use: f64,
     pub(super) harness_use: f64,
     pub(super) foreign_use: f64,
@@ -189,7 +191,7 @@ impl<'a> Harness<'a> {
         let address = process::free_address()?;
         let place = Place { folder: &self.folder, address, engines: &self.addresses };
         let command = contender.command(&place)?;
-        let log = self.folder.join(format!("{}.log", contender.name()));
+        let log = self.folder.join(format!("{}.log", contender.name().replace(' ', "-")));
         let mut process = Process::start(GATEWAY, &command, &log)?;
         let ready = self.ask_nothing(&["ready".to_owned(), format!("--target={address}"), "--timeout=60".to_owned()]);
         if ready.is_err() || process.has_ended() {

@@ -5,6 +5,7 @@ mod harness;
 mod process;
 mod rows;
 mod samples;
+mod tokenizer;
 mod venv;
 
 use self::contender::Contender;
@@ -37,7 +38,8 @@ impl Subject for Gateway {
          closed loop of 64 connections for 3 s after 0.7 s; Poisson arrivals at 200/s, from the intended time, over those \
          of engines without a gateway; 64 streams of 100 chunks as fast as they go, and with 10 ms between chunks. Each \
          group is first asked once, one after another. Every answer is checked. Ours decides by `phalanx` with blocks of \
-         text; SMG and sglang-router are cache-aware, the others go round. 1 MB is 1,000,000 bytes."
+         text; SMG and sglang-router are cache-aware, the others go round. With a tokenizer it is that of Qwen 3 in process, \
+         whose threads' time is told apart. 1 MB is 1,000,000 bytes."
     }
 
     fn measure(&self, setting: &Setting<'_>) -> Result<Vec<Row>, Error> {

@@ -1,6 +1,6 @@
 //! The promises, one by one.
 
-use super::contender::{AWARE, OURS};
+use super::contender::{AWARE, OURS, TOKENIZED};
 use super::samples::{DIRECT, Samples};
 use super::{BIG, BURST, LOW_ONE_K, LOW_TWELVE_K, ONE_K, PACED, TWELVE_K};
 use crate::measure::Setting;
@@ -53,7 +53,7 @@ pub(super) fn rows(setting: &Setting<'_>, samples: &Samples) -> Vec<Row> {
     rows.push(maker.at_most("peak with a body of 64 MB".into(), "MB", (BIG, "MB peak"), 84.0, None));
     rows.push(maker.reported("time for a body of 64 MB".into(), "ms", (BIG, "ms")));
     rows.push(maker.failures());
-    rows.push(Row::new("the same with a tokenizer in process").skip("the gateway knows text blocks only"));
+    rows.extend([ONE_K, TWELVE_K].into_iter().flat_map(|load| maker.tokenized(load)));
     rows.extend(maker.circumstances());
     rows
 }
@@ -70,7 +70,7 @@ impl Maker<'_> {
     /// Ours, with the rivals' in the note.
     fn row(&self, name: String, unit: &'static str, (load, figure): Of) -> Row {
         let ours = self.samples.of(OURS, load, figure);
-        let rivals = self.samples.who().filter(|who| ![OURS, DIRECT].contains(who));
+        let rivals = self.samples.who().filter(|who| ![OURS, TOKENIZED, DIRECT].contains(who));
         let rivals = rivals.filter_map(|who| Some((who, self.samples.of(who, load, figure)?)));
         let rivals = rivals.map(|(who, spread)| format!("{who} {spread}"));
         let said: Vec<_> = ours.iter().map(|spread| format!("ours {spread}")).chain(rivals).collect();
@@ -112,6 +112,25 @@ impl Maker<'_> {
             Some(ratio) => row.saw(ratio.median).note(ratio.to_string()),
             None => row.skip("haproxy was not measured"),
         }
+    }
+
+    /// What a tokenizer in process adds beside its own time, and what that is.
+    fn tokenized(&self, load: &'static str) -> [Row; 3] {
+        let of = |figure| self.samples.of(TOKENIZED, load, figure);
+        let told = |name: &str, figure| {
+            let row = Row::new(format!("with a tokenizer, {load} tokens: {name}")).unit("us");
+            match of(figure) {
+                Some(spread) => row.saw(spread.median).note(spread.to_string()),
+                None => row.skip("it was not measured"),
+            }
+        };
+        let row = Row::new(format!("with a tokenizer, {load} tokens: CPU a request, as times that without")).unit("x");
+        let ratio = match self.samples.ratio(load, "us a request", OURS, TOKENIZED) {
+            Some(ratio) => self.promise(row.saw(ratio.median).note(ratio.to_string()), Want::AtMost(1.2), None),
+            None => row.skip("it was not measured"),
+        };
+        let cpu = told("CPU a request but for the tokenizer's threads, 64 in flight", "us a request");
+        [ratio, cpu, told("CPU a request of the tokenizer's threads", "tokenizer us a request")]
     }
 
     /// Requests of ours that failed or were answered wrongly; those of others in the note.

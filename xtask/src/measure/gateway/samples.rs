@@ -46,12 +46,14 @@ impl Samples {
 
     /// Notes a load.
     pub(super) fn add(&mut self, who: &'static str, load: &'static str, seen: &Seen) {
-        let each = |count: u64| (count > 0).then(|| seen.cpu_us / count as f64);
+        let of = |time: f64, count: u64| (count > 0).then(|| time / count as f64);
+        let each = |count| of(seen.cpu_us - seen.tokenizer_us, count);
         let rate = |count: u64| Some(count as f64 / seen.seconds);
         let chunks_a_read = (seen.reads > 0).then(|| seen.chunks as f64 / seen.reads as f64);
         let numbers = [
             ("us a request", each(seen.requests)),
             ("us a chunk", each(seen.chunks)),
+            ("tokenizer us a request", of(seen.tokenizer_us, seen.requests)),
             ("requests/s", rate(seen.requests)),
             ("chunks/s", rate(seen.chunks)),
             ("chunks a read", chunks_a_read),

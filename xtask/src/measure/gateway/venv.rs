@@ -22,7 +22,7 @@ pub(super) fn program(setting: &Setting<'_>, package: &str, version: &str, name:
 }
 
 /// Runs a program to its end; its last words when it fails.
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+pub(super) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {

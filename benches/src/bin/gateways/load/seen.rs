@@ -21,6 +21,8 @@ pub(super) struct Window {
 #[derive(Clone, Copy, Debug, Default)]
 struct Use {
     gateway: f64,
+    /// Its part that a tokenizer's threads took.
+    tokenizer: f64,
     harness: f64,
     busy: f64,
     memory: Memory,
@@ -57,6 +59,8 @@ pub(super) struct Report {
     failure: Option<String>,
     /// The gateway's processor time.
     cpu_us: f64,
+    /// What of it a tokenizer's own threads took.
+    tokenizer_us: f64,
     /// The part of the window in which the gateway was on a processor.
     gateway_use: f64,
     /// The same for engines and load together: near 1, they were the limit.
@@ -92,6 +96,7 @@ impl Window {
         let of = |tree: &Option<Tree>| tree.as_ref().map_or(0.0, seconds);
         Use {
             gateway: of(&self.gateway),
+            tokenizer: self.gateway.as_ref().map_or(0.0, |tree| tree.on_cpu_of("tokenize-") as f64 / 1e9),
             harness: of(&self.engines) + seconds(&Tree::of(std::process::id())),
             busy: watch::busy(),
             memory: self.gateway.as_ref().map(Tree::memory).unwrap_or_default(),
@@ -199,6 +204,7 @@ impl Seen {
             failures: self.failures,
             failure: self.failure,
             cpu_us: gateway * 1e6,
+            tokenizer_us: (end.tokenizer - start.tokenizer) * 1e6,
             gateway_use: gateway / seconds,
             harness_use: harness / seconds,
             foreign_use: ((end.busy - start.busy) - gateway - harness).max(0.0) / seconds,

@@ -4,6 +4,7 @@ mod care;
 pub(super) mod peers;
 #[cfg(test)]
 mod tests;
+mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,6 +86,8 @@ struct Model {
     timeouts: care::TimeoutsPart,
     #[serde(default)]
     retry: Option<Spanned<care::RetryPart>>,
+    #[serde(default)]
+    tokenizer: Option<tokenizer::TokenizerPart>,
     endpoints: Spanned<Vec<Spanned<Engine>>>,
 }
 
@@ -276,6 +279,10 @@ impl GatewayFile {
             }
             if let Some(Limit(limit)) = model.timeout {
                 pool = pool.with_timeout(limit);
+            }
+            if let Some(part) = &model.tokenizer {
+                let all = models.iter().filter_map(|model| model.tokenizer.as_ref());
+                pool = pool.with_tokenizer(part.load(all)?);
             }
             Ok(config.with_pool(&model.name.value, pool))
         })

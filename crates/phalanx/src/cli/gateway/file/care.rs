@@ -318,7 +318,7 @@ fn number<T: FromStr>(field: &str, value: &Value) -> Result<Option<T>, Wrong> {
     read(field, value, "a whole number", |text| text.parse().ok())
 }
 
-fn bytes(field: &str, value: &Value) -> Result<Option<usize>, Wrong> {
+pub(super) fn bytes(field: &str, value: &Value) -> Result<Option<usize>, Wrong> {
     read(field, value, "a size such as 65536, 64KiB or 64MiB", |text| {
         let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
         let (number, shift) = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))?;

@@ -55,6 +55,40 @@ fn what_is_wrong_is_told_with_line_and_field() {
 }
 
 #[test]
+fn a_tokenizer_is_loaded_once_for_models_that_say_the_same() {
+    let folder = std::env::temp_dir().join(format!("phalanx-file-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let json = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":null,
+                   "post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}"#;
+    std::fs::write(folder.join("tokenizer.json"), json).expect("a file");
+    let part = format!("{{path: {}, threads: 1, cache: 1MiB}}", folder.display());
+    let text = format!(
+        "models:\n- {{name: a, tokenizer: {part}, endpoints: [127.0.0.1:1]}}\n- {{name: b, tokenizer: {part}, endpoints: [127.0.0.1:1]}}"
+    );
+    let file = GatewayFile::parse(&text);
+    std::fs::remove_dir_all(&folder).expect("it is there");
+    let file = file.expect("it is sound");
+    assert!(file.config().is_ok(), "the files are not read again");
+    let parts: Vec<_> = file.models.value.iter().filter_map(|model| model.tokenizer.as_ref()).collect();
+    assert_eq!(parts[0].load([]).ok(), parts[1].load([]).ok());
+}
+
+#[test]
+fn what_is_wrong_with_a_tokenizer_is_told_with_line_and_field() {
+    for (part, message) in [
+        ("{path: /no/such}", "tokenizer.path: /no/such: "),
+        ("{path: /no/such}", "expected a model's folder with tokenizer.json"),
+        ("{path: x, threads: 0}", "tokenizer.threads: found 0; expected 1 to 64"),
+        ("{path: x, cache: much}", "tokenizer.cache: found \"much\"; expected a size"),
+        ("{path: x, thread: 1}", "thread"),
+        ("{threads: 1}", "path"),
+    ] {
+        let told = refused(&format!("models:\n- name: a\n  tokenizer: {part}\n  endpoints: [127.0.0.1:1]"));
+        assert!(told.starts_with(":3:") && told.contains(message), "{part}: {told}");
+    }
+}
+
+#[test]
 fn manifests_are_not_taken_for_it() {
     assert!(is_meant("models: []\nlisten: nowhere"));
     for text in ["kind: Gateway\nmodels: []", "apiVersion: v1", "[]", "a: 1\n---\nmodels: []", "models: ["] {
