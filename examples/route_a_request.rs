@@ -20,17 +20,17 @@ struct Arrival {
 /// Costs in milliseconds: the third request leaves the holder of its prefix to the prompt that waits there.
 const EXPECTED: &str = "\
 request 1 to stable, endpoint 2: 0 of 2000 tokens cached, 3 tied
-  endpoint 0: own 161
-  endpoint 1: own 161
-  endpoint 2: own 161
+  endpoint 0: own 161 + recompute 30
+  endpoint 1: own 161 + recompute 30
+  endpoint 2: own 161 + recompute 30
 request 2 to stable, endpoint 1: 16000 of 30000 tokens cached, 1 tied
-  endpoint 0: own 2415
-  endpoint 1: own 1127
-  endpoint 2: wait 151 + own 2415 + delay-prefilling 1207 + sequence 97
+  endpoint 0: own 2415 + recompute 450
+  endpoint 1: own 1127 + recompute 210
+  endpoint 2: wait 151 + own 2415 + delay-prefilling 1207 + sequence 97 + recompute 450
 request 3 to stable, endpoint 0: 0 of 30000 tokens cached, 1 tied
-  endpoint 0: own 2415
-  endpoint 1: wait 1117 + own 1127 + delay-prefilling 563 + sequence 97
-  endpoint 2: wait 141 + own 2415 + delay-prefilling 1207 + sequence 97
+  endpoint 0: own 2415 + recompute 450
+  endpoint 1: wait 1117 + own 1127 + delay-prefilling 563 + sequence 97 + recompute 210
+  endpoint 2: wait 141 + own 2415 + delay-prefilling 1207 + sequence 97 + recompute 450
 endpoint 2: Success after 900ms
 endpoint 1: ClientGone after 890ms
 endpoint 0: Success after 880ms";
