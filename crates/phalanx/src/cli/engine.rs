@@ -100,9 +100,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
                 Emulator::publishing(config, listener, publisher)
             }
         };
+        let stop = serve::Stop::listen();
         let emulator = emulator.map_err(|error| Failure::Input(error.to_string()))?;
         output::say(&format!("serving on http://{}{tells}; Ctrl-C drains and stops", emulator.address()));
-        serve::drain_on_signal(emulator.shutdown()).await;
+        serve::drain_on_signal(stop, emulator.shutdown()).await;
         Ok(())
     })
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use self::file::peers::Peers;
 use self::sources::{Read, Sources};
 use self::watch::Watched;
-use super::serve::{bind, runtime, stop_on_signal};
+use super::serve::{Stop, bind, runtime, stop_on_signal};
 use super::{Failure, output};
 
 /// Arguments of `phalanx gateway`.
@@ -108,6 +108,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let (debug, answers) = (debug.await?, answers.await?);
         warm(&mut config, &peers).await;
         let wrong = |error: StartError| Failure::Input(format!("{path}: {error}"));
+        let stop = Stop::listen();
         let mut gateway = Gateway::start(config, listener).map_err(wrong)?;
         output::say(&format!("gateway on http://{}, {file}; Ctrl-C drains and stops", gateway.address()));
         if let Some(listener) = debug {
@@ -118,7 +119,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         let watched = Watched::new(sources, texts, file, gateway.handle());
         let watching = tokio::spawn(watched.follow());
-        stop_on_signal(gateway.shutdown()).await;
+        stop_on_signal(stop, gateway.shutdown()).await;
         watching.abort();
         Ok(())
     })

@@ -30,8 +30,8 @@ pub(super) async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener,
 }
 
 /// Waits for Ctrl-C or SIGTERM, then for `drained`; a second signal, or [`DRAIN`], ends the wait.
-pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
-    stop_on_signal(async {
+pub(super) async fn drain_on_signal(stop: Stop, drained: impl Future<Output = ()>) {
+    stop_on_signal(stop, async {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             output::complain("open answers were cut after 30 s");
         }
@@ -40,8 +40,7 @@ pub(super) async fn drain_on_signal(drained: impl Future<Output = ()>) {
 }
 
 /// Waits for Ctrl-C or SIGTERM, then for `drained`, which has a limit of its own; a second signal ends the wait.
-pub(super) async fn stop_on_signal(drained: impl Future<Output = ()>) {
-    let mut stop = Stop::listen();
+pub(super) async fn stop_on_signal(mut stop: Stop, drained: impl Future<Output = ()>) {
     stop.signal().await;
     output::say("draining; press Ctrl-C again to stop at once");
     tokio::select! {
@@ -50,16 +49,17 @@ pub(super) async fn stop_on_signal(drained: impl Future<Output = ()>) {
     }
 }
 
-/// Signals to stop, from [`listen`](Self::listen) on: one that comes between two waits is not lost.
+/// Signals to stop, from [`listen`](Self::listen) on: one that comes between two waits is not lost. To be made before anybody
+/// is told that there is something to stop.
 #[derive(Debug)]
-struct Stop {
+pub(super) struct Stop {
     #[cfg(unix)]
     listeners: Option<[tokio::signal::unix::Signal; 2]>,
 }
 
 impl Stop {
     #[cfg(unix)]
-    fn listen() -> Self {
+    pub(super) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = || Some([signal(SignalKind::interrupt()).ok()?, signal(SignalKind::terminate()).ok()?]);
         Self { listeners: listen() }
@@ -78,7 +78,7 @@ impl Stop {
     }
 
     #[cfg(not(unix))]
-    fn listen() -> Self {
+    pub(super) fn listen() -> Self {
         Self {}
     }
 

@@ -20,7 +20,7 @@ use super::engine_args::EngineArgs;
 use super::manifests::FileArgs;
 use super::output::{self, Format};
 use super::place::Placements;
-use super::serve::{bind, drain_on_signal, runtime};
+use super::serve::{Stop, bind, drain_on_signal, runtime};
 use super::{Failure, flags, input};
 
 /// The port without `--listen`: known beforehand where people are to connect.
@@ -97,6 +97,7 @@ async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Lo
     }
     let running = fleet.start().await?;
     let config = running.gateway_config(args.policy.clone(), Seed::from(args.seed));
+    let stop = load.is_none().then(Stop::listen);
     let gateway = Gateway::start(config, listener).map_err(|error| Failure::Input(error.to_string()))?;
     if !quiet {
         output::say(&format!("\n{}", running.page()));
@@ -105,7 +106,7 @@ async fn serve(args: Args, placements: Placements, fleet: Fleet, load: Option<Lo
 
     let Some(load) = load else {
         output::say(&format!("try: {}\nCtrl-C drains and stops", running.curl(gateway.address())));
-        drain_on_signal(async {
+        drain_on_signal(stop.unwrap_or_else(Stop::listen), async {
             gateway.shutdown().await;
             running.shutdown().await;
         })
