@@ -245,7 +245,8 @@ async fn a_request_for_an_adapter_goes_where_it_is_loaded() {
     let engines = [Engine::start(answer.clone()).await, Engine::start(answer).await];
     let mut endpoints = Vec::new();
     // The one that has it is the busier one.
-    for (name, engine, loaded, running) in [("has", &engines[0], "poet,other", 12), ("lacks", &engines[1], "other", 5)] {
+    for (name, engine, loaded, running) in [("has", &engines[0], "poet,other", 12), ("lacks", &engines[1], "other", 5)]
+    {
         let page = format!(
             "vllm:num_requests_waiting 0\nvllm:num_requests_running {running}\n\
              vllm:lora_requests_info{{running_lora_adapters=\"{loaded}\",waiting_lora_adapters=\"\",max_lora=\"4\"}} 1\n"
