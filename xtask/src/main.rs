@@ -1,7 +1,8 @@
-//! Chores of this workspace, started as `cargo xtask …`: the tidy checks and the measurements.
+//! Chores of this workspace, started as `cargo xtask …`: the tidy checks, the measurements, and parts that tests run against.
 
 mod error;
 mod measure;
+mod part;
 mod source;
 mod tidy;
 mod tokens;
@@ -39,6 +40,10 @@ enum Command {
     ///
     /// Exits 1 when a target is missed. A figure that cannot be measured here is shown as skipped with the reason.
     Measure(MeasureArgs),
+    /// Install a real part that tests run against, and print the path of its python.
+    ///
+    /// Tests find it by PHALANX_VLLM_PYTHON and PHALANX_AIPERF_PYTHON; `.ci/run --full` sets both.
+    Part(PartArgs),
     /// List the longest source files.
     Longest {
         /// How many files.
@@ -69,6 +74,16 @@ struct MeasureArgs {
     tiny: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct PartArgs {
+    /// Which one.
+    #[arg(value_enum)]
+    part: part::Part,
+    /// Where parts are kept; by default where PHALANX_PARTS says, or else in the target folder.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
     /// Aligned columns.
@@ -82,6 +97,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Tidy { list } => run_tidy(list),
         Command::Measure(args) => run_measure(&args),
+        Command::Part(args) => run_part(&args),
         Command::Longest { count } => run_longest(count),
     };
     match done {
@@ -135,6 +151,17 @@ fn run_measure(args: &MeasureArgs) -> Result<bool, Error> {
         say_aside(&format!("recorded in {}\n", path.display()));
     }
     Ok(!rows.iter().any(measure::Row::missed))
+}
+
+fn run_part(args: &PartArgs) -> Result<bool, Error> {
+    let told = || std::env::var_os("PHALANX_PARTS").map(PathBuf::from);
+    let folder = match args.folder.clone().or_else(told) {
+        Some(folder) => folder,
+        None => Workspace::load()?.target.join("parts"),
+    };
+    let python = part::install(args.part, &folder, &say_aside)?;
+    say(&format!("{}\n", python.display()));
+    Ok(true)
 }
 
 fn run_longest(count: usize) -> Result<bool, Error> {

@@ -18,6 +18,7 @@ use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::body::Answer;
 use crate::desk::{Desk, Server, Work};
+use crate::dialect::Dialect;
 use crate::flight::Flight;
 use crate::patience::Patience;
 use crate::sse::Events;
@@ -228,7 +229,8 @@ impl Proxy<'_> {
         // An endpoint that has too much to do is alive.
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
-        let (events, usage) = (follows.then(Events::new), Usage::default());
-        (head, Answer { body, pair: None, flight: Some(flight), end, is_stream, events, usage, patience, broken: None })
+        let (events, dialect) = (follows.then(Events::new), Dialect::of(self.head.uri.path()));
+        let (pair, flight, usage, broken) = (None, Some(flight), Usage::default(), None);
+        (head, Answer { body, pair, flight, end, is_stream, events, dialect, usage, patience, broken })
     }
 }

@@ -114,7 +114,7 @@ impl<'a> Body<'a> {
         }
         let messages = match api {
             Api::Responses => said(self.instructions.map(Content::Text), self.input)?,
-            Api::Messages => said(self.system, self.messages)?,
+            Api::Messages => messages::anthropic(said(self.system, self.messages)?)?,
             _ => said(None, self.messages)?,
         };
         let wants_parts = template.wants_parts();
@@ -216,6 +216,12 @@ mod tests {
         for (api, fields) in [
             (Api::Messages, format!(r#""system":"s","messages":[{user}]"#)),
             (Api::Messages, format!(r#""system":[{{"type":"text","text":"s"}}],"messages":[{user}]"#)),
+            (
+                Api::Messages,
+                r#""messages":[{"role":"system","content":[{"type":"text","text":"x-anthropic-billing-header: 1"},
+                {"type":"text","text":""},{"type":"text","text":"s"}]},{"role":"user","content":"a"}]"#
+                    .to_owned(),
+            ),
             (Api::Responses, r#""instructions":"s","input":"a""#.to_owned()),
             (
                 Api::Responses,
