@@ -2,6 +2,8 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 
 use std::fs;
@@ -11,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use run::{Scratch, json, phalanx, refused, stderr, stdout};
+use run::{json, phalanx, refused, stderr, stdout};
+use scratch::Scratch;
 use support::{QUICKSTART, Serving};
 
 fn quickstart(file: &str) -> String {

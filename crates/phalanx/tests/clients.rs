@@ -4,15 +4,15 @@
 //! Python that `PHALANX_AIPERF_PYTHON` names. A client that is not there is skipped, loudly; `.ci/run` installs the packages,
 //! and `.ci/run --full` aiperf.
 
-#[path = "support/run.rs"]
-mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use run::Scratch;
+use scratch::Scratch;
 use serde_json::Value;
 use support::{QUICKSTART, Serving};
 

@@ -2,12 +2,15 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 
-use run::{Scratch, json, phalanx, refused, stderr, stdout};
+use run::{json, phalanx, refused, stderr, stdout};
+use scratch::Scratch;
 use support::{QUICKSTART, Serving};
 
 fn config(name: &str, engine: &str) -> Scratch {

@@ -5,8 +5,8 @@
 
 #[path = "support/http.rs"]
 mod http;
-#[path = "support/run.rs"]
-mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 #[path = "support/vllm.rs"]
 mod vllm;
@@ -16,7 +16,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use http::{get, post};
-use run::Scratch;
+use scratch::Scratch;
 use serde_json::{Value, json};
 use support::Serving;
 use vllm::{BLOCK, MODEL, Vllm, free_port};
