@@ -15,7 +15,9 @@ use serde_json::Value;
 
 use run::{json, phalanx, refused, stderr, stdout};
 use scratch::Scratch;
-use support::{QUICKSTART, Serving};
+use support::Serving;
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
 
 fn quickstart(file: &str) -> String {
     fs::read_to_string(Path::new(QUICKSTART).join(file)).expect("the quick start is there")

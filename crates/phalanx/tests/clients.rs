@@ -14,8 +14,9 @@ use std::process::{Command, Output};
 
 use scratch::Scratch;
 use serde_json::Value;
-use support::{QUICKSTART, Serving};
+use support::Serving;
 
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
 const OPENAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/openai_client.py");
 const ANTHROPIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/anthropic_client.py");
 /// A model's folder with a tokenizer.

@@ -11,7 +11,9 @@ use std::net::TcpStream;
 
 use run::{json, phalanx, refused, stderr, stdout};
 use scratch::Scratch;
-use support::{QUICKSTART, Serving};
+use support::Serving;
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
 
 fn config(name: &str, engine: &str) -> Scratch {
     let models = format!("- name: small\n  served_as: tiny\n  endpoints:\n  - name: first\n    address: {engine}\n");

@@ -27,6 +27,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// A gateway in front of engines, and what its index has to have learned.
 struct Front {
     gateway: Serving,
+    _file: Scratch,
     debug: String,
     /// Blocks that each endpoint has published, further copies included.
     published: BTreeMap<String, u64>,
@@ -86,7 +87,7 @@ fn said(value: &Value) -> String {
 
 impl Front {
     /// Every engine serves `tiny`, and each one a model of its own name.
-    fn start(engines: &[(&str, &Vllm)]) -> Self {
+    fn start(engines: &[(&str, &Vllm)], published: BTreeMap<String, u64>) -> Self {
         let place = |(name, engine): &(&str, &Vllm)| {
             let Vllm { address, events, replay, .. } = engine;
             format!(
@@ -108,13 +109,7 @@ impl Front {
         let head = format!("listen: 127.0.0.1:0\npolicy: phalanx\nblock_size: {BLOCK}\ndebug: {debug}\n");
         let file = Scratch::new("vllm.yaml", &format!("{head}models:\n{models}"));
         let gateway = Serving::start(&["gateway", "--config", file.path()]);
-        let mut front = Self { gateway, debug, published: BTreeMap::new(), cached: 0 };
-        // What was computed before the gateway was there comes by a replay.
-        for (name, _) in engines {
-            let told = front.until(name, |told| told["standing"] == "whole" && told["is_connected"] == true);
-            front.published.insert((*name).to_owned(), Self::published(&told));
-        }
-        front
+        Self { gateway, _file: file, debug, published, cached: 0 }
     }
 
     fn published(told: &Value) -> u64 {
@@ -197,11 +192,12 @@ fn a_real_engine_finds_the_tokens_that_the_gateway_expects() {
     // Computed before there is a gateway.
     let early = "What has been computed before the gateway came is told again when it asks. ".repeat(5);
     let body = json!({ "model": "tiny", "prompt": early, "max_tokens": 1, "ignore_eos": true });
-    assert_eq!(post(&first.address, "/v1/completions", &body).status, 200);
-    let mut front = Front::start(&[("first", &first), ("second", &second)]);
-    assert!(front.published["first"] > 0, "nothing was told again");
+    let answer = post(&first.address, "/v1/completions", &body);
+    let published = Usage::of(&answer.json()).unwrap_or_else(|| panic!("no usage: {}", answer.body)).stored();
+    let published = BTreeMap::from([("first".to_owned(), published), ("second".to_owned(), 0)]);
+    let mut front = Front::start(&[("first", &first), ("second", &second)], published);
     let found = front.ask("/v1/completions", &json!({ "model": "first", "prompt": early, "max_tokens": 1 }));
-    assert!(found.usage.cached > 0);
+    assert!(found.usage.cached > 0, "nothing was told again");
 
     conversations(&mut front);
     completions(&mut front);
@@ -220,10 +216,9 @@ fn conversations(front: &mut Front) {
     let mut talks = vec![vec![message("system", system.as_str())]; 3];
     for turn in 0..4 {
         for (place, talk) in talks.iter_mut().enumerate() {
-            talk.push(message("user", format!("  Question {turn} of {place}: who stands at the end – 42? \n")));
+            talk.push(message("user", format!("  Question {turn} of {place}: who stands at the end – 42? \u{1f}\n")));
             let (stream, limit) = ((turn + place) % 2 == 1, 10 + 7 * turn);
-            let mut body =
-                json!({ "model": "tiny", "messages": talk, "max_tokens": limit, "ignore_eos": true, "stream": stream });
+            let mut body = json!({ "model": "tiny", "messages": talk, "max_tokens": limit, "ignore_eos": true, "stream": stream, "seed": turn });
             if stream {
                 body["stream_options"] = json!({ "include_usage": true });
             }
@@ -274,6 +269,7 @@ fn chats_of_all_kinds(front: &mut Front) {
         json!({ "messages": [user, begun], "add_generation_prompt": false }),
         json!({ "messages": [user], "add_special_tokens": true }),
         json!({ "messages": [user], "cache_salt": "one tenant" }),
+        json!({ "messages": [user], "reasoning_effort": "low" }),
         json!({ "messages": [user], "chat_template_kwargs": { "add_generation_prompt": false } }),
     ] {
         for _ in 0..2 {
