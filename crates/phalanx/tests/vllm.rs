@@ -61,9 +61,12 @@ impl Usage {
             return Some(Self { prompt, cached, generated: number(&usage["completion_tokens"])? });
         }
         let (input, generated) = (number(&usage["input_tokens"])?, number(&usage["output_tokens"])?);
-        // OpenAI's responses count all tokens, Anthropic's messages those that were not cached.
+        // OpenAI's responses count all tokens, Anthropic's messages apart those that were or will be cached.
         Some(match number(&usage["cache_read_input_tokens"]) {
-            Some(cached) => Self { prompt: input + cached, cached, generated },
+            Some(cached) => {
+                let created = number(&usage["cache_creation_input_tokens"]).unwrap_or(0);
+                Self { prompt: input + created + cached, cached, generated }
+            }
             None => {
                 let cached = number(&usage["input_tokens_details"]["cached_tokens"]).unwrap_or(0);
                 Self { prompt: input, cached, generated }

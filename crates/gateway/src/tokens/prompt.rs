@@ -93,7 +93,8 @@ impl Prompts {
             }
             Api::Chat | Api::Messages | Api::Responses => {
                 let template = template.ok_or(Fallback::Template)?;
-                let is_special = body.add_special_tokens.unwrap_or(false);
+                // What vLLM asks of its tokenizer for responses, whose template may have them too.
+                let is_special = body.add_special_tokens.unwrap_or(api == Api::Responses);
                 let chat = body.chat(api, template)?;
                 let text = template.render(&chat).map_err(|_| Fallback::Template)?.ok_or(Fallback::Template)?;
                 vec![Prompt::Text(text, is_special)]
@@ -197,7 +198,7 @@ mod tests {
     fn text(template: &str, api: Api, body: &str) -> String {
         match read(template, api, body).expect("known").prompts.remove(0) {
             Prompt::Text(text, is_special) => {
-                assert!(!is_special, "the template has them");
+                assert_eq!(is_special, api == Api::Responses, "elsewhere the template has them");
                 text
             }
             Prompt::Tokens(tokens) => panic!("{tokens:?}"),
