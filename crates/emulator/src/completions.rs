@@ -92,7 +92,7 @@ pub(crate) async fn message(
         let ask = body.check(&shared)?;
         answer(shared, ask, Kind::Messages).await
     };
-    answered.await.map_err(ApiError::as_anthropic)
+    answered.await.map_err(ApiError::for_anthropic)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

@@ -122,7 +122,7 @@ impl ApiError {
     }
 
     /// As Anthropic's clients read it.
-    pub(crate) fn as_anthropic(self) -> Self {
+    pub(crate) fn for_anthropic(self) -> Self {
         Self { is_anthropic: true, ..self }
     }
 

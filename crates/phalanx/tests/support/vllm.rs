@@ -38,13 +38,6 @@ pub(crate) fn free_port() -> u16 {
 impl Vllm {
     /// Starts one; [`serves`](Self::serves) waits for it.
     pub(crate) fn start(python: &str, more: &[&str]) -> Self {
-        if python == "attach" {
-            let base = if more.is_empty() { 18100 } else { 18200 };
-            let (tell, told) = channel();
-            let _ = tell.send(Told::Serves);
-            let child = Command::new("true").spawn().expect("true");
-            return Self { child, address: format!("127.0.0.1:{base}"), events: base + 1, replay: base + 2, told };
-        }
         let [port, events, replay] = [free_port(), free_port(), free_port()];
         let address = format!("127.0.0.1:{port}");
         // Of the addresses that it binds, this one alone has a port that is known.
