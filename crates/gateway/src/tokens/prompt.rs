@@ -246,21 +246,21 @@ mod tests {
         const EFFORT: &str = "{{ reasoning_effort }},{{ enable_thinking }}";
         let messages = r#""messages":[]"#;
         for (api, fields, expected) in [
-            (Api::Chat, format!(r#"{messages},"reasoning_effort":"low""#), "low,true"),
-            (Api::Chat, format!(r#"{messages},"reasoning_effort":"none""#), "none,false"),
+            (Api::Chat, format!(r#"{messages},"reasoning_effort":"low""#), "low,True"),
+            (Api::Chat, format!(r#"{messages},"reasoning_effort":"none""#), "none,False"),
             (
                 Api::Chat,
                 format!(
                     r#"{messages},"reasoning_effort":"low","chat_template_kwargs":{{"enable_thinking":false,"reasoning_effort":"high"}}"#
                 ),
-                "low,false",
+                "low,False",
             ),
             (
                 Api::Messages,
                 format!(r#"{messages},"output_config":{{"effort":"max"}},"thinking":{{"type":"adaptive"}}"#),
-                "max,true",
+                "max,True",
             ),
-            (Api::Responses, r#""input":"a","reasoning":{"effort":"high","summary":null}"#.to_owned(), "high,true"),
+            (Api::Responses, r#""input":"a","reasoning":{"effort":"high","summary":null}"#.to_owned(), "high,True"),
             (Api::Chat, messages.to_owned(), ","),
         ] {
             assert_eq!(text(EFFORT, api, &format!("{{{fields}}}")), expected, "{fields}");
