@@ -1,11 +1,11 @@
 //! A real vLLM on this machine's processor, with a model that is made up.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Two layers of noise, a tokenizer of bytes and few merges, and a chat template.
 pub(crate) const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny-model");
@@ -78,10 +78,16 @@ impl Vllm {
         let mut lines = Vec::new();
         loop {
             match self.told.recv_timeout(LONGEST_START) {
-                Ok(Told::Serves) => return,
+                Ok(Told::Serves) => break,
                 Ok(Told::Line(line)) => lines.push(line),
                 Err(reason) => panic!("vLLM does not serve ({reason}):\n{}", lines.join("\n")),
             }
+        }
+        // It says so a moment before it listens.
+        let begin = Instant::now();
+        while TcpStream::connect(&self.address).is_err() {
+            assert!(begin.elapsed() < LONGEST_END, "vLLM does not listen:\n{}", lines.join("\n"));
+            std::thread::yield_now();
         }
     }
 
