@@ -25,7 +25,9 @@ impl Limits {
         let surge = max_surge.ceil_of(replicas);
         // Without any room an update could never begin.
         let unavailable = max_unavailable.floor_of(replicas).max(u32::from(surge == 0));
-        Self { least: replicas.saturating_sub(unavailable), surge }
+        // Groups without any pod run as soon as they are wanted: nothing has to be kept for them.
+        let is_bare = context.spec.group_pods() == 0;
+        Self { least: if is_bare { 0 } else { replicas.saturating_sub(unavailable) }, surge }
     }
 }
 
@@ -66,6 +68,7 @@ fn surge(context: &Context<'_>, view: &View<'_>, limit: u32) -> u32 {
     let replaced = view.home().any(|group| group.is_to_be_replaced(context));
     let serves = |group: &&Group<'_>| !group.leaving && group.is_running && !group.is_to_be_replaced(context);
     let serving = u32::try_from(view.home().filter(serves).count()).unwrap_or(u32::MAX);
+    let serving = serving.saturating_add(view.bare(context));
     let open = context.spec.replicas.saturating_sub(serving);
     let there = u32::try_from(view.surge().filter(|group| !group.leaving).count()).unwrap_or(u32::MAX);
     if replaced { limit.min(open) } else { limit.min(open).min(there) }

@@ -111,11 +111,6 @@ fn slate(context: &Context<'_>, replica: &mut Replica<'_>, cause: Cause, why: &s
 /// Creates the pods that are missing beside others of their replica.
 fn mend(context: &Context<'_>, group: &Group<'_>, work: &mut Work) {
     for replica in group.roles.values().flat_map(BTreeMap::values).filter(|replica| !replica.leaving) {
-        let surplus: Vec<_> = replica.pods.range(replica.size..).map(|(_, &pod)| pod).collect();
-        for pod in surplus {
-            let why = format!("role {} has {} pods in a replica", replica.key.role, replica.size);
-            work.delete(context.spec, pod, Cause::Scale, &why);
-        }
         let Some(pod) = replica.pods.values().next() else { continue };
         let Some(revision) = context.revisions.of(pod) else { continue };
         let why = format!("it is missing from role replica {}", replica.key.name(&context.spec.name));

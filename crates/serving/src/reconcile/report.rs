@@ -105,8 +105,7 @@ fn status(context: &Context<'_>, view: &View<'_>, work: &Work) -> Status {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let update = context.revisions.update.name.clone();
     let groups = || view.groups.values();
-    // A group without any pod is there as soon as it is wanted.
-    let bare = if spec.group_pods() == 0 { spec.replicas.saturating_sub(count(view.groups.len())) } else { 0 };
+    let bare = view.bare(context);
     let replicas = count(view.groups.len()).saturating_add(bare);
     let outdated = count(groups().filter(|group| group.is_outdated).count());
     let updated = replicas - outdated.min(replicas);

@@ -20,17 +20,17 @@ pub(super) fn reconcile(context: &Context<'_>, view: &View<'_>, work: &Work) -> 
     let there: BTreeSet<&ReplicaKey> =
         context.observed.services.iter().filter_map(|service| service.of.as_ref()).collect();
     let staying = view.groups.values().flat_map(|group| group.replicas()).filter(|replica| !replica.leaving);
-    let wanted: BTreeSet<&ReplicaKey> = staying.map(|replica| &replica.key).chain(&work.wanted).collect();
+    let wanted = staying.map(|replica| &replica.key).chain(&work.wanted).filter(|key| has_service(context, view, key));
+    let wanted: BTreeSet<&ReplicaKey> = wanted.collect();
     for &key in wanted.iter().filter(|key| !there.contains(*key)) {
-        if has_service(context, view, key) {
-            services.creations.push(Action::CreateService(of_replica(context, key)));
-        }
+        services.creations.push(Action::CreateService(of_replica(context, key)));
     }
     for service in context.observed.services.iter().filter(|service| !service.deleting) {
         let Some(key) = &service.of else { continue };
-        if !wanted.contains(key) && view.replica(key).is_none() {
+        // What is on its way out keeps it until it is gone.
+        if !wanted.contains(key) && view.replica(key).is_none_or(|replica| !replica.leaving) {
             let (name, uid) = (service.name.clone(), service.uid.clone());
-            let why = format!("role replica {} is gone", key.name(&context.spec.name));
+            let why = format!("role replica {} is gone or needs none", key.name(&context.spec.name));
             services.deletions.push(Action::DeleteService { name, uid, why });
         }
     }

@@ -92,6 +92,14 @@ impl<'a> View<'a> {
         self.groups.values().filter(|group| !group.is_surge)
     }
 
+    /// Groups that are wanted and have no pods because no role has replicas: each is there, and runs, at once.
+    pub(super) fn bare(&self, context: &Context<'_>) -> u32 {
+        if context.spec.group_pods() > 0 {
+            return 0;
+        }
+        context.spec.replicas.saturating_sub(u32::try_from(self.home().count()).unwrap_or(u32::MAX))
+    }
+
     pub(super) fn surge(&self) -> impl Iterator<Item = &Group<'a>> {
         self.groups.values().filter(|group| group.is_surge)
     }
@@ -192,12 +200,10 @@ impl<'a> Group<'a> {
         if !by_groups || !self.is_outdated {
             return asked.all(role_runs);
         }
-        if !self.is_protected {
-            return self.roles.keys().all(|role| role_runs(role));
-        }
-        // It is kept with the roles of its revision.
+        // It has the roles of its revision. If it is kept, those of the spec among them are scaled.
         let own = self.revision(context);
-        asked.filter(|role| own.is_none_or(|revision| revision.body(role).is_some())).all(role_runs)
+        let mut scaled = asked.filter(|role| own.is_none_or(|revision| revision.body(role).is_some()));
+        self.roles.keys().all(|role| role_runs(role)) && (!self.is_protected || scaled.all(role_runs))
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phalanx_serving::{
-    Action, Cause, CreatePod, Observed, Options, Phase, Pod, REVISION, ROLE_TEMPLATE_HASH, Reconciled, Recovery,
-    ReplicaKey, Revision, Role, Rollout, SURGE, Service, Spec, Status, TemplateRef, reconcile,
+    Action, Cause, CreatePod, GROUP_SIZE, Observed, Options, Phase, Pod, REVISION, ROLE_TEMPLATE_HASH, Reconciled,
+    Recovery, ReplicaKey, Revision, Role, Rollout, SURGE, Service, Spec, Status, TemplateRef, Value, reconcile,
 };
 
 /// A cluster with one ModelServing.
@@ -22,6 +22,8 @@ pub(crate) struct Cluster {
     pub(crate) status: Option<Status>,
     /// Templates whose pods never become ready.
     pub(crate) broken: BTreeSet<u64>,
+    /// How many pods the replica of each pod has.
+    pub(crate) sizes: BTreeMap<String, usize>,
     /// The template of each pod.
     pub(crate) templates: BTreeMap<String, u64>,
     pub(crate) events: Vec<String>,
@@ -63,6 +65,7 @@ impl Cluster {
             revisions: BTreeMap::new(),
             status: None,
             broken: BTreeSet::new(),
+            sizes: BTreeMap::new(),
             templates: BTreeMap::new(),
             events: Vec::new(),
             created: Vec::new(),
@@ -136,10 +139,11 @@ impl Cluster {
         for _ in 0..1000 {
             let before = self.pods.clone();
             let actions = self.step();
+            if actions == 0 {
+                assert_eq!(self.look().actions, [], "twice is nothing");
+            }
             self.kubelet();
             if actions == 0 && before == self.pods {
-                let again = self.look();
-                assert_eq!(again.actions, [], "twice is nothing");
                 return;
             }
         }
@@ -211,42 +215,85 @@ impl Cluster {
         self.created.push(pod.name.clone());
         self.created_pods.push(pod.clone());
         self.templates.insert(pod.name.clone(), pod.template.hash);
+        let size = pod.env.iter().find(|variable| variable.name == GROUP_SIZE).map(|variable| &variable.value);
+        let Some(Value::Text(size)) = size else { panic!("every pod is told its group's size") };
+        self.sizes.insert(pod.name.clone(), size.parse().expect("a number"));
         self.pods.insert(pod.name.clone(), made);
     }
 
-    /// What an update takes away leaves enough groups, or replicas of a role, that run.
+    /// What an update takes away, of groups or replicas of a role that run for sure, leaves enough that may run.
     pub(crate) fn budget(&self, actions: &[Action]) {
-        let taken = actions.iter().filter_map(|action| match action {
-            Action::DeletePod(pod) if pod.cause == Cause::Update => Some(pod.key.of.clone()),
-            _ => None,
-        });
-        let taken: BTreeSet<ReplicaKey> = taken.collect();
+        let mut taken: BTreeMap<ReplicaKey, Cause> = BTreeMap::new();
+        for action in actions {
+            if let Action::DeletePod(pod) = action
+                && !pod.force
+            {
+                let cause = taken.entry(pod.key.of.clone()).or_insert(pod.cause);
+                *cause = (*cause).max(pod.cause);
+            }
+        }
         match self.spec.rollout {
             Rollout::Groups { max_unavailable, max_surge, .. } => {
                 let replicas = self.spec.replicas;
                 let surge = max_surge.ceil_of(replicas);
-                let least = replicas - max_unavailable.floor_of(replicas).max(u32::from(surge == 0)).min(replicas);
-                let running = self.running();
-                let left = running.iter().filter(|group| !taken.iter().any(|key| key.group == **group)).count();
-                assert!(
-                    left == running.len() || left >= least as usize,
-                    "{left} of {} running groups are left, {least} have to be",
-                    running.len()
-                );
+                let least = replicas.saturating_sub(max_unavailable.floor_of(replicas).max(u32::from(surge == 0)));
+                // A role may be scaled down in a group that goes on.
+                let goes = |group: u32| {
+                    let mut pods = self.pods.values().filter(|pod| pod.key.of.group == group);
+                    taken.iter().any(|(key, cause)| key.group == group && *cause != Cause::Scale)
+                        || pods.all(|pod| taken.contains_key(&pod.key.of))
+                };
+                let update =
+                    taken.iter().filter(|(key, cause)| **cause == Cause::Update && self.surely_runs(key.group));
+                if update.count() > 0 && self.spec.group_pods() > 0 {
+                    let left = self.groups().into_iter().filter(|&group| !goes(group) && self.may_run(group)).count();
+                    assert!(left >= least as usize, "{left} groups are left to run and {least} have to");
+                }
             }
             Rollout::Roles => {
-                let groups: BTreeSet<u32> = taken.iter().map(|key| key.group).collect();
                 for (group, role) in
-                    groups.iter().flat_map(|group| self.spec.roles.iter().map(move |role| (group, role)))
+                    self.groups().into_iter().flat_map(|at| self.spec.roles.iter().map(move |role| (at, role)))
                 {
-                    let least = role.replicas - role.max_unavailable.floor_of(role.replicas).max(1).min(role.replicas);
-                    let keys = (0..role.replicas + 8).map(|at| ReplicaKey::new(*group, &role.name, at));
-                    let running: Vec<_> = keys.filter(|key| self.runs(key)).collect();
-                    let left = running.iter().filter(|key| !taken.contains(key)).count();
-                    assert!(left == running.len() || left >= least as usize, "{role:?} of {group}: {left}");
+                    let least = role.replicas.saturating_sub(role.max_unavailable.floor_of(role.replicas).max(1));
+                    let keys = (0..16).map(|at| ReplicaKey::new(group, &role.name, at)).filter(|key| self.runs(key));
+                    let keys: Vec<_> = keys.collect();
+                    let sure = |key: &&ReplicaKey| self.is_whole(key);
+                    let update = keys.iter().filter(sure).filter(|key| taken.get(*key) == Some(&Cause::Update));
+                    if update.count() > 0 {
+                        let left = keys.iter().filter(|key| !taken.contains_key(*key)).count();
+                        assert!(
+                            left >= least as usize,
+                            "{left} of {} in {group} are left and {least} have to be",
+                            role.name
+                        );
+                    }
                 }
             }
         }
+    }
+
+    /// A group serves for sure: all its replicas are there, as many as asked, complete and running.
+    fn surely_runs(&self, group: u32) -> bool {
+        let pods: Vec<_> = self.pods.values().filter(|pod| pod.key.of.group == group).collect();
+        let whole = self.spec.roles.iter().all(|role| {
+            let own = pods.iter().filter(|pod| pod.key.of.role == role.name).count();
+            own == (role.body.pods() * role.replicas) as usize
+        });
+        whole && !pods.is_empty() && pods.iter().all(|pod| pod.is_running() && self.is_whole(&pod.key.of))
+    }
+
+    /// All pods of a replica are there, by what they were told themselves.
+    fn is_whole(&self, key: &ReplicaKey) -> bool {
+        let count = self.of(key).count();
+        count > 0 && self.of(key).all(|pod| self.sizes[&pod.key.name("chat")] == count)
+    }
+
+    /// A group may serve: all its replicas run that are not on their way out.
+    fn may_run(&self, group: u32) -> bool {
+        let pods = || self.pods.values().filter(|pod| pod.key.of.group == group);
+        let going: BTreeSet<&ReplicaKey> = pods().filter(|pod| pod.deleting.is_some()).map(|pod| &pod.key.of).collect();
+        let mut staying = pods().filter(|pod| !going.contains(&pod.key.of)).peekable();
+        staying.peek().is_some() && staying.all(Pod::is_running)
     }
 
     fn of(&self, key: &ReplicaKey) -> impl Iterator<Item = &Pod> {
