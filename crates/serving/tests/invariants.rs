@@ -342,7 +342,7 @@ fn has_partition(spec: &Spec) -> bool {
 }
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

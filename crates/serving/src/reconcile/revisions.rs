@@ -39,7 +39,9 @@ impl<'a> Revisions<'a> {
         let current = current.unwrap_or_else(|| {
             let others = observed.pods.iter().filter(|pod| pod.revision != update.name);
             let others = others.filter_map(|pod| known.get(pod.revision.as_str()));
-            others.max_by_key(|revision| revision.number).map_or_else(|| update.name.clone(), |one| one.name.clone())
+            others
+                .max_by_key(|revision| (revision.number, &revision.name))
+                .map_or_else(|| update.name.clone(), |one| one.name.clone())
         });
         let hash = |role: &'a Role| (role.name.as_str(), (role_template_hash(&role.name, &role.body), role));
         Self { is_new: same.is_none(), update, current, known, hashes: spec.roles.iter().map(hash).collect() }

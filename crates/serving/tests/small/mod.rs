@@ -155,7 +155,10 @@ impl Cluster {
         let end = self.now + span;
         loop {
             self.settle();
-            match self.look().wake {
+            let next = self.look();
+            match next.wake {
+                // Its time came while pods started.
+                _ if !next.actions.is_empty() => {}
                 Some(wake) if wake <= end => self.now = self.now.max(wake),
                 _ => break,
             }
