@@ -41,7 +41,7 @@
 //! now += Duration::from_secs(60);
 //! let done = reconcile(&spec, &observed, now, &options)?;
 //! let gone = done.actions.iter().filter_map(|action| if let Action::DeletePod(pod) = action { Some(pod.why.as_str()) } else { None });
-//! assert_eq!(gone.collect::<Vec<_>>(), ["the spec is now revision 8a37b5ea; ServingGroup chat-1 goes"]);
+//! assert_eq!(gone.collect::<Vec<_>>(), ["the spec is now revision 5ace5e29; ServingGroup chat-1 goes"]);
 //! # Ok::<(), phalanx_serving::SpecError>(())
 //! ```
 //!

@@ -44,8 +44,7 @@ use crate::{
 /// });
 /// assert_eq!(pods.collect::<Vec<_>>(), ["chat-0-decode-0-0", "chat-0-decode-0-1"]);
 /// assert!(matches!(done.actions[0], Action::WriteStatus(_)), "what must be remembered is written first");
-/// # Ok::<(), SpecError>(())
-/// # use phalanx_serving::SpecError;
+/// # Ok::<(), phalanx_serving::SpecError>(())
 /// ```
 pub fn reconcile(spec: &Spec, observed: &Observed, now: Duration, options: &Options) -> Result<Reconciled, SpecError> {
     spec.check()?;

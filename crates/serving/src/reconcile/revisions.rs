@@ -66,10 +66,9 @@ impl<'a> Revisions<'a> {
     pub(super) fn is_up_to_date(&self, pod: &Pod) -> bool {
         let role = pod.key.of.role.as_str();
         let Some((hash, of)) = self.hashes.get(role) else { return false };
-        let same = |revision: &&Revision| revision.body(role) == Some(&of.body);
         pod.revision == self.update.name
             || pod.role_hash == *hash
-            || self.known.get(pod.revision.as_str()).is_some_and(|revision| same(revision))
+            || self.known.get(pod.revision.as_str()).is_some_and(|revision| revision.body(role) == Some(&of.body))
     }
 
     /// The revision that a pod is of, as far as its role goes: the update if it is up to date.
