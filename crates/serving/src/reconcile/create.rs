@@ -6,7 +6,7 @@ use super::{Context, Work};
 use crate::names::{
     ATTEMPT, ENTRY, ENTRY_ADDRESS, GROUP_SIZE, POD_GROUP, REVISION, ROLE_TEMPLATE_HASH, SURGE, TASK, WORKER_INDEX,
 };
-use crate::{CreatePod, PodKey, ReplicaKey, Revision, Variable, group_name, role_template_hash, tweaks};
+use crate::{Body, CreatePod, PodKey, ReplicaKey, Revision, Variable, group_name, role_template_hash, tweaks};
 
 /// What is created together, and why.
 pub(super) struct Batch<'a> {
@@ -18,27 +18,40 @@ pub(super) struct Batch<'a> {
 impl Batch<'_> {
     /// Creates all pods of a replica; those that wait after a failure later. Returns whether any is created now.
     pub(super) fn replica(&self, context: &Context<'_>, key: &ReplicaKey, work: &mut Work) -> bool {
+        let pods = self.revision.body(&key.role).map_or(0, Body::pods);
+        self.pods(context, key, 0..pods, work)
+    }
+
+    /// Creates pods of a replica; those that wait after a failure later. Returns whether any is created now.
+    pub(super) fn pods(
+        &self,
+        context: &Context<'_>,
+        key: &ReplicaKey,
+        indices: impl Iterator<Item = u32>,
+        work: &mut Work,
+    ) -> bool {
         let Some(body) = self.revision.body(&key.role) else { return false };
-        let before = work.creations.len();
-        for index in 0..body.pods() {
-            self.pod(context, key.pod(index), work);
+        let (before, mut hash) = (work.creations.len(), None);
+        for index in indices {
+            let hash = hash.get_or_insert_with(|| {
+                work.touched.insert(key.group);
+                work.wanted.insert(key.clone());
+                role_template_hash(&key.role, body)
+            });
+            self.pod(context, key.pod(index), (body, hash), work);
         }
         work.creations.len() > before
     }
 
-    /// Creates a pod, or later if it waits after a failure.
-    pub(super) fn pod(&self, context: &Context<'_>, key: PodKey, work: &mut Work) {
-        let Some(body) = self.revision.body(&key.of.role) else { return };
+    fn pod(&self, context: &Context<'_>, key: PodKey, (body, hash): (&Body, &str), work: &mut Work) {
         let serving = &context.spec.name;
-        work.touched.insert(key.of.group);
-        work.wanted.insert(key.of.clone());
         let setback = work.ledger.setback(&key);
         if let Some(setback) = setback.filter(|setback| context.now < setback.until) {
             return work.wake_at(setback.until);
         }
         let mut labels = key.of.labels(serving);
         labels.insert(REVISION.to_owned(), self.revision.name.clone());
-        labels.insert(ROLE_TEMPLATE_HASH.to_owned(), role_template_hash(&key.of.role, body));
+        labels.insert(ROLE_TEMPLATE_HASH.to_owned(), hash.to_owned());
         if key.is_entry() {
             labels.insert(ENTRY.to_owned(), "true".to_owned());
         }

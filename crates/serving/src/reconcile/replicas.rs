@@ -115,9 +115,7 @@ fn mend(context: &Context<'_>, group: &Group<'_>, work: &mut Work) {
         let Some(revision) = context.revisions.of(pod) else { continue };
         let why = format!("it is missing from role replica {}", replica.key.name(&context.spec.name));
         let batch = Batch { revision, is_surge: group.is_surge, why: &why };
-        for index in replica.missing() {
-            batch.pod(context, replica.key.pod(index), work);
-        }
+        batch.pods(context, replica.key, replica.missing(), work);
     }
 }
 

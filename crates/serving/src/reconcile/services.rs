@@ -20,7 +20,7 @@ pub(super) fn reconcile(context: &Context<'_>, view: &View<'_>, work: &Work) -> 
     let there: BTreeSet<&ReplicaKey> =
         context.observed.services.iter().filter_map(|service| service.of.as_ref()).collect();
     let staying = view.groups.values().flat_map(|group| group.replicas()).filter(|replica| !replica.leaving);
-    let wanted = staying.map(|replica| &replica.key).chain(&work.wanted).filter(|key| has_service(context, view, key));
+    let wanted = staying.map(|replica| replica.key).chain(&work.wanted).filter(|key| has_service(context, view, key));
     let wanted: BTreeSet<&ReplicaKey> = wanted.collect();
     for &key in wanted.iter().filter(|key| !there.contains(*key)) {
         services.creations.push(Action::CreateService(of_replica(context, key)));

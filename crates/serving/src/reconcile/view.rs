@@ -30,7 +30,7 @@ pub(super) struct Group<'a> {
 
 /// A role replica that has pods.
 pub(super) struct Replica<'a> {
-    pub(super) key: ReplicaKey,
+    pub(super) key: &'a ReplicaKey,
     /// By index.
     pub(super) pods: BTreeMap<u32, &'a Pod>,
     /// So many it should have.
@@ -56,7 +56,7 @@ impl<'a> View<'a> {
             });
             group.is_surge |= pod.surge && of.group >= context.spec.replicas;
             let replica = group.roles.entry(&of.role).or_default().entry(of.replica).or_insert_with(|| Replica {
-                key: of.clone(),
+                key: of,
                 pods: BTreeMap::new(),
                 size: 0,
                 is_outdated: false,
