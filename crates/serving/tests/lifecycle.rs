@@ -96,18 +96,22 @@ fn roles_scale_up_and_down_in_every_group() {
 
 #[test]
 fn under_group_recovery_a_role_scales_down_without_its_group() {
-    let mut spec = deep(2);
-    spec.recovery = Recovery::ServingGroup;
-    let mut cluster = Cluster::settled(spec);
-    cluster.edit(|spec| spec.roles[1].replicas = 1);
-    // Half of it is done, then the controller is gone for a while.
-    let done = cluster.look();
-    let half = done.actions.iter().position(|action| matches!(action, Action::DeletePod(_))).expect("some go") + 1;
-    done.actions[..half].iter().for_each(|action| cluster.act(action));
-    cluster.kubelet();
-    cluster.settle();
-    assert_eq!(cluster.deleted.len(), 4, "{:?}", cluster.deleted);
-    assert_eq!((cluster.pods.len(), cluster.created.len()), (8, 0));
+    for long in [false, true] {
+        let mut spec = deep(2);
+        spec.recovery = Recovery::ServingGroup;
+        let mut cluster = Cluster::settled(spec);
+        cluster.edit(|spec| spec.roles[1].replicas = 1);
+        // Half of it is done, then the controller is gone, for a while or for longer than pods take to end.
+        let done = cluster.look();
+        let half = done.actions.iter().position(|action| matches!(action, Action::DeletePod(_))).expect("some go") + 1;
+        done.actions[..half].iter().for_each(|action| cluster.act(action));
+        if long {
+            cluster.kubelet();
+        }
+        cluster.settle();
+        assert_eq!(cluster.deleted.len(), 4, "{:?}", cluster.deleted);
+        assert_eq!((cluster.pods.len(), cluster.created.len()), (8, 0));
+    }
 }
 
 #[test]
@@ -289,15 +293,18 @@ fn what_fails_again_and_again_waits_longer_each_time() {
 fn a_failure_is_counted_once_however_often_it_is_seen() {
     let mut cluster = Cluster::settled(flat(1));
     cluster.fail("chat-0-decode-0-0");
+    let failed = cluster.now;
     for _ in 0..5 {
         // Only the status is written; the deletion is lost each time.
+        cluster.now += seconds(1);
         let done = cluster.look();
         assert!(done.actions.iter().any(|action| matches!(action, Action::DeletePod(_))));
         cluster.status = Some(done.status);
     }
     let setbacks = &cluster.status.as_ref().expect("written").ledger.setbacks;
-    let counted: Vec<_> = setbacks.iter().map(|(part, setback)| (part.to_string(), setback.failures)).collect();
-    assert_eq!(counted, [("0/decode/0".to_owned(), 1)]);
+    let counted: Vec<_> =
+        setbacks.iter().map(|(part, setback)| (part.to_string(), setback.failures, setback.until)).collect();
+    assert_eq!(counted, [("0/decode/0".to_owned(), 1, failed + seconds(1))]);
 }
 
 #[test]
@@ -330,10 +337,12 @@ fn pods_that_wait_for_a_node_are_replaced_alone() {
     let mut cluster = Cluster::new(deep(1)).policy(Recovery::ServingGroup);
     cluster.step();
     cluster.step();
-    cluster.pods.remove("chat-0-decode-0-1");
+    // One, and one whole replica.
+    cluster.step();
+    cluster.pods.retain(|name, _| name != "chat-0-decode-0-1" && !name.starts_with("chat-0-decode-1"));
     cluster.settle();
     assert!(cluster.deleted.is_empty());
-    assert_eq!(cluster.created.len(), 7);
+    assert_eq!(cluster.created.len(), 9);
 }
 
 #[test]
@@ -343,6 +352,19 @@ fn a_service_that_is_deleted_comes_back() {
     cluster.settle();
     assert!(cluster.services.contains_key("chat-0-decode-1-0"));
     assert!(cluster.deleted.is_empty() && cluster.created.is_empty());
+}
+
+#[test]
+fn a_replica_keeps_its_service_while_it_is_made_anew() {
+    let mut cluster = Cluster::settled(deep(1));
+    let before = cluster.services.clone();
+    cluster.kill("chat-0-decode-1-0");
+    for _ in 0..4 {
+        cluster.step();
+        assert_eq!(cluster.services, before);
+        cluster.kubelet();
+    }
+    assert_eq!(cluster.created.len(), 2);
 }
 
 #[test]
