@@ -17,7 +17,6 @@ use self::memory::{Flat, Samples};
 use super::connection::{Connection, Job};
 use super::seen::{Control, Report as Load, Seen, Window};
 use crate::answer::Astray;
-use crate::engines::Counts;
 use crate::prompt::{Bodies, GROUPS, Mark, Random};
 use crate::say;
 use crate::watch::Tree;
