@@ -9,7 +9,7 @@ use crate::disaggregated::Legs;
 use crate::sse::Events;
 use crate::upstream::response;
 
-pub use crate::tokens::fuzz::Prompter;
+pub use crate::tokens::fuzz::{Prompter, Ways};
 
 /// A request's body that was read.
 #[derive(Clone, Debug)]

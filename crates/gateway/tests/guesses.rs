@@ -31,7 +31,11 @@ async fn gateway(endpoint: Endpoint) -> (Gateway, std::net::SocketAddr) {
 }
 
 async fn ask(gateway: &Gateway, about: &str) -> Value {
-    let prompt = format!("a prompt about {about}, told at some length. ").repeat(40);
+    ask_at_length(gateway, about, 40).await
+}
+
+async fn ask_at_length(gateway: &Gateway, about: &str, times: usize) -> Value {
+    let prompt = format!("a prompt about {about}, told at some length. ").repeat(times);
     let body = json!({ "model": "m", "prompt": prompt, "max_tokens": 1 }).to_string();
     let answer = send(gateway, Method::POST, "/v1/completions", &body).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -59,19 +63,22 @@ async fn an_answer_that_says_what_was_cached_corrects_the_guess() {
     let engine = Emulator::start(config, bind().await).expect("bound");
     let (gateway, debug) = gateway(Endpoint::new("e0", engine.address())).await;
     let cached = |answer: &Value| answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64();
+    ask(&gateway, "roofs").await;
     ask(&gateway, "shields").await;
     assert!(cached(&ask(&gateway, "shields").await) > Some(400), "it is there");
+    // A hit of another length: the engine does not reuse in large steps only.
+    assert!(cached(&ask_at_length(&gateway, "shields", 25).await) > Some(200), "the first part is");
     for about in ["walls", "spears", "towers", "gates", "ditches", "bridges", "moats"] {
         ask(&gateway, about).await;
     }
     let guessed = first(debug, "endpoints").await["blocks"].as_u64().expect("a number");
-    assert!(guessed > 200, "all eight are guessed to be there: {guessed}");
+    assert!(guessed > 200, "all nine are guessed to be there: {guessed}");
     assert_eq!(cached(&ask(&gateway, "shields").await), Some(0), "it has gone");
     let endpoint = first(debug, "endpoints").await;
     let reports = &endpoint["cache_reports"];
-    assert_eq!(reports["count"], 10, "{endpoint}");
+    assert_eq!(reports["count"], 12, "{endpoint}");
     assert!(reports["guessed"].as_u64() > reports["agreed"].as_u64(), "{endpoint}");
-    assert!(endpoint["blocks"].as_u64() < Some(guessed), "what was used before has gone, too: {endpoint}");
+    assert!(endpoint["blocks"].as_u64() < Some(guessed), "what was used earlier has gone, too: {endpoint}");
     assert!(first(debug, "decisions").await["cached_tokens"].as_u64() > Some(400), "it was guessed to be there");
     // Now it is, and what came last as well.
     assert!(cached(&ask(&gateway, "shields").await) > Some(400));
