@@ -64,13 +64,15 @@ fn a_gateway_that_starts_is_warm_by_one_that_runs() {
     let [events, replays] = [free(), free()];
     let plain = Serving::start(&["engine", "--model", "tiny", "--listen", "127.0.0.1:0"]);
     let flags = [events, replays].map(|address| format!("tcp://{address}"));
-    let telling = ["engine", "--model", "tiny", "--listen", "127.0.0.1:0", "--kv-events", &flags[0], "--kv-replay", &flags[1]];
+    let telling =
+        ["engine", "--model", "tiny", "--listen", "127.0.0.1:0", "--kv-events", &flags[0], "--kv-replay", &flags[1]];
     let telling = Serving::start(&telling);
+    let addresses = (plain.address.clone(), telling.address.clone());
     let file = |name: &str, peers: &str| {
         let source = format!("{{address: {}, replay: {}}}", events.port(), replays.port());
         let endpoints = format!(
             "  - {{name: plain, address: '{}'}}\n  - {{name: telling, address: '{}', kv_events: {source}}}\n",
-            plain.address, telling.address
+            addresses.0, addresses.1
         );
         let more = format!("debug: 127.0.0.1:0\npeers: {peers}\n");
         Scratch::new(name, &format!("listen: 127.0.0.1:0\n{more}models:\n- name: tiny\n  endpoints:\n{endpoints}"))

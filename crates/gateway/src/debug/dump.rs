@@ -64,9 +64,9 @@ pub(super) fn endpoints(desk: &Desk, running: &Running) -> Value {
             ),
             None => (None, None),
         };
-        let reports = look.accuracy.map(|of| {
-            json!({ "count": of.reports, "guessed": of.believed, "cached": of.cached, "agreed": of.agreed })
-        });
+        let reports = look
+            .accuracy
+            .map(|of| json!({ "count": of.reports, "guessed": of.believed, "cached": of.cached, "agreed": of.agreed }));
         let (load, totals) = (look.load, look.totals);
         Some(json!({
             "name": endpoint.name,

@@ -38,8 +38,34 @@ auth:
 
 /// What is put in the place of something else.
 const OTHERS: [&str; 28] = [
-    "", " ", "\t", "0", "-1", "1", "65536", "4294967296", "99999999999999999999999", "1e400", ".nan", "0.5", "~", "null",
-    "true", "[]", "{}", "[[[[]]]]", "{a: b}", "'", "\"", "*a", "&a", "!!binary x", "|", "- ", "a: b", "127.0.0.1:1",
+    "",
+    " ",
+    "\t",
+    "0",
+    "-1",
+    "1",
+    "65536",
+    "4294967296",
+    "99999999999999999999999",
+    "1e400",
+    ".nan",
+    "0.5",
+    "~",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "[[[[]]]]",
+    "{a: b}",
+    "'",
+    "\"",
+    "*a",
+    "&a",
+    "!!binary x",
+    "|",
+    "- ",
+    "a: b",
+    "127.0.0.1:1",
 ];
 
 /// One change to a text.
@@ -183,7 +209,8 @@ proptest! {
 fn whole_files_are_read() {
     for (text, name) in [(GATEWAY, "gateway"), (ROUTER, "router")] {
         let same = broken(text, &[]);
-        let read = if name == "gateway" { GatewayFile::parse(&same).map(drop) } else { RouterConfig::parse(&same).map(drop) };
+        let read =
+            if name == "gateway" { GatewayFile::parse(&same).map(drop) } else { RouterConfig::parse(&same).map(drop) };
         assert_eq!(read, Ok(()), "{name}");
     }
 }

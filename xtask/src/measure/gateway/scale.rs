@@ -29,6 +29,7 @@ struct Plan {
     chunks: u32,
     /// Milliseconds.
     delay: u32,
+    /// Of each group.
     prompts: u32,
     /// Seconds, as those that follow.
     spread: f64,
@@ -44,7 +45,7 @@ const WHOLE: Plan = Plan {
     clients: 8_300,
     chunks: 60,
     delay: 1_000,
-    prompts: 10_000,
+    prompts: 1,
     spread: 20.0,
     warm_up: 120.0,
     window: 600.0,
@@ -57,7 +58,7 @@ const TINY: Plan = Plan {
     clients: 400,
     chunks: 30,
     delay: 50,
-    prompts: 500,
+    prompts: 1,
     spread: 0.5,
     warm_up: 1.5,
     window: 3.0,
@@ -103,8 +104,8 @@ impl Subject for Scale {
          warm-up: the gateway on one core; on the other one process with a mock engine on each of 1,000 ports, and one with \
          the clients. A stream has 20 to 60 chunks, one a second, and each client begins its next one when one ends, one in \
          four on a new connection; one in fifty is left half way. Chunks are numbered by the engines and bear their stream's id: \
-         clients check that each comes once, in order and to whom it belongs. Prompts are some of 10,000, so that what the \
-         gateway learns of them is learned early. Ours decides by `phalanx` with blocks of text. Memory is resident, looked at \
+         clients check that each comes once, in order and to whom it belongs. The prompts are the same 32 all \
+         the time, so that what the gateway learns of caches, and forgets after ten minutes, is learned early. Ours decides by `phalanx` with blocks of text. Memory is resident, looked at \
          each second; first and last are medians of the first and the last tenth. 1 MB is 1,000,000 bytes."
     }
 
@@ -169,7 +170,7 @@ impl Plan {
         let open = open.saw(*least as f64).note(format!("{most} at the most, for {:.0} s", load.seconds));
         let flat = Row::new("memory at the end, as times that at the beginning").unit("x");
         let flat = flat.saw(memory.last as f64 / memory.first as f64);
-        let held = memory.first.saturating_sub(memory.idle) as f64 * 1_024.0 / 1e3 / *least as f64;
+        let held = memory.first.saturating_sub(memory.idle) as f64 * 1_024.0 / 1e3 / self.clients as f64;
         vec![
             if setting.tiny { open } else { open.want(Want::AtLeast(self.open as f64)) },
             Row::new("endpoints that were asked")
@@ -191,7 +192,7 @@ impl Plan {
             Row::new("memory that is added a minute, by the line that fits best")
                 .unit("kB")
                 .saw(memory.each_minute * 1.024),
-            Row::new("memory of an open stream").unit("kB").saw(held),
+            Row::new("memory of a stream, open or about to").unit("kB").saw(held),
             Row::new("CPU a chunk, all else with it")
                 .unit("us")
                 .saw(load.cpu_us / load.chunks as f64)

@@ -69,7 +69,7 @@ const LEAVES: u64 = 50;
 /// One in so many begins on a connection of its own.
 const ANEW: u64 = 4;
 /// A stream that says nothing for so long, beyond what lies between its chunks, has failed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often memory is looked at, at the least so many times in a window.
 const LOOKS: f64 = 60.0;
 
@@ -165,7 +165,7 @@ impl Crowd {
         let group = self.random.below(GROUPS as u64) as usize;
         let job = Job { mark: Mark { group, id: self.next, chunks, delay }, intended: Instant::now() };
         let client = &mut self.clients[place];
-        client.leaves = (self.next.is_multiple_of(LEAVES)).then_some(chunks / 2);
+        client.leaves = self.next.is_multiple_of(LEAVES).then_some(chunks / 2);
         client.moved = (0, job.intended);
         if self.next.is_multiple_of(ANEW) {
             client.connection = None;
@@ -236,7 +236,9 @@ impl Crowd {
         let (mut busy, mut streaming) = (0, 0);
         for place in 0..self.clients.len() {
             let client = &mut self.clients[place];
-            let Some(connection) = client.connection.as_ref().filter(|connection| connection.is_busy()) else { continue };
+            let Some(connection) = client.connection.as_ref().filter(|connection| connection.is_busy()) else {
+                continue;
+            };
             if client.moved.1.elapsed() > patience {
                 seen.failed(&io::Error::other(format!("a stream stood still after {} chunks", client.moved.0)));
                 client.connection = None;

@@ -87,7 +87,8 @@ fn a_tokenizer_is_kept_for_the_next_file_while_it_is_the_same() {
         let part = format!("{{path: {}, threads: {threads}}}", folder.display());
         format!("models:\n- {{name: {name}, tokenizer: {part}, endpoints: [127.0.0.1:1]}}")
     };
-    let loaded = |file: &GatewayFile| file.tokenizers().next().and_then(|part| part.load([]).ok()).expect("it is loaded");
+    let loaded =
+        |file: &GatewayFile| file.tokenizers().next().and_then(|part| part.load([]).ok()).expect("it is loaded");
     let after = |text: &str, before: &GatewayFile| GatewayFile::parse_after(text, Some(before)).expect("it is sound");
     let first = GatewayFile::parse(&text("a", 1)).expect("it is sound");
     let second = after(&text("b", 1), &first);
