@@ -13,7 +13,7 @@ thread_local! {
 }
 
 /// Reads bytes as an API (the first byte), a chat template up to the first 0 (nothing: ChatML), and a body. A template that
-/// does not end, fails or writes too much costs no more than its fuel. What a prompt's pieces come to, remembered or not, are
+/// does not end, or fails, costs no more than its fuel. What a prompt's pieces come to, remembered or not, are
 /// the tokens of its whole text, and the memory keeps its bound.
 ///
 /// # Panics
