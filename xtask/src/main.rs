@@ -73,7 +73,7 @@ struct MeasureArgs {
     /// Use this `phalanx` binary instead of building one with `cargo build --release`.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Only see that all can be measured: tiny inputs, one round, no speed promised (gateway, kvcache, routing; others know no tiny form).
+    /// Only see that all can be measured: tiny inputs, one round, no speed promised (gateway, gateway-scale, kvcache, routing; others know no tiny form).
     #[arg(long, conflicts_with = "record")]
     tiny: bool,
 }

@@ -1,5 +1,7 @@
 //! What can be asked on the command line, and how an answer becomes an exit code.
 
+#[cfg(test)]
+mod broken_files;
 mod check;
 mod crds;
 mod engine;
