@@ -18,7 +18,7 @@ use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::body::Answer;
 use crate::desk::{Desk, Server, Work};
-use crate::flight::Flight;
+use crate::flight::{Flight, Sent};
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{AskError, EngineBody};
@@ -198,9 +198,9 @@ impl Proxy<'_> {
 
     fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
-        let fleet = &self.desk.fleet;
+        let (fleet, is_whole) = (&self.desk.fleet, matches!(work, Work::Prompt(_)));
         let (member, decision) = fleet.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
-        Ok(Flight::new(Arc::clone(fleet), member, decision.reservation))
+        Ok(Flight::new(Arc::clone(fleet), member, decision.reservation, is_whole))
     }
 
     async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<EngineBody>, AskError> {
@@ -229,6 +229,8 @@ impl Proxy<'_> {
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
         let (events, usage) = (follows.then(Events::new), Usage::default());
-        (head, Answer { body, pair: None, flight: Some(flight), end, is_stream, events, usage, patience, broken: None })
+        let sent = flight.is_guessed().then(|| Sent::new(&self.ask.blocks, self.ask.prompt_tokens));
+        let (pair, flight, broken) = (None, Some(flight), None);
+        (head, Answer { body, pair, flight, sent, end, is_stream, events, usage, patience, broken })
     }
 }
