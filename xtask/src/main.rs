@@ -1,8 +1,9 @@
-//! Chores of this workspace, started as `cargo xtask …`: the tidy checks and the measurements.
+//! Chores of this workspace, started as `cargo xtask …`: the tidy checks, the measurements, and parts that tests run against.
 
 mod apiserver;
 mod error;
 mod measure;
+mod part;
 mod source;
 mod tidy;
 mod tokens;
@@ -48,6 +49,10 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         folder: Option<PathBuf>,
     },
+    /// Install a real part that tests run against, and print the path of its python.
+    ///
+    /// Tests find it by PHALANX_VLLM_PYTHON and PHALANX_AIPERF_PYTHON; `.ci/run --full` sets both.
+    Part(PartArgs),
     /// List the longest source files.
     Longest {
         /// How many files.
@@ -78,6 +83,16 @@ struct MeasureArgs {
     tiny: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct PartArgs {
+    /// Which one.
+    #[arg(value_enum)]
+    part: part::Part,
+    /// Where parts are kept; by default where PHALANX_PARTS says, or else in the target folder.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
     /// Aligned columns.
@@ -92,6 +107,7 @@ fn main() -> ExitCode {
         Command::Tidy { list } => run_tidy(list),
         Command::Measure(args) => run_measure(&args),
         Command::Apiserver { folder } => run_apiserver(folder),
+        Command::Part(args) => run_part(&args),
         Command::Longest { count } => run_longest(count),
     };
     match done {
@@ -158,6 +174,13 @@ fn run_apiserver(folder: Option<PathBuf>) -> Result<bool, Error> {
 fn parts(folder: Option<PathBuf>, workspace: &Workspace) -> PathBuf {
     let told = || std::env::var_os("PHALANX_PARTS").map(PathBuf::from);
     folder.or_else(told).unwrap_or_else(|| workspace.target.join("parts"))
+}
+
+fn run_part(args: &PartArgs) -> Result<bool, Error> {
+    let parts = parts(args.folder.clone(), &Workspace::load()?);
+    let python = part::install(args.part, &parts, &say_aside)?;
+    say(&format!("{}\n", python.display()));
+    Ok(true)
 }
 
 fn run_longest(count: usize) -> Result<bool, Error> {

@@ -31,7 +31,7 @@ pub(crate) struct ChatBody {
     common: Common,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Common {
     max_tokens: Option<i64>,
     max_completion_tokens: Option<i64>,
@@ -59,7 +59,7 @@ enum PromptField {
 }
 
 #[derive(Debug, Deserialize)]
-struct Message {
+pub(crate) struct Message {
     #[serde(default)]
     role: String,
     content: Option<Content>,
@@ -67,13 +67,13 @@ struct Message {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Content {
+pub(crate) enum Content {
     Text(String),
     Parts(Vec<Part>),
 }
 
 #[derive(Debug, Deserialize)]
-struct Part {
+pub(crate) struct Part {
     text: Option<String>,
 }
 
@@ -111,14 +111,35 @@ impl CompletionBody {
 impl ChatBody {
     pub(crate) fn check(self, shared: &Shared) -> Result<Ask, ApiError> {
         let adapter = check_model(self.model, shared)?;
-        if self.messages.is_empty() {
-            return Err(ApiError::invalid("messages", "`messages` is empty; expected one message or more"));
-        }
-        let contents: Vec<String> = self.messages.iter().map(Message::text).collect();
-        let roles = self.messages.iter().map(|message| message.role.as_str());
-        let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
-        self.common.ask((shared.tokens)(text.as_bytes()), adapter, shared, DEFAULT_CHAT_TOKENS)
+        let prompt = conversation(&self.messages, shared)?;
+        self.common.ask(prompt, adapter, shared, DEFAULT_CHAT_TOKENS)
     }
+}
+
+impl Ask {
+    /// Of a conversation, for an answer of a known length.
+    pub(crate) fn of_messages(
+        model: Option<String>,
+        messages: &[Message],
+        output_tokens: i64,
+        stream: bool,
+        shared: &Shared,
+    ) -> Result<Self, ApiError> {
+        let adapter = check_model(model, shared)?;
+        let common = Common { max_tokens: Some(output_tokens), stream: Some(stream), ..Common::default() };
+        common.ask(conversation(messages, shared)?, adapter, shared, DEFAULT_CHAT_TOKENS)
+    }
+}
+
+/// The tokens of messages.
+fn conversation(messages: &[Message], shared: &Shared) -> Result<Vec<u32>, ApiError> {
+    if messages.is_empty() {
+        return Err(ApiError::invalid("messages", "`messages` is empty; expected one message or more"));
+    }
+    let contents: Vec<String> = messages.iter().map(Message::text).collect();
+    let roles = messages.iter().map(|message| message.role.as_str());
+    let text = chat_text(roles.zip(contents.iter().map(String::as_str)));
+    Ok((shared.tokens)(text.as_bytes()))
 }
 
 impl Common {
@@ -160,6 +181,10 @@ impl Common {
 }
 
 impl Message {
+    pub(crate) fn of(role: &str, content: Content) -> Self {
+        Self { role: role.to_owned(), content: Some(content) }
+    }
+
     fn text(&self) -> String {
         match &self.content {
             None => String::new(),

@@ -1,5 +1,6 @@
-//! Answers of `/v1/completions` and `/v1/chat/completions`, plain and streamed.
+//! Answers of `/v1/completions`, `/v1/chat/completions` and `/v1/messages`, plain and streamed.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::api::{Ask, ChatBody, CompletionBody};
 use crate::driver::{Command, Token};
 use crate::error::ApiError;
 use crate::handover::Handover;
+use crate::messages::{self, MessagesBody};
 use crate::shared::Shared;
 use crate::transfers::{Room, Source};
 
@@ -44,11 +46,23 @@ const WORDS: [&str; 16] = [
     "today ",
 ];
 
-/// Which of the two endpoints answers: they differ in the shape of a choice only.
+/// Which of the endpoints answers: the first two differ in the shape of a choice only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Completion,
     Chat,
+    Messages,
+}
+
+impl Kind {
+    /// How the ids of its answers begin.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Completion => "cmpl",
+            Self::Chat => "chatcmpl",
+            Self::Messages => "msg",
+        }
+    }
 }
 
 pub(crate) async fn completion(
@@ -67,6 +81,18 @@ pub(crate) async fn chat(
     let body: ChatBody = parse(&body?)?;
     let ask = body.check(&shared)?;
     answer(shared, ask, Kind::Chat).await
+}
+
+pub(crate) async fn message(
+    State(shared): State<Arc<Shared>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let answered = async {
+        let body: MessagesBody = parse(&body?)?;
+        let ask = body.check(&shared)?;
+        answer(shared, ask, Kind::Messages).await
+    };
+    answered.await.map_err(ApiError::for_anthropic)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
@@ -112,7 +138,7 @@ async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, A
 
     let frame = Frame {
         kind,
-        id: format!("{}-{}-{}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, shared.address.port(), id.0),
+        id: format!("{}-{}-{}", kind.prefix(), shared.address.port(), id.0),
         prompt_tokens: ask.prompt_tokens,
         kept: keeps.then_some(ask.digest),
         model: ask.adapter.unwrap_or_else(|| shared.models[0].clone()),
@@ -121,8 +147,8 @@ async fn answer(shared: Arc<Shared>, ask: Ask, kind: Kind) -> Result<Response, A
     };
     // The KV of a prompt goes before its answer does.
     if ask.stream && room.is_none() {
-        let usage = ask.include_usage;
-        return Ok(Sse::new(Streamed { frame, seat, tokens, usage, phase: Phase::Tokens }).into_response());
+        let (usage, ready) = (ask.include_usage, VecDeque::new());
+        return Ok(Sse::new(Streamed { frame, seat, tokens, usage, ready }).into_response());
     }
     whole(frame, seat, tokens, room).await
 }
@@ -181,10 +207,13 @@ struct Frame {
 
 impl Frame {
     fn complete(&self, text: String, last: Token) -> Value {
+        if self.kind == Kind::Messages {
+            return messages::whole(&self.id, &self.model, &text, messages::usage(self.prompt_tokens, last));
+        }
         let mut choice = json!({ "index": 0, "finish_reason": "length", "logprobs": null });
         match self.kind {
             Kind::Chat => choice["message"] = json!({ "role": "assistant", "content": text }),
-            Kind::Completion => choice["text"] = text.into(),
+            Kind::Completion | Kind::Messages => choice["text"] = text.into(),
         }
         let mut answer = self.envelope(json!([choice]), false);
         answer["usage"] = self.usage(last);
@@ -202,7 +231,7 @@ impl Frame {
                 choice["delta"] = json!({ "role": "assistant", "content": word(token.index) });
             }
             Kind::Chat => choice["delta"] = json!({ "content": word(token.index) }),
-            Kind::Completion => choice["text"] = word(token.index).into(),
+            Kind::Completion | Kind::Messages => choice["text"] = word(token.index).into(),
         }
         self.envelope(json!([choice]), true)
     }
@@ -227,57 +256,55 @@ impl Frame {
         let object = match (self.kind, streamed) {
             (Kind::Chat, false) => "chat.completion",
             (Kind::Chat, true) => "chat.completion.chunk",
-            (Kind::Completion, _) => "text_completion",
+            (Kind::Completion | Kind::Messages, _) => "text_completion",
         };
         json!({ "id": self.id, "object": object, "created": self.created, "model": self.model, "choices": choices })
     }
 }
 
-/// Server-sent events of one answer: a chunk a token, the usage if asked for, and `[DONE]`.
+/// Server-sent events of one answer: a chunk a token, the usage if asked for, and `[DONE]`; or Anthropic's.
 #[derive(Debug)]
 struct Streamed {
     frame: Frame,
     seat: Seat,
     tokens: mpsc::UnboundedReceiver<Token>,
     usage: bool,
-    phase: Phase,
+    /// What a token has brought and is not sent yet.
+    ready: VecDeque<Event>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    Tokens,
-    Usage(Token),
-    Done,
-    Over,
+impl Streamed {
+    /// The events that a token brings.
+    fn note(&mut self, token: Token) {
+        self.seat.over |= token.last;
+        let frame = &self.frame;
+        if frame.kind == Kind::Messages {
+            let events = messages::events(&frame.id, &frame.model, frame.prompt_tokens, word(token.index), token);
+            self.ready
+                .extend(events.into_iter().map(|(name, data)| Event::default().event(name).data(data.to_string())));
+            return;
+        }
+        let event = |data: String| Event::default().data(data);
+        self.ready.push_back(event(frame.chunk(token).to_string()));
+        if token.last {
+            let usage = self.usage.then(|| event(frame.usage_chunk(token).to_string()));
+            self.ready.extend(usage.into_iter().chain([event("[DONE]".to_owned())]));
+        }
+    }
 }
 
 impl Stream for Streamed {
     type Item = Result<Event, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let data = match self.phase {
-            Phase::Tokens => match ready!(self.tokens.poll_recv(context)) {
-                // The engine ended before the answer did: no `[DONE]`, so that the client sees a cut.
+        if self.ready.is_empty() && !self.seat.over {
+            match ready!(self.tokens.poll_recv(context)) {
+                Some(token) => self.note(token),
+                // The engine ended before the answer did: no end of it, so that the client sees a cut.
                 None => return Poll::Ready(None),
-                Some(token) => {
-                    if token.last {
-                        self.seat.over = true;
-                        self.phase = if self.usage { Phase::Usage(token) } else { Phase::Done };
-                    }
-                    self.frame.chunk(token).to_string()
-                }
-            },
-            Phase::Usage(last) => {
-                self.phase = Phase::Done;
-                self.frame.usage_chunk(last).to_string()
             }
-            Phase::Done => {
-                self.phase = Phase::Over;
-                "[DONE]".to_owned()
-            }
-            Phase::Over => return Poll::Ready(None),
-        };
-        Poll::Ready(Some(Ok(Event::default().data(data))))
+        }
+        Poll::Ready(self.ready.pop_front().map(Ok))
     }
 }
 

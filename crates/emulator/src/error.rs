@@ -17,9 +17,10 @@ pub enum StartError {
     Address(#[source] std::io::Error),
 }
 
-/// An answer in OpenAI's error shape.
+/// An answer in OpenAI's error shape, or in Anthropic's.
 #[derive(Debug)]
 pub(crate) struct ApiError {
+    is_anthropic: bool,
     status: StatusCode,
     kind: &'static str,
     param: Option<&'static str>,
@@ -29,6 +30,7 @@ pub(crate) struct ApiError {
 impl ApiError {
     pub(crate) fn invalid(param: &'static str, message: impl Into<String>) -> Self {
         Self {
+            is_anthropic: false,
             status: StatusCode::BAD_REQUEST,
             kind: "invalid_request_error",
             param: Some(param),
@@ -37,12 +39,19 @@ impl ApiError {
     }
 
     pub(crate) fn body(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "invalid_request_error", param: None, message: message.into() }
+        Self {
+            is_anthropic: false,
+            status: StatusCode::BAD_REQUEST,
+            kind: "invalid_request_error",
+            param: None,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn unknown_model<'a>(name: &str, served: impl Iterator<Item = &'a str>) -> Self {
         let served = served.collect::<Vec<_>>().join(", ");
         Self {
+            is_anthropic: false,
             status: StatusCode::NOT_FOUND,
             kind: "not_found_error",
             param: Some("model"),
@@ -52,6 +61,7 @@ impl ApiError {
 
     pub(crate) fn unknown_adapter(name: &str) -> Self {
         Self {
+            is_anthropic: false,
             status: StatusCode::NOT_FOUND,
             kind: "not_found_error",
             param: Some("lora_name"),
@@ -70,6 +80,7 @@ impl ApiError {
             Missed::Room(_) | Missed::Left(_) => Self::failed(missed.to_string()),
             Missed::Taken(_) => Self { param: Some("bootstrap_room"), ..Self::body(missed.to_string()) },
             Missed::Engine(_) | Missed::Blocks | Missed::Prompt => Self {
+                is_anthropic: false,
                 status: StatusCode::NOT_FOUND,
                 kind: "not_found_error",
                 param: None,
@@ -79,20 +90,30 @@ impl ApiError {
     }
 
     fn failed(message: String) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "server_error", param: None, message }
+        Self {
+            is_anthropic: false,
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "server_error",
+            param: None,
+            message,
+        }
     }
 
     pub(crate) fn unknown_path() -> Self {
         Self {
+            is_anthropic: false,
             status: StatusCode::NOT_FOUND,
             kind: "not_found_error",
             param: None,
-            message: "no such path; this engine serves /v1/completions, /v1/chat/completions and /v1/models".to_owned(),
+            message:
+                "no such path; this engine serves /v1/completions, /v1/chat/completions, /v1/messages and /v1/models"
+                    .to_owned(),
         }
     }
 
     pub(crate) fn wrong_method(method: &Method) -> Self {
         Self {
+            is_anthropic: false,
             status: StatusCode::METHOD_NOT_ALLOWED,
             kind: "invalid_request_error",
             param: None,
@@ -100,8 +121,14 @@ impl ApiError {
         }
     }
 
+    /// As Anthropic's clients read it.
+    pub(crate) fn for_anthropic(self) -> Self {
+        Self { is_anthropic: true, ..self }
+    }
+
     pub(crate) fn stopping() -> Self {
         Self {
+            is_anthropic: false,
             status: StatusCode::SERVICE_UNAVAILABLE,
             kind: "server_error",
             param: None,
@@ -112,12 +139,29 @@ impl ApiError {
 
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
-        Self { status: rejection.status(), kind: "invalid_request_error", param: None, message: rejection.body_text() }
+        Self {
+            is_anthropic: false,
+            status: rejection.status(),
+            kind: "invalid_request_error",
+            param: None,
+            message: rejection.body_text(),
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.is_anthropic {
+            let kind = match self.status {
+                StatusCode::NOT_FOUND => "not_found_error",
+                StatusCode::PAYLOAD_TOO_LARGE => "request_too_large",
+                StatusCode::SERVICE_UNAVAILABLE => "overloaded_error",
+                status if status.is_server_error() => "api_error",
+                _ => "invalid_request_error",
+            };
+            let body = json!({ "type": "error", "error": { "type": kind, "message": self.message } });
+            return (self.status, Json(body)).into_response();
+        }
         let body = json!({ "error": {
             "message": self.message, "type": self.kind, "param": self.param, "code": self.status.as_u16(),
         }});

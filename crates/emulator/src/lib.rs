@@ -8,6 +8,7 @@
 //! | path | what |
 //! |---|---|
 //! | `POST /v1/completions`, `POST /v1/chat/completions` | one prompt a request, plain or as server-sent events; `max_tokens` tokens are generated |
+//! | `POST /v1/messages` | the same as Anthropic's clients ask for it |
 //! | `GET /v1/models` | the served model, and the adapters that are loaded |
 //! | `POST /v1/load_lora_adapter`, `POST /v1/unload_lora_adapter` | as vLLM: see [`EmulatorConfig::with_max_loras`] |
 //! | `GET /healthz`, `GET /health` | 200 while the engine runs |
@@ -45,6 +46,7 @@ mod driver;
 mod error;
 mod faults;
 mod handover;
+mod messages;
 mod metrics;
 mod server;
 mod shared;

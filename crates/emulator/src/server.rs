@@ -174,6 +174,7 @@ fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/completions", post(completions::completion))
         .route("/v1/chat/completions", post(completions::chat))
+        .route("/v1/messages", post(completions::message))
         .route("/v1/models", get(models))
         .route("/v1/load_lora_adapter", post(adapters::load))
         .route("/v1/unload_lora_adapter", post(adapters::unload))

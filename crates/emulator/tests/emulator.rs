@@ -97,6 +97,55 @@ async fn a_chat_streams_token_by_token() {
 }
 
 #[tokio::test]
+async fn a_message_is_answered_as_anthropics_clients_read_it() {
+    let emulator = start().await;
+    let path = "/v1/messages";
+    let long = "hello ".repeat(2_000);
+    let mut body = json!({
+        "model": "tiny", "system": [{ "type": "text", "text": "Be brief." }], "max_tokens": 3,
+        "messages": [{ "role": "user", "content": long }],
+    });
+    let first = json_of(call(emulator.address(), path, Some(body.clone())).await).await;
+    let text = first["content"][0]["text"].as_str().expect("a text").to_owned();
+    assert_eq!((text.split_whitespace().count(), &first["stop_reason"]), (3, &json!("max_tokens")), "{first}");
+    let tokens = first["usage"]["input_tokens"].as_u64().expect("a count");
+
+    body["stream"] = true.into();
+    let answer = call(emulator.address(), path, Some(body.clone())).await;
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let streamed = String::from_utf8(read(answer).await.to_vec()).expect("text");
+    let events: Vec<(&str, Value)> = streamed
+        .split_terminator("\n\n")
+        .map(|event| {
+            let (name, data) =
+                event.strip_prefix("event: ").and_then(|event| event.split_once("\ndata: ")).expect("an event");
+            (name, serde_json::from_str(data).expect("JSON"))
+        })
+        .collect();
+    let names: Vec<_> = events.iter().map(|(name, _)| *name).collect();
+    let delta = "content_block_delta";
+    let end = ["content_block_stop", "message_delta", "message_stop"];
+    assert_eq!(names, [&["message_start", "content_block_start", delta, delta, delta], end.as_slice()].concat());
+    assert!(events.iter().all(|(name, data)| data["type"] == *name), "{streamed}");
+    let said: String = events.iter().filter_map(|(_, data)| data["delta"]["text"].as_str()).collect();
+    assert_eq!(said, text);
+    // The prompt is cached by now.
+    let usage = &events[events.len() - 2].1["usage"];
+    let [fresh, cached] =
+        ["input_tokens", "cache_read_input_tokens"].map(|name| usage[name].as_u64().expect("a count"));
+    assert!(cached > tokens / 2 && fresh + cached == tokens, "{usage}");
+
+    body["model"] = "other".into();
+    let no_limit = json!({ "model": "tiny", "messages": [{ "role": "user", "content": "hi" }] });
+    for (body, status, kind) in [(body, 404, "not_found_error"), (no_limit, 400, "invalid_request_error")] {
+        let refused = call(emulator.address(), path, Some(body)).await;
+        assert_eq!(refused.status().as_u16(), status);
+        let refused: Value = serde_json::from_slice(&read(refused).await).expect("JSON");
+        assert_eq!((&refused["type"], &refused["error"]["type"]), (&json!("error"), &json!(kind)), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn transferred_kv_is_not_computed_again() {
     let emulator = start().await;
     let address = emulator.address();

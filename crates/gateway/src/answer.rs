@@ -14,12 +14,17 @@ pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Bytes
     response
 }
 
+/// What went wrong, as JSON.
+pub(crate) fn error_response(error: &ApiError, told: &Value) -> Response<Bytes> {
+    let mut response = json_response(error.status(), told);
+    if let Some(allowed) = error.allowed() {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    }
+    response
+}
+
 impl From<ApiError> for Response<Bytes> {
     fn from(error: ApiError) -> Self {
-        let mut response = json_response(error.status(), &error.json());
-        if let Some(allowed) = error.allowed() {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-        }
-        response
+        error_response(&error, &error.json())
     }
 }

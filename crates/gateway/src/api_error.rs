@@ -1,4 +1,4 @@
-//! What goes wrong with a request, in OpenAI's shape.
+//! What goes wrong with a request.
 
 use http::StatusCode;
 use phalanx_routing::RouteError;
@@ -113,7 +113,11 @@ impl ApiError {
         self.allowed
     }
 
-    /// The JSON that a client reads, also as the last event of a stream that broke.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// In OpenAI's shape; a [dialect](crate::dialect) has others.
     pub(crate) fn json(&self) -> Value {
         json!({ "error": {
             "message": self.message, "type": self.cause.kind(), "param": self.param, "code": self.status().as_u16(),

@@ -9,6 +9,7 @@ use phalanx_routing::Outcome;
 
 use crate::api_error::ApiError;
 use crate::cause::Cause;
+use crate::dialect::Dialect;
 use crate::disaggregated::Leg;
 use crate::flight::{Flight, Sent};
 use crate::patience::Patience;
@@ -51,6 +52,8 @@ pub(crate) struct Answer {
     pub(crate) is_stream: bool,
     /// Followed where it is a stream of events: one that breaks ends with an event that says so.
     pub(crate) events: Option<Events>,
+    /// In whose words that event is.
+    pub(crate) dialect: Dialect,
     /// What it says of its tokens.
     pub(crate) usage: Usage,
     pub(crate) patience: Patience,
@@ -190,7 +193,7 @@ impl Answer {
             return Poll::Pending;
         };
         // An event that was cut in its middle is ended first, or the two would be read as one.
-        let event = format!("{}data: {}\n\n", events.ending(), told.json());
+        let event = format!("{}{}", events.ending(), self.dialect.event(told));
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
     }
 }

@@ -59,6 +59,7 @@ mod connection;
 mod debug;
 mod decision_log;
 mod desk;
+mod dialect;
 mod disaggregated;
 mod door;
 mod error;

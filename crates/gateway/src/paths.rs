@@ -12,21 +12,23 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use crate::access_log::Entry;
-use crate::answer::json_response;
+use crate::answer::{error_response, json_response};
 use crate::api_error::ApiError;
 use crate::ask::{Api, Ask};
 use crate::body::GatewayBody;
 use crate::desk::{Desk, Routed};
+use crate::dialect::Manner;
 use crate::meters::{Page, Path};
 use crate::proxy::{Due, Proxy, Relayed};
 use crate::visit::Visit;
 
 /// Answers one request.
 pub(crate) async fn respond(request: Request<Incoming>, desk: &Arc<Desk>) -> Response<GatewayBody> {
+    let manner = Manner::of(&request);
     let mut response = match path_of(request.uri().path()) {
-        Some((path, api)) => prompted(request, path, api, desk).await,
+        Some((path, api)) => prompted(request, path, api, &manner, desk).await,
         None => {
-            let answer = own(&request, desk).unwrap_or_else(Into::into);
+            let answer = own(&request, desk).unwrap_or_else(|error| error_response(&error, &manner.json(&error)));
             answer.map(|bytes| GatewayBody::own(bytes, Visit::uncounted()))
         }
     };
@@ -71,7 +73,13 @@ fn own(request: &Request<Incoming>, desk: &Arc<Desk>) -> Result<Response<Bytes>,
 }
 
 /// Answers a prompt, with an engine's answer if there is one.
-async fn prompted(request: Request<Incoming>, path: Path, api: Api, desk: &Arc<Desk>) -> Response<GatewayBody> {
+async fn prompted(
+    request: Request<Incoming>,
+    path: Path,
+    api: Api,
+    manner: &Manner,
+    desk: &Arc<Desk>,
+) -> Response<GatewayBody> {
     let entry = desk.access_log.is_some().then(|| Box::new(Entry::new(&request)));
     let mut visit = Visit::new(Arc::clone(desk), path, entry);
     match route(request, api, desk, &mut visit).await {
@@ -81,7 +89,7 @@ async fn prompted(request: Request<Incoming>, path: Path, api: Api, desk: &Arc<D
         }
         Err(error) => {
             visit.fail(error.cause());
-            Response::from(error).map(|bytes| GatewayBody::own(bytes, visit))
+            error_response(&error, &manner.json(&error)).map(|bytes| GatewayBody::own(bytes, visit))
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::api_error::ApiError;
 use crate::ask::Ask;
 use crate::body::Answer;
 use crate::desk::{Desk, Server, Work};
+use crate::dialect::Dialect;
 use crate::flight::{Flight, Sent};
 use crate::patience::Patience;
 use crate::sse::Events;
@@ -229,8 +230,9 @@ impl Proxy<'_> {
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
         let (events, usage) = (follows.then(Events::new), Usage::default());
+        let dialect = Dialect::of(self.head.uri.path());
         let sent = flight.is_guessed().then(|| Sent::new(&self.ask.blocks, self.ask.prompt_tokens));
         let (pair, flight, broken) = (None, Some(flight), None);
-        (head, Answer { body, pair, flight, sent, end, is_stream, events, usage, patience, broken })
+        (head, Answer { body, pair, flight, sent, end, is_stream, events, dialect, usage, patience, broken })
     }
 }

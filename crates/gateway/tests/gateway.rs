@@ -102,6 +102,26 @@ async fn bad_requests_are_told_what_was_expected() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_messages_is_told_in_anthropics_words() {
+    let gateway = gateway(Pool::default()).await;
+    let cases = [
+        (Method::POST, "/v1/messages", "{", 400, "invalid_request_error"),
+        (Method::POST, "/v1/messages?beta=true", r#"{"messages":[]}"#, 400, "invalid_request_error"),
+        (Method::POST, "/v1/messages/count_tokens", r#"{"model":"other"}"#, 404, "not_found_error"),
+        (Method::POST, "/v1/messages", r#"{"model":"m"}"#, 503, "overloaded_error"),
+        (Method::GET, "/v1/messages", "", 405, "invalid_request_error"),
+        (Method::GET, "/v1/messages/../models", "", 404, "not_found_error"),
+    ];
+    for (method, path, body, status, kind) in cases {
+        let answer = send(&gateway, method, path, body).await;
+        assert_eq!(answer.status().as_u16(), status, "{path} {body}");
+        let told: Value = serde_json::from_str(&text(answer).await).expect("JSON");
+        assert_eq!((&told["type"], &told["error"]["type"]), (&"error".into(), &kind.into()), "{told}");
+        assert!(told["error"]["message"].is_string() && told["request_id"].is_null(), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn models_and_health_are_answered_here() {
     let gateway = gateway(Pool::default()).await;
     let models: Value =

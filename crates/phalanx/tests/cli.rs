@@ -2,6 +2,8 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 
 use std::fs;
@@ -11,8 +13,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use run::{Scratch, json, phalanx, refused, stderr, stdout};
-use support::{QUICKSTART, Serving};
+use run::{json, phalanx, refused, stderr, stdout};
+use scratch::Scratch;
+use support::Serving;
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
 
 fn quickstart(file: &str) -> String {
     fs::read_to_string(Path::new(QUICKSTART).join(file)).expect("the quick start is there")

@@ -2,13 +2,18 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 mod support;
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 
-use run::{Scratch, json, phalanx, refused, stderr, stdout};
-use support::{QUICKSTART, Serving};
+use run::{json, phalanx, refused, stderr, stdout};
+use scratch::Scratch;
+use support::Serving;
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
 
 fn config(name: &str, engine: &str) -> Scratch {
     let models = format!("- name: small\n  served_as: tiny\n  endpoints:\n  - name: first\n    address: {engine}\n");

@@ -2,6 +2,8 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +11,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use run::{Scratch, json, phalanx, refused, stderr, stdout};
+use run::{json, phalanx, refused, stderr, stdout};
+use scratch::Scratch;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/placement.yaml");
 

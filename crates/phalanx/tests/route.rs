@@ -2,13 +2,16 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use std::time::Duration;
 
 use phalanx_routing::{Balancer, Endpoint, Evidence, Outcome, Policy, Request, Seed};
 use serde_json::Value;
 
-use run::{Scratch, json, phalanx, refused, stderr, stdout};
+use run::{json, phalanx, refused, stderr, stdout};
+use scratch::Scratch;
 
 const FLEET: &str = "\
 seed: 7

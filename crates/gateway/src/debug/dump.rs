@@ -115,6 +115,7 @@ fn followed(report: &EventReport) -> Value {
         "is_connected": report.connected,
         "batches": report.batches,
         "stored": report.applied.stored,
+        "repeated": report.applied.repeated,
         "removed": report.applied.removed,
         "dropped": report.dropped,
         "replays": report.replays,

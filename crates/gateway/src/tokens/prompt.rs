@@ -47,6 +47,12 @@ struct Body<'a> {
     documents: Option<Value>,
     chat_template_kwargs: Option<Value>,
     reasoning_effort: Option<Value>,
+    /// Of responses.
+    reasoning: Option<Effort>,
+    /// Of Anthropic's messages, as is what follows.
+    output_config: Option<Effort>,
+    #[serde(borrow)]
+    thinking: Option<Thinking<'a>>,
     add_generation_prompt: Option<bool>,
     continue_final_message: Option<bool>,
     add_special_tokens: Option<bool>,
@@ -57,6 +63,18 @@ struct Body<'a> {
     truncate_prompt_tokens: Option<IgnoredAny>,
     prompt_embeds: Option<IgnoredAny>,
     previous_response_id: Option<IgnoredAny>,
+}
+
+/// How hard a model is to think, where that is not a field of its own.
+#[derive(Deserialize)]
+struct Effort {
+    effort: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Thinking<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
 }
 
 impl Prompts {
@@ -75,7 +93,8 @@ impl Prompts {
             }
             Api::Chat | Api::Messages | Api::Responses => {
                 let template = template.ok_or(Fallback::Template)?;
-                let is_special = body.add_special_tokens.unwrap_or(false);
+                // What vLLM asks of its tokenizer for responses, whose template may have them too.
+                let is_special = body.add_special_tokens.unwrap_or(api == Api::Responses);
                 let chat = body.chat(api, template)?;
                 let text = template.render(&chat).map_err(|_| Fallback::Template)?.ok_or(Fallback::Template)?;
                 vec![Prompt::Text(text, is_special)]
@@ -114,21 +133,34 @@ impl<'a> Body<'a> {
         }
         let messages = match api {
             Api::Responses => said(self.instructions.map(Content::Text), self.input)?,
-            Api::Messages => said(self.system, self.messages)?,
+            Api::Messages => messages::anthropic(said(self.system, self.messages)?)?,
             _ => said(None, self.messages)?,
         };
         let wants_parts = template.wants_parts();
         let messages = messages.into_iter().map(|message| message.value(wants_parts)).collect::<Result<_, _>>()?;
         let tools =
             self.tools.map(|tools| tools.iter().map(messages::tool).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let effort = match api {
+            // What it means not to think depends on the model's template.
+            Api::Messages if self.thinking.is_some_and(|thinking| thinking.kind == "disabled") => {
+                return Err(Fallback::Unsupported);
+            }
+            Api::Messages => self.output_config.and_then(|config| config.effort),
+            Api::Responses => self.reasoning.and_then(|reasoning| reasoning.effort),
+            _ => self.reasoning_effort,
+        };
         let mut more: Vec<(String, Value)> = Vec::new();
-        more.extend(self.reasoning_effort.map(|effort| ("reasoning_effort".to_owned(), effort)));
+        // Unless the client says so itself.
+        more.extend(
+            effort.as_ref().map(|effort| ("enable_thinking".to_owned(), (effort.as_str() != Some("none")).into())),
+        );
         if let Some(given) = self.chat_template_kwargs {
             for name in given.try_iter().map_err(|_| Fallback::Unsupported)? {
                 let value = given.get_item(&name).map_err(|_| Fallback::Unsupported)?;
                 more.push((name.to_string(), value));
             }
         }
+        more.extend(effort.map(|effort| ("reasoning_effort".to_owned(), effort)));
         Ok(Chat { messages, tools: tools.map(Value::from), documents: self.documents, more, asks, goes_on })
     }
 }
@@ -166,7 +198,7 @@ mod tests {
     fn text(template: &str, api: Api, body: &str) -> String {
         match read(template, api, body).expect("known").prompts.remove(0) {
             Prompt::Text(text, is_special) => {
-                assert!(!is_special, "the template has them");
+                assert_eq!(is_special, api == Api::Responses, "elsewhere the template has them");
                 text
             }
             Prompt::Tokens(tokens) => panic!("{tokens:?}"),
@@ -202,11 +234,39 @@ mod tests {
             {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"x\": 7}"}}]},
             {"role":"tool","tool_call_id":"1","content":"ok"}],
             "tools":[{"function":{"parameters":{"b":1,"a":2},"name":"f"},"type":"function"}],
-            "chat_template_kwargs":{"mood":"!","add_generation_prompt":false},"cache_salt":"s"}"#;
+            "chat_template_kwargs":{"mood":"!","add_generation_prompt":true},"add_generation_prompt":false,"cache_salt":"s"}"#;
         let expected = "assistant:7;tool:ok#1;[{\"type\": \"function\", \"function\": {\"name\": \"f\", \"description\": null, \
                         \"parameters\": {\"b\": 1, \"a\": 2}}}]!";
         assert_eq!(text(TEXTS, Api::Chat, body), expected);
         assert_eq!(read(TEXTS, Api::Chat, body).expect("known").salt, "s");
+    }
+
+    #[test]
+    fn effort_is_thought_unless_the_client_says_otherwise() {
+        const EFFORT: &str = "{{ reasoning_effort }},{{ enable_thinking }}";
+        let messages = r#""messages":[]"#;
+        for (api, fields, expected) in [
+            (Api::Chat, format!(r#"{messages},"reasoning_effort":"low""#), "low,True"),
+            (Api::Chat, format!(r#"{messages},"reasoning_effort":"none""#), "none,False"),
+            (
+                Api::Chat,
+                format!(
+                    r#"{messages},"reasoning_effort":"low","chat_template_kwargs":{{"enable_thinking":false,"reasoning_effort":"high"}}"#
+                ),
+                "low,False",
+            ),
+            (
+                Api::Messages,
+                format!(r#"{messages},"output_config":{{"effort":"max"}},"thinking":{{"type":"adaptive"}}"#),
+                "max,True",
+            ),
+            (Api::Responses, r#""input":"a","reasoning":{"effort":"high","summary":null}"#.to_owned(), "high,True"),
+            (Api::Chat, messages.to_owned(), ","),
+        ] {
+            assert_eq!(text(EFFORT, api, &format!("{{{fields}}}")), expected, "{fields}");
+        }
+        let body = format!(r#"{{{messages},"thinking":{{"type":"disabled"}}}}"#);
+        assert_eq!(read(EFFORT, Api::Messages, &body).map(|_| ()), Err(Fallback::Unsupported));
     }
 
     #[test]
@@ -216,6 +276,12 @@ mod tests {
         for (api, fields) in [
             (Api::Messages, format!(r#""system":"s","messages":[{user}]"#)),
             (Api::Messages, format!(r#""system":[{{"type":"text","text":"s"}}],"messages":[{user}]"#)),
+            (
+                Api::Messages,
+                r#""messages":[{"role":"system","content":[{"type":"text","text":"x-anthropic-billing-header: 1"},
+                {"type":"text","text":""},{"type":"text","text":"s"}]},{"role":"user","content":"a"}]"#
+                    .to_owned(),
+            ),
             (Api::Responses, r#""instructions":"s","input":"a""#.to_owned()),
             (
                 Api::Responses,

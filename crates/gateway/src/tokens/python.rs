@@ -1,5 +1,6 @@
-//! What chat templates expect of Python beyond Jinja: `tojson`, `raise_exception`, `strftime_now`.
+//! What chat templates expect of Python beyond Jinja: `tojson`, `raise_exception`, `strftime_now`, and what is a space there.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,13 +9,35 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 /// Adds them.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(method);
+    environment.add_filter("trim", trim);
     environment.add_filter("tojson", tojson);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", |format: &str| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         strftime(format, now)
     });
+}
+
+/// Whether Python takes it for a space.
+pub(super) fn is_space(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
+}
+
+fn trim(text: Cow<'_, str>, characters: Option<Cow<'_, str>>) -> String {
+    let is_gone = |character| characters.as_ref().map_or_else(|| is_space(character), |all| all.contains(character));
+    text.trim_matches(is_gone).to_owned()
+}
+
+/// A method of a value that Jinja does not have.
+fn method(state: &mut State<'_, '_>, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    match (value.as_str(), name, arguments) {
+        (Some(text), "strip", []) => Ok(text.trim_matches(is_space).into()),
+        (Some(text), "lstrip", []) => Ok(text.trim_start_matches(is_space).into()),
+        (Some(text), "rstrip", []) => Ok(text.trim_end_matches(is_space).into()),
+        (Some(text), "split", []) => Ok(text.split(is_space).filter(|word| !word.is_empty()).collect()),
+        _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, name, arguments),
+    }
 }
 
 fn raise_exception(message: &str) -> Result<Value, Error> {
@@ -255,6 +278,17 @@ mod tests {
         let template = "{{ x|tojson(separators=(',',':'), sort_keys=true, ensure_ascii=true) }}";
         assert_eq!(render(template, r#"{"b":"é😀","a":1}"#).expect("JSON"), r#"{"a":1,"b":"\u00e9\ud83d\ude00"}"#);
         assert!(render("{{ y|tojson }}", "1").is_err(), "what is not there is no JSON");
+    }
+
+    #[test]
+    fn spaces_are_those_of_python() {
+        let json = r#""\u001f \u0085a\u001cb\u00a0c \u001d\n""#;
+        assert_eq!(render("[{{ x|trim }}]", json).expect("text"), "[a\u{1c}b\u{a0}c]");
+        assert_eq!(render("[{{ x.strip() }}]", json).expect("text"), "[a\u{1c}b\u{a0}c]");
+        assert_eq!(render("[{{ x.lstrip() }}]", json).expect("text"), "[a\u{1c}b\u{a0}c \u{1d}\n]");
+        assert_eq!(render("[{{ x.rstrip() }}]", json).expect("text"), "[\u{1f} \u{85}a\u{1c}b\u{a0}c]");
+        assert_eq!(render("{{ x.split()|join('-') }}", json).expect("text"), "a-b-c");
+        assert_eq!(render("{{ x.strip('x')|trim('x') }}{{ 7|trim }}", r#""xax""#).expect("text"), "a7");
     }
 
     #[test]

@@ -58,16 +58,17 @@ impl ChatTemplate {
     pub(super) fn render(&self, chat: &Chat) -> Result<Option<String>, Error> {
         let name = if self.has_tools && chat.tools.is_some() { TOOLS } else { PLAIN };
         let none = || Value::from(());
+        let absent = [("tools", none()), ("documents", none())];
         let given = [
-            ("messages", Value::from(chat.messages.clone())),
-            ("tools", chat.tools.clone().unwrap_or_else(none)),
-            ("documents", chat.documents.clone().unwrap_or_else(none)),
-            ("add_generation_prompt", Value::from(chat.asks)),
+            ("messages", Some(Value::from(chat.messages.clone()))),
+            ("tools", chat.tools.clone()),
+            ("documents", chat.documents.clone()),
+            ("add_generation_prompt", Some(Value::from(chat.asks))),
         ];
-        // What comes later replaces what came before.
-        let given = given.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let more = chat.more.iter().filter(|(name, _)| name != "messages").cloned();
-        let pairs = self.special.iter().cloned().chain(given).chain(more);
+        let named = |(name, value): (&str, Value)| (name.to_owned(), value);
+        let given = given.into_iter().filter_map(|(name, value)| Some(named((name, value?))));
+        // What comes later replaces what came before: a field of the API counts more than what the client gives the template.
+        let pairs = self.special.iter().cloned().chain(absent.map(named)).chain(chat.more.iter().cloned()).chain(given);
         let text = self.environment.get_template(name)?.render(Value::from_pairs(pairs))?;
         Ok(if chat.goes_on { up_to_last(text, &chat.messages) } else { Some(text) })
     }
@@ -83,10 +84,11 @@ fn up_to_last(mut text: String, messages: &[Value]) -> Option<String> {
             texts.filter_map(|text| text.as_str().map(str::to_owned)).last()?
         }
     };
-    let at = text.rfind(last.trim())?;
+    let whole = last.trim_start_matches(python::is_space);
+    let trimmed = whole.trim_end_matches(python::is_space);
+    let at = text.rfind(trimmed)?;
     // A template may have trimmed the space behind it.
-    let whole = last.trim_start();
-    let length = if text[at..].starts_with(whole) { whole.len() } else { last.trim().len() };
+    let length = if text[at..].starts_with(whole) { whole.len() } else { trimmed.len() };
     text.truncate(at + length);
     Some(text)
 }

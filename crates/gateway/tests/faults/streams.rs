@@ -28,6 +28,17 @@ async fn a_stream_that_dies_keeps_its_chunks_and_has_no_false_end() {
 }
 
 #[tokio::test]
+async fn a_message_that_dies_ends_with_anthropics_error_event() {
+    let engine = Engine::start(Script::Answer(events(&["{}"], false))).await;
+    let gateway = gateway(pool(&[engine.address])).await;
+    let answer = text(send(&gateway, Method::POST, "/v1/messages", BODY).await).await;
+    let told = answer.strip_prefix("data: {}\n\nevent: error\ndata: ").expect("the chunk and an error event");
+    let told: Value = serde_json::from_str(told.trim_end()).expect("JSON");
+    assert_eq!((&told["type"], &told["error"]["type"]), (&"error".into(), &"api_error".into()), "{answer}");
+    settled(&gateway).await;
+}
+
+#[tokio::test]
 async fn a_stream_of_known_length_that_dies_is_cut() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 100\r\n\r\n";
     let engine = Engine::start(Script::Answer(format!("{head}data: 1\n\n"))).await;

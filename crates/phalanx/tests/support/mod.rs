@@ -3,8 +3,6 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-pub(crate) const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
-
 /// A command that serves until it is told to stop.
 pub(crate) struct Serving {
     child: Child,

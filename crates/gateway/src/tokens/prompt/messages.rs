@@ -58,6 +58,15 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// A system message as engines have it that take Anthropic's: its texts in one, without those that tell who pays; `None`
+    /// if nothing is left of it.
+    fn system(self) -> Result<Option<Self>, Fallback> {
+        let texts = self.content.map_or(Ok(Vec::new()), Content::texts)?;
+        let texts = texts.into_iter().filter(|text| !text.starts_with("x-anthropic-billing-header"));
+        let text: String = texts.collect();
+        Ok((!text.is_empty()).then(|| Self::of("system", Content::Text(Cow::Owned(text)))))
+    }
+
     /// The message as a template sees it.
     pub(super) fn value(self, wants_parts: bool) -> Result<Value, Fallback> {
         let content = self.content.map_or(Ok(Vec::new()), Content::texts)?;
@@ -84,6 +93,19 @@ impl<'a> Message<'a> {
         pairs.extend(self.name.map(|name| ("name", Value::from(name))));
         Ok(Value::from_pairs(pairs))
     }
+}
+
+/// Anthropic's messages, as engines make a conversation of them.
+pub(super) fn anthropic(messages: Vec<Message<'_>>) -> Result<Vec<Message<'_>>, Fallback> {
+    let mut made = Vec::with_capacity(messages.len());
+    for message in messages {
+        if message.role == "system" {
+            made.extend(message.system()?);
+        } else {
+            made.push(message);
+        }
+    }
+    Ok(made)
 }
 
 impl<'a> Content<'a> {
