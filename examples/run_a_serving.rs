@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example run_a_serving`
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;

@@ -1,8 +1,7 @@
 //! Two gateways of one fleet: the one that starts takes over what the other one knows.
 
-#[allow(dead_code, reason = "the other tests use the rest")]
-#[path = "support/run.rs"]
-mod run;
+#[path = "support/scratch.rs"]
+mod scratch;
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod support;
 
@@ -10,7 +9,7 @@ use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use run::Scratch;
+use scratch::Scratch;
 use serde_json::Value;
 use support::Serving;
 

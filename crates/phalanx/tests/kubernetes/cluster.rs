@@ -148,7 +148,6 @@ impl From<Output> for Said {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests find their parts by the environment")]
 fn assets() -> Option<PathBuf> {
     std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from)
 }
