@@ -12,6 +12,7 @@ pub mod notation;
 pub mod place;
 mod planned;
 pub mod policy_yaml;
+pub mod prompt;
 pub mod response;
 pub mod rewrite;
 pub mod route_log;

@@ -62,6 +62,11 @@ fn policy_yaml() {
 }
 
 #[test]
+fn prompt() {
+    replay("prompt", phalanx_fuzz::prompt::run);
+}
+
+#[test]
 fn response() {
     replay("response", phalanx_fuzz::response::run);
 }

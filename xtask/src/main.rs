@@ -1,5 +1,6 @@
 //! Chores of this workspace, started as `cargo xtask …`: the tidy checks, the measurements, and parts that tests run against.
 
+mod apiserver;
 mod error;
 mod measure;
 mod part;
@@ -40,6 +41,14 @@ enum Command {
     ///
     /// Exits 1 when a target is missed. A figure that cannot be measured here is shown as skipped with the reason.
     Measure(MeasureArgs),
+    /// Build a real Kubernetes API server for the tests from Go modules, and print its folder.
+    ///
+    /// Tests find it by KUBEBUILDER_ASSETS, which `.ci/run` sets.
+    Apiserver {
+        /// Where parts are kept; by default where PHALANX_PARTS says, or else in the target folder.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
     /// Install a real part that tests run against, and print the path of its python.
     ///
     /// Tests find it by PHALANX_VLLM_PYTHON and PHALANX_AIPERF_PYTHON; `.ci/run --full` sets both.
@@ -69,7 +78,7 @@ struct MeasureArgs {
     /// Use this `phalanx` binary instead of building one with `cargo build --release`.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Only see that all can be measured: tiny inputs, one round, no speed promised (gateway, kvcache, routing; others know no tiny form).
+    /// Only see that all can be measured: tiny inputs, one round, no speed promised (gateway, gateway-scale, kvcache, routing; others know no tiny form).
     #[arg(long, conflicts_with = "record")]
     tiny: bool,
 }
@@ -97,6 +106,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Tidy { list } => run_tidy(list),
         Command::Measure(args) => run_measure(&args),
+        Command::Apiserver { folder } => run_apiserver(folder),
         Command::Part(args) => run_part(&args),
         Command::Longest { count } => run_longest(count),
     };
@@ -153,13 +163,22 @@ fn run_measure(args: &MeasureArgs) -> Result<bool, Error> {
     Ok(!rows.iter().any(measure::Row::missed))
 }
 
-fn run_part(args: &PartArgs) -> Result<bool, Error> {
+fn run_apiserver(folder: Option<PathBuf>) -> Result<bool, Error> {
+    let workspace = Workspace::load()?;
+    let parts = parts(folder, &workspace);
+    say(&format!("{}\n", apiserver::build(&workspace.root, &parts, &say_aside)?.display()));
+    Ok(true)
+}
+
+/// Where parts are kept.
+fn parts(folder: Option<PathBuf>, workspace: &Workspace) -> PathBuf {
     let told = || std::env::var_os("PHALANX_PARTS").map(PathBuf::from);
-    let folder = match args.folder.clone().or_else(told) {
-        Some(folder) => folder,
-        None => Workspace::load()?.target.join("parts"),
-    };
-    let python = part::install(args.part, &folder, &say_aside)?;
+    folder.or_else(told).unwrap_or_else(|| workspace.target.join("parts"))
+}
+
+fn run_part(args: &PartArgs) -> Result<bool, Error> {
+    let parts = parts(args.folder.clone(), &Workspace::load()?);
+    let python = part::install(args.part, &parts, &say_aside)?;
     say(&format!("{}\n", python.display()));
     Ok(true)
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use phalanx_kvcache::text::{CHAT_END, CHAT_FRAME, PART_END};
 use phalanx_kvcache::{BlockHash, ChainHasher, TextHasher};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::api_error::ApiError;
@@ -27,15 +28,14 @@ pub(crate) struct Ask {
     pub(crate) is_divisible: bool,
 }
 
-/// The fields that are looked at. All others pass through unread.
+/// The fields that are looked at, messages as `M`. All others pass through unread.
 #[derive(Deserialize)]
-struct Fields<'a> {
+struct Fields<'a, M> {
     #[serde(borrow)]
     model: Option<&'a RawValue>,
     #[serde(borrow)]
     prompt: Option<&'a RawValue>,
-    #[serde(borrow)]
-    messages: Option<&'a RawValue>,
+    messages: Option<M>,
     #[serde(borrow)]
     input: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -78,6 +78,19 @@ struct Part<'a> {
     text: Option<&'a RawValue>,
 }
 
+impl<'a> Fields<'a, Vec<Message<'a>>> {
+    /// Reads messages along with the rest, in one pass, if they are asked for and of a known shape; those of another one
+    /// are as good as none.
+    fn read(text: &'a str, with_messages: bool) -> serde_json::Result<Self> {
+        if with_messages && let Ok(fields) = serde_json::from_str(text) {
+            return Ok(fields);
+        }
+        let Fields { model, prompt, messages: _, input, system, instructions } =
+            serde_json::from_str::<Fields<'a, IgnoredAny>>(text)?;
+        Ok(Self { model, prompt, messages: None, input, system, instructions })
+    }
+}
+
 impl Ask {
     /// Reads a body. A prompt of a shape that is not known here has no blocks and still goes to an engine, which knows
     /// better what it accepts.
@@ -105,7 +118,7 @@ impl Ask {
         // All of it, also what is passed on unread: an engine is not the one to find out.
         let text = std::str::from_utf8(&body)
             .map_err(|error| ApiError::bad_request(format!("the body is not UTF-8: {error}")))?;
-        let fields: Fields<'_> = serde_json::from_str(text)
+        let fields = Fields::read(text, hasher.is_some())
             .map_err(|error| ApiError::bad_request(format!("the body is not a JSON object: {error}")))?;
         let raw = fields.model.ok_or_else(|| ApiError::bad_parameter("model", "`model` is missing"))?;
         let model: String = serde_json::from_str(raw.get())
@@ -115,7 +128,7 @@ impl Ask {
         let (blocks, prompt_tokens) = match (api, hasher) {
             (_, None) => None,
             (Api::Completions, Some(hasher)) => fields.prompt.map(|raw| prompt_blocks(raw.get(), hasher)),
-            (Api::Chat, Some(hasher)) => fields.messages.and_then(|raw| chat_blocks(None, raw.get(), hasher)),
+            (Api::Chat, Some(hasher)) => fields.messages.and_then(|messages| chat_blocks(None, &messages, hasher)),
             (_, Some(hasher)) => other_blocks(&fields, hasher),
         }
         .unwrap_or_default();
@@ -153,13 +166,16 @@ fn prompt_blocks(raw: &str, hasher: &ChainHasher) -> (Vec<BlockHash>, u32) {
 }
 
 /// Of messages, behind what stands before all of them.
-fn chat_blocks(system: Option<&RawValue>, raw: &str, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
-    let messages: Vec<Message<'_>> = serde_json::from_str(raw).ok()?;
+fn chat_blocks(
+    system: Option<&RawValue>,
+    messages: &[Message<'_>],
+    hasher: &ChainHasher,
+) -> Option<(Vec<BlockHash>, u32)> {
     let mut text = hasher.text();
     if system.is_some() {
         message_text("system", system, &mut text)?;
     }
-    for message in &messages {
+    for message in messages {
         message_text(&message.role, message.content, &mut text)?;
     }
     text.push(CHAT_END.as_bytes());
@@ -187,17 +203,18 @@ fn message_text(role: &str, content: Option<&RawValue>, text: &mut TextHasher<'_
 }
 
 /// Of an API that may have its prompt in one of several fields.
-fn other_blocks(fields: &Fields<'_>, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
+fn other_blocks(fields: &Fields<'_, Vec<Message<'_>>>, hasher: &ChainHasher) -> Option<(Vec<BlockHash>, u32)> {
     let system = fields.system.or(fields.instructions);
-    if let Some(messages) = fields.messages {
-        return chat_blocks(system, messages.get(), hasher);
+    if let Some(messages) = &fields.messages {
+        return chat_blocks(system, messages, hasher);
     }
     let input = fields.prompt.or(fields.input)?.get();
     let mut bytes = input.bytes().filter(|byte| !byte.is_ascii_whitespace());
     match (bytes.next(), bytes.next()) {
-        (Some(b'['), Some(b'{')) => chat_blocks(system, input, hasher),
+        (Some(b'['), Some(b'{')) => chat_blocks(system, &serde_json::from_str::<Vec<_>>(input).ok()?, hasher),
         (Some(b'"'), _) if system.is_some() => {
-            chat_blocks(system, &format!("[{{\"role\":\"user\",\"content\":{input}}}]"), hasher)
+            let content = serde_json::from_str(input).ok()?;
+            chat_blocks(system, &[Message { role: Cow::Borrowed("user"), content: Some(content) }], hasher)
         }
         _ => Some(prompt_blocks(input, hasher)),
     }

@@ -11,7 +11,7 @@ use crate::api_error::ApiError;
 use crate::cause::Cause;
 use crate::dialect::Dialect;
 use crate::disaggregated::Leg;
-use crate::flight::Flight;
+use crate::flight::{Flight, Sent};
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{BrokenBody, EngineBody};
@@ -44,6 +44,8 @@ pub(crate) struct Answer {
     pub(crate) pair: Option<Box<Pair>>,
     /// `None` once settled.
     pub(crate) flight: Option<Flight>,
+    /// The prompt, where what the endpoint holds is guessed by it.
+    pub(crate) sent: Option<Sent>,
     /// How the flight ends if the body does.
     pub(crate) end: Outcome,
     /// Whether it is a stream of events: its first bytes are the first token then.
@@ -113,7 +115,9 @@ impl Answer {
         // The last event says that there are no more.
         let events = self.events.as_ref().map(|events| events.complete().saturating_sub(1));
         let generated = self.usage.generated.or(events.and_then(|events| u32::try_from(events).ok()));
-        flight.end(generated, self.is_stream);
+        // Where the engine counts other tokens in the prompt, its cached ones say nothing about our blocks.
+        let sent = self.sent.take().filter(|sent| self.usage.prompt == Some(sent.tokens()));
+        flight.end(generated, self.is_stream, sent.zip(self.usage.cached));
     }
 
     fn poll(&mut self, context: &mut Context<'_>, visit: &mut Visit) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use phalanx_kvcache::BlockHash;
 use phalanx_routing::{Outcome, Reservation};
 
 use crate::desk::{Fleet, Member};
@@ -17,11 +18,31 @@ pub(crate) struct Flight {
     member: Arc<Member>,
     reservation: Option<Reservation>,
     first_token_seen: bool,
+    is_whole: bool,
+}
+
+/// A prompt that was sent to an endpoint whose cache is guessed, for what the answer may tell of it.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    blocks: Vec<BlockHash>,
+    tokens: u32,
+}
+
+impl Sent {
+    pub(crate) fn new(blocks: &[BlockHash], tokens: u32) -> Self {
+        Self { blocks: blocks.to_vec(), tokens }
+    }
+
+    /// Its tokens.
+    pub(crate) fn tokens(&self) -> u32 {
+        self.tokens
+    }
 }
 
 impl Flight {
-    pub(crate) fn new(fleet: Arc<Fleet>, member: Arc<Member>, reservation: Reservation) -> Self {
-        Self { fleet, member, reservation: Some(reservation), first_token_seen: false }
+    /// With whether the endpoint computes the prompt.
+    pub(crate) fn new(fleet: Arc<Fleet>, member: Arc<Member>, reservation: Reservation, is_whole: bool) -> Self {
+        Self { fleet, member, reservation: Some(reservation), first_token_seen: false, is_whole }
     }
 
     /// The prompt is computed: it burdens the endpoint no longer.
@@ -35,13 +56,16 @@ impl Flight {
     }
 
     /// Ends a request that went well, whose answer had so many tokens as far as is known. What is no stream comes as a whole:
-    /// a short answer then says how long the prompt took.
-    pub(crate) fn end(mut self, generated: Option<u32>, is_stream: bool) {
+    /// a short answer then says how long the prompt took. `told` is the prompt, with how many of its tokens had been cached.
+    pub(crate) fn end(mut self, generated: Option<u32>, is_stream: bool, told: Option<(Sent, u32)>) {
         let Some(mut reservation) = self.reservation.take() else { return };
         let is_first = !is_stream && generated.is_none_or(|tokens| tokens <= SHORT);
         // All tokens of a whole came at once, so they do not tell how long one takes.
         let generated = if is_first { generated.map(|tokens| tokens.min(1)) } else { generated };
         self.fleet.end(&mut reservation, is_first, generated);
+        if let Some((sent, cached)) = told {
+            self.fleet.report(&reservation, &sent.blocks, cached);
+        }
         self.fleet.settle(reservation, Outcome::Success);
     }
 
@@ -49,6 +73,11 @@ impl Flight {
         if let Some(reservation) = self.reservation.take() {
             self.fleet.settle(reservation, outcome);
         }
+    }
+
+    /// Whether what the endpoint holds is guessed by the prompt of this request.
+    pub(crate) fn is_guessed(&self) -> bool {
+        self.is_whole && self.member.endpoint.kv_events.is_none()
     }
 
     /// The endpoint's name.

@@ -9,6 +9,8 @@ use crate::disaggregated::Legs;
 use crate::sse::Events;
 use crate::upstream::response;
 
+pub use crate::tokens::fuzz::{Prompter, Ways};
+
 /// A request's body that was read.
 #[derive(Clone, Debug)]
 pub struct Read(Ask);

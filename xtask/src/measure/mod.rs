@@ -26,6 +26,8 @@ use crate::workspace::Workspace;
 pub(crate) enum SubjectName {
     /// The gateway's data path beside what people use: processor time, latency, streams, affinity, memory.
     Gateway,
+    /// The gateway in front of 1,000 endpoints with 8,000 open streams, for ten minutes: memory, chunks, counters.
+    GatewayScale,
     /// The whole house: simulate's promises, the trees of the pure crates, files and documentation, and `up`.
     House,
     /// The KV-cache index beside its rivals: events, questions, memory, exactness, hashing.
@@ -90,6 +92,7 @@ pub(crate) fn run(name: SubjectName, setting: &Setting<'_>) -> Result<Vec<Row>, 
 fn subject(name: SubjectName) -> &'static dyn Subject {
     match name {
         SubjectName::Gateway => &gateway::Gateway,
+        SubjectName::GatewayScale => &gateway::Scale,
         SubjectName::House => &house::House,
         SubjectName::Kvcache => &kvcache::Kvcache,
         SubjectName::Placement => &placement::Placement,

@@ -1,5 +1,6 @@
 //! What engines answer, byte for byte, and how it is known again.
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -92,12 +93,44 @@ pub(crate) struct Stream {
     finished: bool,
     used: bool,
     done: bool,
+    /// What each event with text has to have, where it is looked for.
+    id: Option<String>,
 }
+
+/// A chunk came twice, too early or never, or in another stream than its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Astray(String);
+
+impl Astray {
+    /// Whether this is what an error says.
+    pub(crate) fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+
+    fn told(what: &str, event: &[u8]) -> io::Error {
+        let told = format!("{what}: {}", String::from_utf8_lossy(event));
+        io::Error::new(io::ErrorKind::InvalidData, Self(told))
+    }
+}
+
+impl fmt::Display for Astray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Astray {}
 
 impl Stream {
     pub(crate) fn clear(&mut self) {
         self.pending.clear();
         (self.chunks, self.finished, self.used, self.done) = (0, false, false, false);
+        self.id = None;
+    }
+
+    /// From here on events have to be of this request, too: who writes them anew may give them another id.
+    pub(crate) fn expect(&mut self, id: u64) {
+        self.id = Some(format!("\"chatcmpl-{id:012}\""));
     }
 
     /// Reads a piece of the body; `seen` is told the engine's clock of each event with text.
@@ -133,7 +166,10 @@ impl Stream {
             let (place, clock) = (text.get(..5).and_then(number), text.get(6..25).and_then(number));
             let (Some(place), Some(clock)) = (place, clock) else { return fault("a text that no engine sent") };
             if place != u64::from(self.chunks) || self.finished {
-                return fault(&format!("out of order, {} expected", self.chunks));
+                return Err(Astray::told(&format!("out of order, {} expected", self.chunks), event));
+            }
+            if let Some(id) = self.id.as_ref().filter(|id| memchr::memmem::find(event, id.as_bytes()).is_none()) {
+                return Err(Astray::told(&format!("of another stream than {id}"), event));
             }
             self.chunks += 1;
             seen(clock);
@@ -151,7 +187,13 @@ impl Stream {
     /// Whether all has come.
     pub(crate) fn end(&self, chunks: u32) -> io::Result<()> {
         let whole = self.chunks == chunks && self.finished && self.used && self.done && self.pending.is_empty();
-        if whole { Ok(()) } else { Err(broken(format!("a stream ended short of {chunks} chunks: {self:?}"))) }
+        let told = || format!("a stream ended short of {chunks} chunks: {self:?}");
+        match whole {
+            true => Ok(()),
+            // It is well by its own account.
+            false if self.done && self.chunks != chunks => Err(Astray::told(&told(), &[])),
+            false => Err(broken(told())),
+        }
     }
 }
 
@@ -216,6 +258,27 @@ mod tests {
             let fed = stream.feed(left.as_bytes(), &mut |_| {});
             assert!(fed.is_err() || stream.end(3).is_err(), "{missing}");
         }
+    }
+
+    #[test]
+    fn chunks_that_go_astray_are_told_apart_from_streams_that_break() {
+        let data = unframed(&sent(3));
+        let events: Vec<_> = data.split_inclusive(|&byte| byte == b'\n').filter(|line| line.len() > 1).collect();
+        let fed = |order: &[usize], id| {
+            let mut stream = Stream::default();
+            stream.expect(id);
+            for &at in order {
+                stream.feed(&[events[at], b"\n"].concat(), &mut |_| {})?;
+            }
+            stream.end(3)
+        };
+        fed(&[0, 1, 2, 3, 4, 5], 7).unwrap();
+        for (order, id) in
+            [(&[0, 1, 1][..], 7), (&[0, 2], 7), (&[0, 1, 3, 4, 5], 7), (&[0, 1, 2, 3, 4, 5], 8), (&[1], 7)]
+        {
+            assert!(Astray::is(&fed(order, id).unwrap_err()), "{order:?}");
+        }
+        assert!(!Astray::is(&fed(&[0, 1], 7).unwrap_err()), "it broke off");
     }
 
     #[test]

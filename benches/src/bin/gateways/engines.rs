@@ -2,6 +2,8 @@
 
 mod connection;
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -44,8 +46,10 @@ struct Engines {
     free: Vec<usize>,
     /// Connections with a stream that goes as fast as it can.
     fast: Vec<usize>,
-    /// Connections with a stream that keeps a pace, and when the next event is due.
-    paced: Vec<(Instant, usize)>,
+    /// Streams that keep a pace, by when their next event is due: the connection, and which of all streams it is.
+    paced: BinaryHeap<Reverse<(Instant, usize, u64)>>,
+    /// Streams so far.
+    streams: u64,
     counts: Counts,
 }
 
@@ -63,7 +67,8 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         connections: Vec::new(),
         free: Vec::new(),
         fast: Vec::new(),
-        paced: Vec::new(),
+        paced: BinaryHeap::new(),
+        streams: 0,
         counts: Counts(vec![vec![0; GROUPS]; listeners.len()]),
         listeners,
     };
@@ -94,7 +99,7 @@ impl Engines {
         if !self.fast.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = self.paced.iter().map(|(due, _)| *due).min()?;
+        let Reverse((due, ..)) = self.paced.peek()?;
         Some(due.saturating_duration_since(Instant::now()))
     }
 
@@ -124,7 +129,11 @@ impl Engines {
         match state {
             Ok(State::Open) => {}
             Ok(State::Streams { paced: false }) => self.fast.push(place),
-            Ok(State::Streams { paced: true }) => self.paced.push((Instant::now() + FIRST, place)),
+            Ok(State::Streams { paced: true }) => {
+                self.streams += 1;
+                connection.serial = self.streams;
+                self.paced.push(Reverse((Instant::now() + FIRST, place, self.streams)));
+            }
             Ok(State::Closed) | Err(_) => self.close(place),
         }
     }
@@ -140,24 +149,16 @@ impl Engines {
             }
             None => false,
         });
-        if !self.paced.is_empty() {
-            let now = Instant::now();
-            self.paced.retain_mut(|(due, place)| {
-                if *due > now {
-                    return true;
-                }
-                match self.connections[*place].as_mut().map(Connection::step) {
-                    Some(Ok(Some(delay))) => {
-                        *due += delay;
-                        true
-                    }
-                    Some(Err(_)) => {
-                        gone.push(*place);
-                        false
-                    }
-                    Some(Ok(None)) | None => false,
-                }
-            });
+        let now = Instant::now();
+        while let Some(&Reverse((due, place, serial))) = self.paced.peek().filter(|Reverse((due, ..))| *due <= now) {
+            self.paced.pop();
+            // Another stream may have its place by now.
+            let stream = self.connections[place].as_mut().filter(|connection| connection.serial == serial);
+            match stream.map(Connection::step) {
+                Some(Ok(Some(delay))) => self.paced.push(Reverse((due + delay, place, serial))),
+                Some(Err(_)) => gone.push(place),
+                Some(Ok(None)) | None => {}
+            }
         }
         for place in gone {
             self.close(place);
@@ -168,7 +169,6 @@ impl Engines {
         // Dropped, and so forgotten by the poll.
         self.connections[place] = None;
         self.fast.retain(|&other| other != place);
-        self.paced.retain(|&(_, other)| other != place);
         self.free.push(place);
     }
 }

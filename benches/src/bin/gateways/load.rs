@@ -1,6 +1,7 @@
 //! The load: connections that ask, check each answer, and what was seen of it.
 
 mod connection;
+pub(crate) mod crowd;
 mod pace;
 mod seen;
 

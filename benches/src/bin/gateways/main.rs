@@ -4,6 +4,7 @@
 //! gateways engines --count 8                       prints the addresses as JSON, then serves until it is stopped
 //! gateways ready --target IP:PORT                  waits until a request comes through
 //! gateways load --target IP:PORT --watch PID …     sends a load, prints what was seen as JSON
+//! gateways crowd --target IP:PORT --watch PID …    holds thousands of streams open, prints what was seen as JSON
 //! gateways big --target IP:PORT --watch PID        sends one huge body, prints the peak memory as JSON
 //! ```
 //!
@@ -37,6 +38,8 @@ enum Command {
     Ready(big::ReadyArgs),
     /// Send a load
     Load(load::Args),
+    /// Hold very many streams open, for long
+    Crowd(load::crowd::Args),
     /// Send one huge body
     Big(big::BigArgs),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Engines(args) => engines::run(&args),
         Command::Ready(args) => big::ready(&args),
         Command::Load(args) => load::run(args),
+        Command::Crowd(args) => load::crowd::run(args),
         Command::Big(args) => big::run(&args),
     };
     match done {

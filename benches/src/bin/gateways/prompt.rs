@@ -53,6 +53,8 @@ pub(crate) struct Bodies {
     filler: Vec<u8>,
     own: usize,
     end: Vec<u8>,
+    /// Suffixes that are told apart: then they come again.
+    prompts: u64,
 }
 
 impl Bodies {
@@ -90,7 +92,13 @@ impl Bodies {
             (head + &body).into_bytes()
         };
         let filler = words(0, 2 * own + 16).into_bytes();
-        Self { shared: shared.into_iter().map(head).collect(), filler, own, end }
+        Self { shared: shared.into_iter().map(head).collect(), filler, own, end, prompts: u64::MAX }
+    }
+
+    /// With so many suffixes, that come again and again.
+    pub(crate) fn with_prompts(mut self, prompts: u64) -> Self {
+        self.prompts = prompts.max(1);
+        self
     }
 
     /// The bytes that all requests of a group start with.
@@ -99,13 +107,14 @@ impl Bodies {
         &self.shared[group.min(self.shared.len() - 1)]
     }
 
-    /// Writes the rest of a request: its number first, so that no block or branch of it is another's.
+    /// Writes the rest of a request: its prompt's number first, so that no block or branch of it is another's.
     pub(crate) fn write_own(&self, mark: Mark, into: &mut Vec<u8>) {
         into.clear();
-        write!(into, "{:015} ", mark.id).expect("memory takes all");
+        let number = mark.id % self.prompts;
+        write!(into, "{number:015} ").expect("memory takes all");
         let left = self.own - 16;
         // Another place each time; the text there has no escape that could be cut in two.
-        let from = (mark.id as usize).wrapping_mul(7_919) % (self.own.max(1));
+        let from = (number as usize).wrapping_mul(7_919) % (self.own.max(1));
         into.extend(self.filler[from..from + left].iter().map(|&byte| if byte == b'\\' { b' ' } else { byte }));
         mark.write(into);
         into.extend_from_slice(&self.end);

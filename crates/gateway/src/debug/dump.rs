@@ -64,6 +64,9 @@ pub(super) fn endpoints(desk: &Desk, running: &Running) -> Value {
             ),
             None => (None, None),
         };
+        let reports = look
+            .accuracy
+            .map(|of| json!({ "count": of.reports, "guessed": of.believed, "cached": of.cached, "agreed": of.agreed }));
         let (load, totals) = (look.load, look.totals);
         Some(json!({
             "name": endpoint.name,
@@ -86,6 +89,7 @@ pub(super) fn endpoints(desk: &Desk, running: &Running) -> Value {
             "prompt_token_us": look.pace.as_nanos() as f64 / 1e3,
             "blocks": look.blocks,
             "guessed_capacity": look.guessed_capacity,
+            "cache_reports": reports,
             "adapters": named(&look.loaded),
             "waiting_adapters": named(&look.queued),
             "signals": signals,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use phalanx_kvcache::feed::Cursor;
-use phalanx_kvcache::{Applied, ChainHasher, Change, IndexConfig};
+use phalanx_kvcache::{Applied, BlockHash, ChainHasher, Change, IndexConfig};
 use phalanx_routing::{
     AdapterId, Decision, EndpointId, Outcome, PoolId, Refusal, Request, Reservation, RouteTable, Router,
 };
@@ -167,6 +167,12 @@ impl Fleet {
         if let Some(tokens) = generated {
             state.router.balancer_mut().generated(reservation, tokens);
         }
+    }
+
+    /// Notes how many tokens of its prompt an answer says had been cached.
+    pub(crate) fn report(&self, reservation: &Reservation, blocks: &[BlockHash], cached: u32) {
+        let now = self.epoch.elapsed();
+        self.lock().router.report(reservation, blocks, cached, now);
     }
 
     pub(crate) fn settle(&self, reservation: Reservation, outcome: Outcome) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use phalanx_kvcache::Accuracy;
 use phalanx_routing::{AdapterId, EndpointId, Health, InFlight, Load, PoolId, Signals, Totals};
 
 use super::Fleet;
@@ -19,6 +20,8 @@ pub(crate) struct Look {
     pub(crate) pace: Duration,
     pub(crate) blocks: u32,
     pub(crate) guessed_capacity: Option<u32>,
+    /// Of what is guessed, by what answers told.
+    pub(crate) accuracy: Option<Accuracy>,
     pub(crate) loaded: Vec<AdapterId>,
     pub(crate) queued: Vec<AdapterId>,
     pub(crate) pools: Vec<PoolId>,
@@ -49,6 +52,7 @@ impl Fleet {
             pace: balancer.pace(id).unwrap_or_default(),
             blocks: router.blocks_of(id),
             guessed_capacity: router.guessed_capacity(id),
+            accuracy: router.accuracy(id),
             loaded: loaded.to_vec(),
             queued: queued.to_vec(),
             pools: if place.is_down { Vec::new() } else { place.pools.clone() },

@@ -71,17 +71,24 @@ fn read(path: &Path) -> Result<Option<String>, TokenizerError> {
     }
 }
 
+/// The files of a folder, or of the one that a tokenizer.json stands in: the tokenizer, its configuration, the chat template and
+/// the one with tools.
+pub(super) fn files(path: &Path) -> [PathBuf; 4] {
+    let (folder, file) = if path.is_dir() {
+        (path.to_owned(), path.join("tokenizer.json"))
+    } else {
+        (path.parent().unwrap_or(Path::new("")).to_owned(), path.to_owned())
+    };
+    let tools = folder.join("additional_chat_templates").join("tool_use.jinja");
+    [file, folder.join("tokenizer_config.json"), folder.join("chat_template.jinja"), tools]
+}
+
 impl Folder {
     /// Reads a folder, or the one that a tokenizer.json stands in.
     pub(super) fn read(path: &Path) -> Result<Self, TokenizerError> {
-        let (folder, file) = if path.is_dir() {
-            (path.to_owned(), path.join("tokenizer.json"))
-        } else {
-            (path.parent().unwrap_or(Path::new("")).to_owned(), path.to_owned())
-        };
+        let [file, at, jinja, with_tools] = files(path);
         let bytes = std::fs::read(&file)
             .map_err(|error| TokenizerError::Read { path: file.clone(), reason: error.to_string() })?;
-        let at = folder.join("tokenizer_config.json");
         let config: Config = match read(&at)? {
             Some(text) => serde_json::from_str(&text)
                 .map_err(|error| TokenizerError::Config { path: at.clone(), reason: error.to_string() })?,
@@ -103,10 +110,9 @@ impl Folder {
             }
             None => {}
         }
-        let at = folder.join("chat_template.jinja");
-        if let Some(template) = read(&at)? {
-            (plain, tools, from) = (Some(template), None, at);
-            tools = read(&folder.join("additional_chat_templates").join("tool_use.jinja"))?.or(tools);
+        if let Some(template) = read(&jinja)? {
+            (plain, tools, from) = (Some(template), None, jinja);
+            tools = read(&with_tools)?.or(tools);
         }
         let template = plain.map(|plain| ChatTemplate::new(&plain, tools.as_deref(), special)).transpose();
         let template = template.map_err(|error| TokenizerError::Template { path: from, reason: error.to_string() })?;

@@ -147,6 +147,34 @@ fn a_folder_that_is_none_is_told_with_its_file() {
     assert!(error.starts_with("F/chat_template.jinja: "), "{error}");
 }
 
+#[test]
+fn a_tokenizer_is_still_the_same_until_its_files_or_its_settings_change() {
+    let json = tokenizer_json();
+    let scratch = Scratch::new("still", &[("tokenizer.json", &json)]);
+    let config = TokenizerConfig::new(&scratch.0).with_threads(1);
+    let load = || config.load().expect("a folder");
+    let first = load();
+    assert!(first.is_still(&config) && first.clone().is_still(&config));
+    assert!(!first.is_still(&config.clone().with_threads(2)));
+    assert!(!first.is_still(&config.clone().with_cache_bytes(1)));
+    assert!(!first.is_still(&TokenizerConfig::new(scratch.0.join("tokenizer.json")).with_threads(1)));
+    // A file that comes, one of another size, one of another time, and one that is gone.
+    let template = scratch.0.join("chat_template.jinja");
+    fs::write(&template, "one").expect("a file");
+    assert!(!first.is_still(&config));
+    let second = load();
+    assert!(second.is_still(&config));
+    fs::write(&template, "three").expect("a file");
+    assert!(!second.is_still(&config));
+    let third = load();
+    let file = fs::File::options().write(true).open(scratch.0.join("tokenizer.json")).expect("it is there");
+    file.set_modified(std::time::UNIX_EPOCH).expect("a time");
+    assert!(!third.is_still(&config));
+    let fourth = load();
+    fs::remove_file(&template).expect("it is there");
+    assert!(!fourth.is_still(&config));
+}
+
 #[tokio::test]
 async fn a_template_may_stand_in_several_places() {
     let body = r#"{"model":"m","messages":[],"tools":[{"function":{"name":"f"}}]}"#;

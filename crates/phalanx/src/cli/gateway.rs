@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.config.display();
     let sources = Sources::new(args.config.clone(), args.policy.clone());
     let texts = sources.texts()?;
-    let Read { file, mut config, warnings } = sources.read(&texts).map_err(Failure::Input)?;
+    let Read { file, mut config, warnings } = sources.read(&texts, None).map_err(Failure::Input)?;
     for warning in warnings {
         output::complain(&format!("warning: {warning}"));
     }

@@ -1,6 +1,9 @@
 //! What can be asked on the command line, and how an answer becomes an exit code.
 
+#[cfg(test)]
+mod broken_files;
 mod check;
+mod crds;
 mod engine;
 mod engine_args;
 mod flags;
@@ -54,6 +57,8 @@ enum Command {
     Engine(engine::Args),
     /// Validate manifests and gateway files
     Check(check::Args),
+    /// Print the custom resource definitions
+    Crds(crds::Args),
 }
 
 /// Why a command did not end with a yes.
@@ -75,6 +80,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Gateway(args) => gateway::run(&args),
         Command::Engine(args) => engine::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Crds(args) => crds::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,9 @@ pub(crate) struct Serving {
     child: Child,
     pub(crate) lines: BufReader<std::process::ChildStdout>,
     pub(crate) address: String,
+    /// What it printed before it said where it serves.
+    #[allow(dead_code, reason = "some tests read it")]
+    pub(crate) before: String,
 }
 
 impl Serving {
@@ -15,6 +18,7 @@ impl Serving {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
         let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut before = String::new();
         let address = loop {
             let mut line = String::new();
             assert!(lines.read_line(&mut line).expect("text") > 0, "it ended without serving");
@@ -23,8 +27,9 @@ impl Serving {
             {
                 break rest.trim().split([',', ';', ' ']).next().expect("an address").to_owned();
             }
+            before.push_str(&line);
         };
-        Self { child, lines, address }
+        Self { child, lines, address, before }
     }
 
     /// Interrupts it and gives what it printed since, with its exit code.

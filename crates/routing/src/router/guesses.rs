@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use phalanx_kvcache::{ApproximateConfig, ApproximateLedger, BlockHash, Change, Expectation, FleetIndex, RankId};
+use phalanx_kvcache::{
+    Accuracy, ApproximateConfig, ApproximateLedger, BlockHash, Change, Expectation, FleetIndex, RankId,
+};
 
 use crate::reservation::Reservation;
 
@@ -74,6 +76,29 @@ impl Guesses {
         if let Some((_, expected)) = sent.and_then(|sent| sent.take_if(|(serial, _)| *serial == reservation.serial)) {
             ledger.retract(&expected, blocks, |change| apply(index, rank, change));
         }
+    }
+
+    /// An answer says how many blocks of its prompt had been there; says whether that was heeded.
+    pub(super) fn report(
+        &mut self,
+        reservation: &Reservation,
+        (blocks, cached): (&[BlockHash], u32),
+        now: Duration,
+        rank: RankId,
+        index: &mut FleetIndex,
+    ) -> bool {
+        let Some(Some(ledger)) = self.ledgers.get_mut(rank.index()) else { return false };
+        let sent = self.sent.get_mut(reservation.flight as usize);
+        let sent = sent.and_then(|sent| sent.take_if(|(serial, _)| *serial == reservation.serial));
+        if let Some((_, expected)) = &sent {
+            ledger.report(expected, blocks, cached, now, |change| apply(index, rank, change));
+        }
+        sent.is_some()
+    }
+
+    /// How well what was guessed of a slot's endpoint agreed with its reports.
+    pub(super) fn accuracy(&self, slot: usize) -> Option<Accuracy> {
+        Some(self.ledgers.get(slot)?.as_ref()?.accuracy())
     }
 
     /// Lets one endpoint forget what is too old: a little with each decision, so that one which is sent nothing does so,

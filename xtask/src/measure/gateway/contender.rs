@@ -135,7 +135,8 @@ fn in_path(name: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("no `{name}` in PATH; on Debian: apt-get install --no-install-recommends {name}"))
 }
 
-fn phalanx_file(place: &Place<'_>) -> String {
+/// The file of ours.
+pub(super) fn phalanx_file(place: &Place<'_>) -> String {
     let mut text =
         format!("listen: {}\npolicy: phalanx\nblock_size: 64\nmodels:\n- name: tiny\n  endpoints:\n", place.address);
     for engine in place.engines {

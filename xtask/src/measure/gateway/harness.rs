@@ -158,16 +158,16 @@ impl Load {
 }
 
 impl<'a> Harness<'a> {
-    /// Builds the program and starts the engines.
+    /// Builds the program and starts so many engines.
     ///
     /// # Errors
     /// When it does not build or start.
-    pub(super) fn prepare(setting: &'a Setting<'a>) -> Result<Self, Error> {
+    pub(super) fn prepare(setting: &'a Setting<'a>, engines: usize) -> Result<Self, Error> {
         let program = Program::prepare(setting, "gateways")?.into_path();
         let folder = setting.workspace.target.join("gateways-run");
         std::fs::create_dir_all(&folder).map_err(|error| Error::file(&folder, error))?;
         let mut command = Command::new(&program);
-        command.args(["engines", "--count", "8"]);
+        command.args(["engines".to_owned(), format!("--count={engines}")]);
         let start = |source| Error::Start { command: told(&command), source };
         let mut engines = pinned(HARNESS, &command).stdout(Stdio::piped()).spawn().map_err(start)?;
         let mut line = String::new();
@@ -188,18 +188,32 @@ impl<'a> Harness<'a> {
     /// # Errors
     /// When it does not.
     pub(super) fn start(&self, contender: &Contender) -> Result<Running, Error> {
-        let address = process::free_address()?;
-        let place = Place { folder: &self.folder, address, engines: &self.addresses };
-        let command = contender.command(&place)?;
-        let log = self.folder.join(format!("{}.log", contender.name().replace(' ', "-")));
-        let mut process = Process::start(GATEWAY, &command, &log)?;
+        let place = self.place()?;
+        self.serve(contender.name(), &contender.command(&place)?, place.address)
+    }
+
+    /// A free address, and the engines.
+    ///
+    /// # Errors
+    /// When no address is free.
+    pub(super) fn place(&self) -> Result<Place<'_>, Error> {
+        Ok(Place { folder: &self.folder, address: process::free_address()?, engines: &self.addresses })
+    }
+
+    /// Starts a gateway by a command, and waits until it serves at the address.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn serve(&self, name: &str, command: &Command, address: SocketAddr) -> Result<Running, Error> {
+        let log = self.folder.join(format!("{}.log", name.replace(' ', "-")));
+        let mut process = Process::start(GATEWAY, command, &log)?;
         let ready = self.ask_nothing(&["ready".to_owned(), format!("--target={address}"), "--timeout=60".to_owned()]);
         if ready.is_err() || process.has_ended() {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             let last: Vec<_> = text.lines().rev().take(5).collect();
             let said = last.into_iter().rev().collect::<Vec<_>>().join("; ");
             let expected = format!("expected it to serve on {address}; it said: {said}");
-            return Err(Error::Answer { command: told(&command), expected });
+            return Err(Error::Answer { command: told(command), expected });
         }
         Ok(Running { process, address })
     }
@@ -234,6 +248,22 @@ impl<'a> Harness<'a> {
         let bytes = if self.setting.tiny { 4_000_000 } else { 64_000_000 };
         let target = format!("--target={}", running.address);
         self.ask(&["big".to_owned(), target, format!("--watch={}", running.process.id()), format!("--bytes={bytes}")])
+    }
+
+    /// Very many streams at once through a gateway.
+    ///
+    /// # Errors
+    /// When they cannot be held.
+    pub(super) fn crowd<T: DeserializeOwned>(&self, running: &Running, arguments: &[String]) -> Result<T, Error> {
+        let mut all = vec![
+            "crowd".to_owned(),
+            format!("--target={}", running.address),
+            format!("--watch={}", running.process.id()),
+            format!("--engines={}", self.addresses[0]),
+            format!("--engines-process={}", self.engines.id()),
+        ];
+        all.extend_from_slice(arguments);
+        self.ask(&all)
     }
 
     fn load(&self, load: &Load, mut arguments: Vec<String>) -> Result<Seen, Error> {

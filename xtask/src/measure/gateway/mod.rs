@@ -5,12 +5,14 @@ mod harness;
 mod process;
 mod rows;
 mod samples;
+mod scale;
 mod tokenizer;
 mod venv;
 
 use self::contender::Contender;
 use self::harness::{Harness, Load};
 use self::samples::Samples;
+pub(crate) use self::scale::Scale;
 use super::phalanx::Phalanx;
 use super::{Row, Setting, Subject};
 use crate::error::Error;
@@ -47,7 +49,7 @@ impl Subject for Gateway {
             return Ok(vec![Row::new("gateway: all figures").skip(reason)]);
         }
         let phalanx = Phalanx::prepare(setting)?;
-        let harness = Harness::prepare(setting)?;
+        let harness = Harness::prepare(setting, 8)?;
         let (contenders, absent) = contender::all(setting, &phalanx);
         let mut samples = Samples::default();
         let rounds = if setting.tiny { 1 } else { 3 };

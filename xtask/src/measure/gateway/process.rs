@@ -64,6 +64,30 @@ pub(super) fn pinned(core: u32, command: &Command) -> Command {
     pinned
 }
 
+/// The most files and sockets that a program may have open here, if that is known.
+pub(super) fn most_files() -> Option<u64> {
+    let output = Command::new("prlimit").args(["--nofile", "--noheadings", "--raw", "--output=HARD"]).output().ok()?;
+    match std::str::from_utf8(&output.stdout).ok()?.trim() {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
+/// Lets this program, and so those that it starts from here on, open so many files and sockets.
+///
+/// # Errors
+/// When it may not.
+pub(super) fn allow_files(files: u64) -> Result<(), Error> {
+    let mut command = Command::new("prlimit");
+    command.args(["--pid".to_owned(), std::process::id().to_string(), format!("--nofile={files}:")]);
+    let output = command.output().map_err(|source| Error::Start { command: told(&command), source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Error::Failed { command: told(&command), status: output.status, stderr })
+}
+
 /// The command line, for errors.
 pub(super) fn told(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());

@@ -36,6 +36,8 @@ pub(super) struct Connection {
     out: Vec<u8>,
     sent: usize,
     stream: Option<Stream>,
+    /// Which of all paced streams is under way here.
+    pub(super) serial: u64,
 }
 
 /// A stream under way.
@@ -107,7 +109,7 @@ impl Sink for Incoming {
 impl Connection {
     pub(super) fn new(socket: TcpStream, engine: usize) -> Self {
         let (reader, incoming) = (Reader::default(), Incoming::default());
-        Self { socket, engine, reader, incoming, out: Vec::new(), sent: 0, stream: None }
+        Self { socket, engine, reader, incoming, out: Vec::new(), sent: 0, stream: None, serial: 0 }
     }
 
     /// Reads what there is and answers it.

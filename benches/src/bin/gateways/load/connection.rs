@@ -27,6 +27,8 @@ pub(super) struct Connection {
     sent: usize,
     job: Option<Job>,
     answer: Answer,
+    /// Whether events have to have the request's own id.
+    is_strict: bool,
 }
 
 /// What has come of an answer.
@@ -100,7 +102,18 @@ impl Connection {
         let mut socket = TcpStream::from_std(socket);
         poll.registry().register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         let (reader, answer) = (Reader::default(), Answer::default());
-        Ok(Self { socket, reader, own: Vec::new(), sent: 0, job: None, answer })
+        Ok(Self { socket, reader, own: Vec::new(), sent: 0, job: None, answer, is_strict: false })
+    }
+
+    /// With events that have to have the request's own id.
+    pub(super) fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Events with text so far.
+    pub(super) fn chunks(&self) -> u32 {
+        self.answer.stream.chunks
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -113,6 +126,9 @@ impl Connection {
         self.sent = 0;
         self.answer.body.clear();
         self.answer.stream.clear();
+        if self.is_strict {
+            self.answer.stream.expect(job.mark.id);
+        }
         self.answer.streams = job.mark.chunks > 0;
         self.answer.over = false;
         self.job = Some(job);

@@ -176,6 +176,15 @@ impl Seen {
         self.failure.get_or_insert_with(|| error.to_string());
     }
 
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// Whether the window is.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(super) fn first_failure(&self) -> &str {
         self.failure.as_deref().unwrap_or("nothing failed")
     }

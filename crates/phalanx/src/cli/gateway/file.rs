@@ -60,6 +60,28 @@ pub(in super::super) struct GatewayFile {
     peers: Option<peers::PeersPart>,
 }
 
+/// What only a restart changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fixed {
+    listen: SocketAddr,
+    decision_log: Option<DecisionLogPart>,
+    debug: Option<String>,
+    peers: Peers,
+}
+
+impl Fixed {
+    /// The fields that differ.
+    pub(super) fn differs(&self, first: &Self) -> Vec<&'static str> {
+        let fixed = [
+            ("listen", self.listen != first.listen),
+            ("decision_log", self.decision_log != first.decision_log),
+            ("debug", self.debug != first.debug),
+            ("peers", self.peers != first.peers),
+        ];
+        fixed.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
+}
+
 /// Where decisions are written down.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,10 +161,21 @@ pub(in super::super) fn is_meant(text: &str) -> bool {
 impl GatewayFile {
     /// Reads a file's text.
     pub(in super::super) fn parse(text: &str) -> Result<Self, Wrong> {
+        Self::parse_after(text, None)
+    }
+
+    /// Reads the text of a file that follows another one, whose tokenizers are kept where they are still the same.
+    pub(super) fn parse_after(text: &str, before: Option<&Self>) -> Result<Self, Wrong> {
         let file: Self = input::parse(text)?;
+        let loaded = || before.into_iter().flat_map(Self::tokenizers);
+        file.tokenizers().for_each(|part| loaded().for_each(|other| part.keep(other)));
         file.check()?;
         file.config()?;
         Ok(file)
+    }
+
+    fn tokenizers(&self) -> impl Iterator<Item = &tokenizer::TokenizerPart> {
+        self.models.value.iter().filter_map(|model| model.tokenizer.as_ref())
     }
 
     /// What no single value shows.
@@ -201,17 +234,11 @@ impl GatewayFile {
         self.listen.0
     }
 
-    /// The fields that only a restart changes and that differ from those of the file that the gateway was started with; what
-    /// the gateway's own settings are, it says itself.
-    pub(super) fn fixed(&self, first: &Self) -> Vec<&'static str> {
-        let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
-        let fixed = [
-            ("listen", self.listen.0 != first.listen.0),
-            ("decision_log", self.decision_log != first.decision_log),
-            ("debug", text(&self.debug) != text(&first.debug)),
-            ("peers", self.peers().ok() != first.peers().ok()),
-        ];
-        fixed.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    /// The fields that only a restart changes; what the gateway's own settings are, it says itself.
+    pub(super) fn fixed(&self) -> Fixed {
+        let debug = self.debug.as_ref().map(|text| text.value.clone());
+        let peers = self.peers().unwrap_or_default();
+        Fixed { listen: self.listen.0, decision_log: self.decision_log.clone(), debug, peers }
     }
 
     /// With another policy than the one that it names.
@@ -281,8 +308,7 @@ impl GatewayFile {
                 pool = pool.with_timeout(limit);
             }
             if let Some(part) = &model.tokenizer {
-                let all = models.iter().filter_map(|model| model.tokenizer.as_ref());
-                pool = pool.with_tokenizer(part.load(all)?);
+                pool = pool.with_tokenizer(part.load(self.tokenizers())?);
             }
             Ok(config.with_pool(&model.name.value, pool))
         })

@@ -70,10 +70,10 @@ impl Sources {
         Ok(Texts { config: read(&self.config)?, policy: self.policy_file().map(read).transpose()? })
     }
 
-    /// What the texts say, or what is wrong with them: with file, line and field.
-    pub(super) fn read(&self, texts: &Texts) -> Result<Read, String> {
+    /// What the texts say, after the file that is in use, if one is; or what is wrong with them: with file, line and field.
+    pub(super) fn read(&self, texts: &Texts, in_use: Option<&GatewayFile>) -> Result<Read, String> {
         let path = self.config.display();
-        let mut file = GatewayFile::parse(&texts.config).map_err(|wrong| format!("{path}{wrong}"))?;
+        let mut file = GatewayFile::parse_after(&texts.config, in_use).map_err(|wrong| format!("{path}{wrong}"))?;
         let mut warnings = Vec::new();
         if let (Some(text), Some(of)) = (&texts.policy, self.policy_file()) {
             let of = of.display();

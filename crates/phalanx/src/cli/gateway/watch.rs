@@ -6,7 +6,7 @@ use phalanx_gateway::GatewayHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::output;
-use super::file::GatewayFile;
+use super::file::{Fixed, GatewayFile};
 use super::sources::{Read, Sources, Texts};
 
 /// How often the files are read. A text counts once it is the same twice in a row: one that is being written is not whole,
@@ -19,8 +19,10 @@ const EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Watched {
     sources: Sources,
     handle: GatewayHandle,
-    /// The file that the gateway was started with.
-    first: GatewayFile,
+    /// The fields that only a restart changes, as the gateway was started with them.
+    first: Fixed,
+    /// The file that was applied last.
+    in_use: GatewayFile,
     /// What was there last, whether it could be applied or not.
     tried: Result<Texts, String>,
     /// Something else that was there once.
@@ -29,7 +31,7 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new(sources: Sources, texts: Texts, first: GatewayFile, handle: GatewayHandle) -> Self {
-        Self { sources, handle, first, tried: Ok(texts), seen: None }
+        Self { sources, handle, first: first.fixed(), in_use: first, tried: Ok(texts), seen: None }
     }
 
     /// Looks at the files again and again, and at once on SIGHUP.
@@ -61,8 +63,8 @@ impl Watched {
         }
     }
 
-    fn apply(&self, found: &Result<Texts, String>) {
-        let read = found.as_ref().map_err(Clone::clone).and_then(|texts| self.sources.read(texts));
+    fn apply(&mut self, found: &Result<Texts, String>) {
+        let read = found.as_ref().map_err(Clone::clone).and_then(|texts| self.sources.read(texts, Some(&self.in_use)));
         let Read { file, config, warnings } = match read {
             Ok(read) => read,
             Err(why) => {
@@ -74,11 +76,12 @@ impl Watched {
         match self.handle.reload(config) {
             Ok(reloaded) => {
                 output::say(&format!("reloaded {path}: {file}; {reloaded}"));
-                let fixed = file.fixed(&self.first).into_iter();
+                let fixed = file.fixed().differs(&self.first).into_iter();
                 let fixed = fixed.map(|field| format!("{path}: {field} stays as it was until a restart"));
                 for warning in warnings.into_iter().chain(fixed) {
                     output::complain(&format!("warning: {warning}"));
                 }
+                self.in_use = file;
             }
             Err(error) => output::complain(&format!("{path}: {error}; the configuration stays as it was")),
         }

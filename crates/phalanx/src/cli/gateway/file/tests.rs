@@ -74,6 +74,35 @@ fn a_tokenizer_is_loaded_once_for_models_that_say_the_same() {
 }
 
 #[test]
+fn a_tokenizer_is_kept_for_the_next_file_while_it_is_the_same() {
+    let folder = std::env::temp_dir().join(format!("phalanx-keep-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |more: &str| {
+        let json = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":null,
+                       "post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}"#;
+        std::fs::write(folder.join("tokenizer.json"), format!("{json}{more}")).expect("a file");
+    };
+    write("");
+    let text = |name: &str, threads: u32| {
+        let part = format!("{{path: {}, threads: {threads}}}", folder.display());
+        format!("models:\n- {{name: {name}, tokenizer: {part}, endpoints: [127.0.0.1:1]}}")
+    };
+    let loaded =
+        |file: &GatewayFile| file.tokenizers().next().and_then(|part| part.load([]).ok()).expect("it is loaded");
+    let after = |text: &str, before: &GatewayFile| GatewayFile::parse_after(text, Some(before)).expect("it is sound");
+    let first = GatewayFile::parse(&text("a", 1)).expect("it is sound");
+    let second = after(&text("b", 1), &first);
+    assert_eq!(loaded(&second), loaded(&first), "the same, for a model of another name");
+    let third = after(&text("b", 2), &second);
+    assert_ne!(loaded(&third), loaded(&second), "of other settings");
+    write(" ");
+    let fourth = after(&text("b", 2), &third);
+    assert_ne!(loaded(&fourth), loaded(&third), "of other files");
+    assert_eq!(loaded(&after(&text("b", 2), &fourth)), loaded(&fourth));
+    std::fs::remove_dir_all(&folder).expect("it is there");
+}
+
+#[test]
 fn what_is_wrong_with_a_tokenizer_is_told_with_line_and_field() {
     for (part, message) in [
         ("{path: /no/such}", "tokenizer.path: /no/such: "),

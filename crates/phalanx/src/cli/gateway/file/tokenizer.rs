@@ -24,6 +24,15 @@ pub(super) struct TokenizerPart {
 }
 
 impl TokenizerPart {
+    /// Takes over what another part has loaded, if it is what this one would load now.
+    pub(super) fn keep(&self, loaded_by: &Self) {
+        if let (Some(loaded), Ok(config)) = (loaded_by.loaded.get(), self.config())
+            && loaded.is_still(&config)
+        {
+            let _ = self.loaded.set(loaded.clone());
+        }
+    }
+
     /// The tokenizer: that of an earlier model which says the same, or one that is loaded now.
     pub(super) fn load<'a>(&self, earlier: impl IntoIterator<Item = &'a Self>) -> Result<Tokenizer, Wrong> {
         if let Some(loaded) = self.loaded.get() {
