@@ -30,7 +30,7 @@ scheduler:
       - {name: least-request, weight: 1}
       - name: random
         weight: 2
-      - {name: prefix-cache, weight: 65536}
+      - {name: prefix-cache, weight: 65535}
 auth:
   issuer: ''
   audiences: []

@@ -225,6 +225,9 @@ impl Args {
     }
 }
 
+/// The weights of all scorers together: what an adapter is worth more than all of them still is a weight.
+const MOST_WEIGHT: u32 = 1 << 16;
+
 impl Plugins {
     /// What the enabled scorers add up to.
     fn scores(&self, args: Args, warnings: &mut Warnings) -> Result<Vec<Weighted>, Wrong> {
@@ -248,9 +251,15 @@ impl Plugins {
                     continue;
                 }
             };
-            let wide =
-                || wrong(name, format!("{field}: the weight {weight} is too large; expected {} at most", 1 << 16));
-            let weight = u32::try_from((*weight).max(0)).ok().filter(|weight| *weight <= 1 << 16).ok_or_else(wide)?;
+            let wide = || {
+                let told = format!(
+                    "{field}: the weight {weight} is too large; expected {MOST_WEIGHT} at most of all together"
+                );
+                wrong(name, told)
+            };
+            let others: u32 = scores.iter().map(|score| score.weight).sum();
+            let left = MOST_WEIGHT - others;
+            let weight = u32::try_from((*weight).max(0)).ok().filter(|weight| *weight <= left).ok_or_else(wide)?;
             if weight == 0 {
                 warnings.add(name, field, "has no effect at weight 0");
                 continue;
@@ -271,6 +280,9 @@ impl Plugins {
             match name.value.as_str() {
                 "least-request" => {
                     filters.push(Filter { measure: Measure::Waiting, below: args.max_waiting, fail: FailMode::Closed });
+                }
+                "lora-affinity" if scores.iter().any(|score| score.scorer == Scorer::Adapter) => {
+                    warnings.add(name, field, "has no further effect a second time");
                 }
                 "lora-affinity" => {
                     // One that has it is worth more than all else together than one with room for it.
@@ -376,6 +388,15 @@ auth:
             let told = RouterConfig::parse(text).expect_err(text).to_string();
             assert!(told.starts_with(place) && told.contains(message), "{told}");
         }
+        // What stands twice counts once, or not at all.
+        let most = |weights: &str| {
+            let filter = "Filter: {enabled: [lora-affinity, lora-affinity]}";
+            RouterConfig::parse(&format!("scheduler:\n  plugins:\n    {filter}\n    Score: {{enabled: [{weights}]}}\n"))
+        };
+        let weights = "{name: least-request, weight: 65535}, {name: gpu-usage, weight: 1}";
+        assert!(most(weights).is_ok());
+        let told = most(&format!("{weights}, {{name: random, weight: 1}}, {{name: least-latency, weight: 1}}"));
+        assert!(told.expect_err("too much").to_string().contains("expected 65536 at most of all together"));
         for text in ["models: []\nscheduler: {}", "kind: ConfigMap\nscheduler: {}", "[]"] {
             assert!(!is_meant(text), "{text}");
         }
