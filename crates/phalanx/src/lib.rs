@@ -15,6 +15,7 @@
 //! | `routing` | which endpoint a request goes to, and why |
 //! | `engine` | how an inference engine behaves under load |
 //! | `sim` | how a fleet would do on a trace, under each policy |
+//! | `serving` | what a ModelServing needs done, at any moment of its life |
 //! | `manifest` | what Kubernetes and Kthena manifests say |
 //! | `signals` | what engines say of themselves: metrics, KV events |
 //! | `gateway` | OpenAI over HTTP, routed |
@@ -41,6 +42,9 @@ pub use phalanx_manifest as manifest;
 #[cfg(feature = "routing")]
 #[doc(inline)]
 pub use phalanx_routing as routing;
+#[cfg(feature = "serving")]
+#[doc(inline)]
+pub use phalanx_serving as serving;
 #[cfg(feature = "signals")]
 #[doc(inline)]
 pub use phalanx_signals as signals;

@@ -9,8 +9,18 @@ use super::template::ChatTemplate;
 use super::tiny;
 use crate::ask::Api;
 
-const MERGES: [(&str, &str); 9] =
-    [("t", "h"), ("th", "e"), (" ", "t"), (" t", "he"), ("\n", "\n"), (" ", " "), ("<", "|"), ("|", ">"), ("e", "r")];
+const MERGES: [(&str, &str); 10] = [
+    ("t", "h"),
+    ("h", "e"),
+    ("th", "e"),
+    (" ", "t"),
+    (" t", "he"),
+    ("\n", "\n"),
+    (" ", " "),
+    ("<", "|"),
+    ("|", ">"),
+    ("e", "r"),
+];
 const SPECIAL: [&str; 5] = ["<|im_start|>", "<|im_end|>", "<s>", "<s>x", "<|a|>"];
 
 /// A small tokenizer that remembers pieces, and the same one without a memory.

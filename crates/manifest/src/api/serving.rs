@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::pod::{PodTemplate, anything, int_or_percent};
+use super::pod::{PodTemplate, anything, int_or_percent, object};
 use super::status::Condition;
 
 /// So many groups of roles, each placed as a gang.
@@ -250,7 +250,7 @@ pub enum RecoveryPolicy {
 }
 
 /// What became of a ModelServing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelServingStatus {
     /// The generation that the rest was seen of.
@@ -272,6 +272,10 @@ pub struct ModelServingStatus {
     /// How it is.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Option<Vec<Condition>>,
+    /// What Phalanx remembers beyond Kthena: parts that are being formed, or wait after a failure.
+    #[serde(default)]
+    #[schemars(schema_with = "object")]
+    pub phalanx: Option<Json>,
 }
 
 fn one() -> i32 {

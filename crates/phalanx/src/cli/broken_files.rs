@@ -155,11 +155,16 @@ fn broken(text: &str, breaks: &[Break]) -> String {
     text
 }
 
+/// The lines of a text, at the most: a carriage return ends one too, with a line feed behind it or without.
+fn lines(text: &str) -> u64 {
+    text.split(['\n', '\r']).count() as u64
+}
+
 /// It says something, about a line that is there.
 fn is_told(text: &str, wrong: &Wrong) -> Result<(), TestCaseError> {
     prop_assert!(!wrong.message.trim().is_empty(), "{text}");
     if let Some((line, _)) = wrong.place {
-        let lines = text.split('\n').count() as u64;
+        let lines = lines(text);
         // What is missing at the end is told behind it.
         prop_assert!((1..=lines + 1).contains(&line), "line {line} of {lines}: {}: {text}", wrong.message);
     }
@@ -185,7 +190,7 @@ proptest! {
         let _ = kthena::is_meant(&text);
         match RouterConfig::parse(&text) {
             Ok(config) => {
-                let lines = text.split('\n').count() as u64;
+                let lines = lines(&text);
                 for warning in &config.warnings {
                     prop_assert!(warning.line <= lines && !warning.message.is_empty(), "{warning}: {text}");
                 }
